@@ -1,0 +1,104 @@
+"""A pipeline as one immutable value: named nodes and the settings that belong to the whole.
+
+It holds descriptions only; `engine.run` builds the working parts. The TOML form and the Python form make
+the same value. Today a pipeline has one source, one operator and any number of sinks; records, state and
+acknowledgements are keyed by node name, so more of each need no new record format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from arrowflow.protocols import DecoderSpec, LogSpec, OperatorSpec, SinkSpec, SourceSpec, Transform
+
+Stream = Literal["rows", "late", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """How event time is read and how far it may be out of order. `column` is timestamp[us, UTC] once decoded."""
+
+    column: str
+    max_out_of_orderness_us: int
+    max_future_skew_us: int | None = None
+    future_clock_reference: Literal["broker", "create"] = "broker"
+    scope: Literal["pipeline", "partition"] = "pipeline"
+    idle_timeout_us: int | None = None
+    when_all_idle: Literal["hold", "advance"] = "hold"
+    close_silent_after_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceNode:
+    """A source and how its bytes become rows."""
+
+    name: str
+    spec: SourceSpec
+    decoder: DecoderSpec
+    max_error_rate: float = 0.01
+    error_sample: int = 1000
+    """The breaker looks at no fewer rows than this (unless the epoch is whole)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorNode:
+    """A window, or rows passed through."""
+
+    name: str
+    spec: OperatorSpec
+    late: Literal["drop", "side"] = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class SinkNode:
+    """A sink and the stream it takes: result rows, late rows or dead letters."""
+
+    name: str
+    spec: SinkSpec
+    stream: Stream = "rows"
+    payload: Literal["raw", "none"] = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where the records live and how often an epoch is cut."""
+
+    log: LogSpec
+    cadence_s: float = 60.0
+    max_epoch_rows: int = 10_000_000
+    max_epoch_bytes: int = 1024 * 1024 * 1024
+    max_slice_rows: int = 100_000
+    max_slice_bytes: int = 64 * 1024 * 1024
+    full_every: int = 20
+    discover_every_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The whole job as a value. Compare it, print it, run it twice in one process."""
+
+    name: str
+    source: SourceNode
+    operator: OperatorNode
+    sinks: tuple[SinkNode, ...]
+    checkpoint: Checkpoint
+    transforms: tuple[Transform, ...] = ()
+    event_time: EventTime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def query(self) -> dict[str, object]:
+        """What the results depend on, as plain data: the semantic fingerprint is its digest."""
+        event = self.event_time
+        return {
+            "source": dict(self.source.spec.fingerprint()),
+            "decoder": dict(self.source.decoder.fingerprint()),
+            "transforms": [repr(transform) for transform in self.transforms],
+            "event_time": None if event is None else {"column": event.column, "scope": event.scope},
+            "operator": dict(self.operator.spec.fingerprint()),
+            "late": self.operator.late,
+            "sinks": {
+                node.name: {"stream": node.stream, **node.spec.fingerprint()} for node in self.sinks
+            },
+        }

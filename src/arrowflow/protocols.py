@@ -1,0 +1,306 @@
+"""The doors between rooms: what the engine asks of everything it does not own.
+
+Two kinds of door. A *spec* is a frozen description that lives in a `Pipeline`; its `build` makes the working
+part for one run. The working parts below hold connections and state and belong to that run alone.
+Every protocol has a public in-memory fake and a conformance suite in `arrowflow.testing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from arrowflow.failpoints import Failpoints
+from arrowflow.types import (
+    Attempt,
+    Bounds,
+    Closed,
+    Decoded,
+    Discovery,
+    Fetched,
+    Folded,
+    I64,
+    Manifest,
+    RawBatch,
+    RowBatch,
+    SourcePartition,
+    StagedFile,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+class Clock(Protocol):
+    """Processing time. The window core never sees one."""
+
+    def now_us(self) -> int:
+        """Wall time in microseconds since Unix time zero; goes into records, never into results."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; for timers."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait at most 0.2 s at a time, so that a stop is noticed."""
+
+
+class Observer(Protocol):
+    """Hears what a run does; must not raise and must not block."""
+
+    def notice(self, event: object) -> None:
+        """Take one of the frozen events of `arrowflow.events`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What belongs to one run and is handed to each part it builds."""
+
+    job: str
+    clock: Clock
+    observer: Observer
+    failpoints: Failpoints
+    control: Control
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Objects with atomic creation. Paths are absolute; content appears whole or not at all."""
+
+    def create(self, path: str, data: bytes) -> None:
+        """Make `path` durable with `data`; raise `AlreadyExists` if the name is taken, whatever it holds."""
+
+    def read(self, path: str) -> bytes:
+        """Return the whole content; raise `ObjectMissing`."""
+
+    def list(self, prefix: str) -> list[str]:
+        """Return all paths under the folder `prefix`, recursively, ascending; uncached; empty if there is none."""
+
+    def move_once(self, source: str, target: str) -> None:
+        """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not."""
+
+    def delete(self, path: str) -> None:
+        """Remove `path`; a missing one is no error."""
+
+    def probe(self, folders: Sequence[str]) -> None:
+        """Raise `ConfigError` if objects cannot be created in, and moved between, the folders given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control prefix of a job in its store: every relative `src` or state path of a record is under it."""
+
+    store: Store
+    prefix: str
+
+    def path(self, relative: str) -> str:
+        return f"{self.prefix}/{relative}"
+
+
+class Source(Protocol):
+    """Replayable records. One thread owns it; its position is an argument, so a failed attempt just reads again."""
+
+    name: str
+
+    def discover(self) -> Discovery:
+        """Look at the cluster now: every partition of the subscribed topics. Raises `DataLossError` for a missing topic."""
+
+    def start_offsets(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, int]:
+        """Where the very first start begins, by the configured `start`. Never called once a record exists."""
+
+    def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
+        """Return the next records at or after the given next-offsets, up to the first bound; may be empty.
+
+        Partitions not in `after` are not read. Every returned range starts at ``after[partition]`` and stops at
+        the position reached, which counts offsets that hold no visible record. Raises `DataLossError` with the
+        wanted and available range when offsets are gone, `RetryableError` when trying again may help.
+        """
+
+    def acknowledge(self, positions: Mapping[SourcePartition, int], note: str) -> None:
+        """Tell lag tools what is published. Never read back for recovery; failures are noticed, not raised."""
+
+    def close(self) -> None:
+        """Let go of connections; safe to call twice."""
+
+
+class Decoder(Protocol):
+    """Bytes to typed columns, one row per record always."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of `Decoded.table`."""
+
+    def decode(self, batch: RawBatch) -> Decoded:
+        """Decode every record; never raises for the content of one."""
+
+
+class Transform(Protocol):
+    """A pure, row-wise step: a row's outcome depends on that row alone."""
+
+    @property
+    def name(self) -> str:
+        """The reason counted for rows it filters."""
+
+    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns after it; raises `ConfigError` if it cannot run on `schema`."""
+
+    def apply(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """Return (rows kept, keep mask bool[n]) for a table of n rows, in order."""
+
+
+class Operator(Protocol):
+    """A stateful step; today a window or a pass-through. State is changed in place by `fold` and `close`."""
+
+    def output_schema(self) -> pa.Schema:
+        """The columns of `Closed.table` and `Folded.passed`."""
+
+    def fold(self, batch: RowBatch) -> Folded:
+        """Fold rows of one partition into the state. Raises `PromiseBroken`; never closes anything."""
+
+    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int) -> Closed:
+        """Close windows that no row on time can still change.
+
+        `clocks` are per partition, floors included; `watermark_us` is never above an active partition's clock.
+        """
+
+    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str) -> Closed:
+        """Close the open windows those partitions fed (all windows for None) with `label`; returns floors to raise."""
+
+    def delta(self) -> pa.Table:
+        """State rows touched since the last call, with tombstones for rows that are gone; forgets what it told."""
+
+    def snapshot(self) -> pa.Table:
+        """The whole state as one Arrow table with a documented schema."""
+
+    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
+        """Replace the state; last writer wins. Raises `StateRefused` for a table of another schema."""
+
+    def digest(self) -> str:
+        """Order-free digest of the state, equal across processes and versions."""
+
+    @property
+    def open_windows(self) -> int:
+        """How many panes are open."""
+
+    @property
+    def folded_rows(self) -> int:
+        """How many folded rows the open state holds: the sum of its row counts, recounted."""
+
+
+class Sink(Protocol):
+    """Where rows leave. Staging is invisible; publishing is an idempotent redo of what a record says."""
+
+    name: str
+
+    def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
+        """Write `table` under the attempt's staging folder and describe each file; visible to no reader."""
+
+    def publish(self, files: Sequence[StagedFile]) -> None:
+        """Give each file its final name, once. Raises `ObjectMissing` if neither name holds its bytes."""
+
+
+class CommitLog(Protocol):
+    """The append-only list of records; creating one is the only commit point."""
+
+    def epochs_after(self, epoch: int) -> list[int]:
+        """Record numbers above `epoch`, ascending, listed uncached; -1 lists all."""
+
+    def read(self, epoch: int) -> Manifest:
+        """Return a record whose own digest was verified. Raises `ObjectMissing` or `DataLossError`."""
+
+    def append(self, manifest: Manifest) -> Manifest:
+        """Create the record if its number is free and return it with its `sha256`.
+
+        Raises `Fenced` if another writer's record has the number, `CommitUnknown` if the outcome cannot be read.
+        A number taken by the same bytes is success: the first reply was lost.
+        """
+
+    def check(self, epoch: int) -> None:
+        """Raise `Fenced` if any record above `epoch` exists."""
+
+    def incarnation(self, *, create: bool) -> str | None:
+        """The uuid in ``job.json``, which is created once and never again; None if absent and not created."""
+
+
+# ---- specs: the immutable descriptions a Pipeline is made of ------------------------------------------------
+
+
+class SourceSpec(Protocol):
+    """Describes a source."""
+
+    def build(self, name: str, context: RunContext) -> Source:
+        """Connect."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on; no addresses, sizes or credentials."""
+
+
+class DecoderSpec(Protocol):
+    """Describes a decoder."""
+
+    def build(self) -> Decoder:
+        """Compile."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+
+
+class OperatorSpec(Protocol):
+    """Describes a window or pass-through."""
+
+    def build(self, schema: pa.Schema) -> Operator:
+        """Make an operator over rows of `schema`; raises `ConfigError` if it cannot run on them."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+
+
+class SinkSpec(Protocol):
+    """Describes a sink."""
+
+    def build(self, name: str, schema: pa.Schema, context: RunContext) -> Sink:
+        """Plan for tables of `schema`; raises `ConfigError` if it cannot take them."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on, the root included."""
+
+
+class LogSpec(Protocol):
+    """Describes where records and staging live."""
+
+    def build(self, failpoints: Failpoints) -> tuple[CommitLog, Control]:
+        """Open the store; creates nothing."""
+
+
+class Calendar(Protocol):
+    """Named civil-time windows per key value; computed outside the window core, which sees arrays."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names that `CalendarTable.label` indexes; "off" where a plant is closed."""
+
+    def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
+        """Boundaries covering ``[from_us, to_us)`` for one key value; None if it has no calendar."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Rules and zones, for the semantic fingerprint."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarTable:
+    """Consecutive windows ``[start_us[i], start_us[i + 1])`` of one key value, every instant in exactly one.
+
+    Parameters
+    ----------
+    start_us : int64[m + 1]
+        Strictly ascending; the last is the end of window m - 1.
+    label : int32[m]
+        Index into `Calendar.labels`.
+    production_day : int32[m]
+        Days since 1970-01-01 of the civil day each window belongs to.
+    """
+
+    start_us: I64
+    label: np.ndarray
+    production_day: np.ndarray
