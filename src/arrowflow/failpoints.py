@@ -113,9 +113,9 @@ class Failpoints:
         if self.trace is not None:
             os.write(self.trace, f"{site}\n".encode())
         for trap in self.traps:
-            if trap.name == name and trap.hit == self._passed[site]:
-                if (trap.action == "lost") == site.endswith("/reply"):
-                    _act(trap)
+            here = (trap.action == "lost") == site.endswith("/reply")
+            if here and trap.name == name and trap.hit == self._passed[site]:
+                _act(trap)
 
 
 def _parse_trap(text: str) -> Trap:

@@ -98,7 +98,30 @@ class Pipeline:
             "event_time": None if event is None else {"column": event.column, "scope": event.scope},
             "operator": dict(self.operator.spec.fingerprint()),
             "late": self.operator.late,
-            "sinks": {
-                node.name: {"stream": node.stream, **node.spec.fingerprint()} for node in self.sinks
-            },
+            "sinks": {node.name: {"stream": node.stream, **node.spec.fingerprint()} for node in self.sinks},
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How one run of a pipeline behaves; nothing here changes what a record means.
+
+    Parameters
+    ----------
+    until_caught_up : bool
+        Stop at the ends seen at the start instead of following the topic.
+    close_open_windows : bool
+        Then close what is open, labelled ``end_of_input``.
+    once : bool
+        Stop after one committed epoch.
+    dry_run : bool
+        Read and fold, commit and publish nothing.
+    take_over : bool
+        Do not wait for a young record of another writer to age.
+    """
+
+    until_caught_up: bool = False
+    close_open_windows: bool = False
+    once: bool = False
+    dry_run: bool = False
+    take_over: bool = False

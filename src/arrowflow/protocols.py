@@ -7,12 +7,13 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from arrowflow.failpoints import Failpoints
 from arrowflow.types import (
+    I64,
     Attempt,
     Bounds,
     Closed,
@@ -20,7 +21,6 @@ from arrowflow.types import (
     Discovery,
     Fetched,
     Folded,
-    I64,
     Manifest,
     RawBatch,
     RowBatch,
@@ -285,6 +285,45 @@ class Calendar(Protocol):
 
     def fingerprint(self) -> Mapping[str, object]:
         """Rules and zones, for the semantic fingerprint."""
+
+
+class CivilTime(Protocol):
+    """Local date and hour per key value: what a sink needs to derive path columns without knowing calendars."""
+
+    @property
+    def key(self) -> str:
+        """Name of the column whose value picks the zone."""
+
+    def civil(self, key: str | None, us: I64) -> tuple[np.ndarray, np.ndarray]:
+        """Return (days since 1970-01-01 int32[n], hour 0-23 int32[n]) in that key's zone; UTC for an unknown key."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Zones, for the semantic fingerprint."""
+
+
+class SampleStream(Protocol):
+    """A deterministic stream an embedded broker is filled with once, keyed by `digest`."""
+
+    @property
+    def digest(self) -> str:
+        """Changes when any record would."""
+
+    @property
+    def partitions(self) -> Mapping[str, int]:
+        """Topic to its number of partitions."""
+
+    def records(self) -> Iterator[SampleRecord]:
+        """All records, in the order they are produced."""
+
+
+class SampleRecord(NamedTuple):
+    """One record to produce: `timestamp_ms` is its create time, a None value a tombstone."""
+
+    topic: str
+    partition: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -69,8 +69,8 @@ class RawBatch:
     offset: I64
     timestamp_us: I64
     appended: Bool
-    key: pa.Array
-    value: pa.Array
+    key: pa.Array[Any]
+    value: pa.Array[Any]
 
     def __len__(self) -> int:
         return len(self.offset)
