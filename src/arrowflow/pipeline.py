@@ -88,6 +88,14 @@ class Pipeline:
     event_time: EventTime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def tolerances(self) -> dict[str, int]:
+        """Settings that may change at a restart and that floors move with."""
+        event = self.event_time
+        return {
+            "max_out_of_orderness_us": 0 if event is None else event.max_out_of_orderness_us,
+            "allowed_lateness_us": self.operator.spec.allowed_lateness_us,
+        }
+
     def query(self) -> dict[str, object]:
         """What the results depend on, as plain data: the semantic fingerprint is its digest."""
         event = self.event_time

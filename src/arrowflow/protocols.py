@@ -199,6 +199,9 @@ class Sink(Protocol):
     def publish(self, files: Sequence[StagedFile]) -> None:
         """Give each file its final name, once. Raises `ObjectMissing` if neither name holds its bytes."""
 
+    def holds_files(self) -> bool:
+        """Whether the table already holds rows; asked once, before the very first record."""
+
 
 class CommitLog(Protocol):
     """The append-only list of records; creating one is the only commit point."""
@@ -248,6 +251,10 @@ class DecoderSpec(Protocol):
 
 class OperatorSpec(Protocol):
     """Describes a window or pass-through."""
+
+    @property
+    def allowed_lateness_us(self) -> int:
+        """Patience per window beyond its end; may change at a restart, so it is not in the fingerprint."""
 
     def build(self, schema: pa.Schema) -> Operator:
         """Make an operator over rows of `schema`; raises `ConfigError` if it cannot run on them."""

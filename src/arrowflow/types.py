@@ -318,17 +318,21 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     host: str
+    pid: int
     fence: int
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What the results depend on: the canonical query (kept whole for a field-level diff) and its digest."""
+    """What the results depend on: the canonical query (kept whole for a field-level diff) and its digest.
+
+    `tolerances` may change at any restart; they are kept because floors move with them.
+    """
 
     semantic: str
     query: dict[str, object]
     engine: str
     tzdata: str
-    boundaries: dict[str, str] = msgspec.field(default_factory=dict)
+    tolerances: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class SourceIdentity(msgspec.Struct, frozen=True, kw_only=True):
@@ -346,6 +350,13 @@ class Wakeup(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     floor_us: int
+
+
+class ForcedClose(msgspec.Struct, frozen=True, kw_only=True):
+    """Windows closed other than by the watermark; `partitions` (source, topic, partition) or None for all."""
+
+    label: str
+    partitions: list[tuple[str, str, int]] | None = None
 
 
 RecordKind = Literal["open", "data", "compact", "reset", "reconfig", "close", "retire"]
@@ -376,7 +387,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     outbox: list[dict[str, object]] = msgspec.field(default_factory=list)
     bq: list[dict[str, object]] = msgspec.field(default_factory=list)
     acked: dict[str, int] = msgspec.field(default_factory=dict)
-    closed_by: str = "watermark"
+    forced: list[ForcedClose] = msgspec.field(default_factory=list)
     horizon: int = 0
     sha256: str = ""
 

@@ -1,0 +1,48 @@
+# arrowflow: the two commands that matter are `make run` and `make test`; both set everything up in .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
+
+.PHONY: help run test check lint types contracts docs bench laws mutants chaos turbines warmup clean
+
+help:            ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+run: $(VENV)/.run          ## run the main job: sample shifts of three plants into ./lake, then close what is open
+	$(BIN)/arrowflow run configs/gold.toml --until-caught-up --close-open-windows
+
+test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 and Maven, and say so when they skip)
+	$(BIN)/python -m pytest -q
+
+check: lint types contracts  ## everything that is checked beside the tests
+
+lint: $(VENV)/.dev         ## style and docstrings
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+
+types: $(VENV)/.dev        ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev    ## imports go down the layers
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
+	$(BIN)/arrowflow bench
+
+warmup: $(VENV)/.run       ## compile the kernels now, so that the first run starts at once
+	$(BIN)/arrowflow warmup
+
+clean:           ## remove what the commands above made (not your lake)
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("arrowflow needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	$(UV) -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(UV) --group dev
+	@touch $@

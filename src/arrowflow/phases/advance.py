@@ -1,0 +1,114 @@
+"""advance: fold rows into the state, move the watermark, close what it has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from arrowflow.events import Progress
+from arrowflow.phases.draft import Draft
+from arrowflow.phases.idleness import find_idle, find_silent
+from arrowflow.phases.job import Job
+from arrowflow.phases.read import is_caught_up
+from arrowflow.phases.tables import dead_table, late_table
+from arrowflow.types import MIN_US, Closed, Folded, ForcedClose, Manifest, RowBatch, SourcePartition
+from arrowflow.windows.clocks import raise_floor, watermark_us
+
+
+def fold(job: Job, draft: Draft, batches: list[RowBatch]) -> None:
+    """Fold one slice into the operator's state; nothing closes before the epoch's end."""
+    for batch in batches:
+        _count(job, draft, batch, job.operator.fold(batch))
+    job.failpoints.hit("kernel.mid")
+    _show_progress(job, draft)
+
+
+def advance(job: Job, draft: Draft) -> None:
+    """Move the watermark to where the clocks allow and close the windows behind it."""
+    find_idle(job, draft)
+    move_watermark(job, draft)
+    for part in find_silent(job, draft):
+        force_close(job, draft, "silence", [part])
+    if job.options.close_open_windows and is_caught_up(job, draft):
+        force_close(job, draft, "end_of_input", None)
+    job.failpoints.hit("kernel.done")
+
+
+def move_watermark(job: Job, draft: Draft) -> None:
+    """The watermark is the slowest clock that is not idle, and never falls."""
+    event = job.pipeline.event_time
+    if event is None:
+        return
+    slowest = watermark_us(draft.clocks, event.max_out_of_orderness_us)
+    if slowest is None:
+        slowest = _all_idle_watermark(job, draft)
+    draft.watermark_us = max(draft.watermark_us, slowest)
+    draft.closed.append(job.operator.close(clock_values(job, draft), draft.watermark_us))
+
+
+def _all_idle_watermark(job: Job, draft: Draft) -> int:
+    event = job.pipeline.event_time
+    if event is None or event.when_all_idle == "hold" or event.idle_timeout_us is None:
+        return MIN_US
+    return draft.time_us - event.max_out_of_orderness_us - event.idle_timeout_us
+
+
+def force_close(job: Job, draft: Draft, label: str, parts: Sequence[SourcePartition] | None) -> None:
+    """Close windows the watermark has not passed, and raise floors so that none gets a second first result."""
+    closed = job.operator.close_fed_by(parts, label)
+    if not closed.windows:
+        return
+    draft.closed.append(closed)
+    named = None if parts is None else [(p.source, p.topic, p.partition) for p in parts]
+    draft.forced.append(ForcedClose(label=label, partitions=named))
+    for part, floor in _floors(draft, closed, everywhere=parts is None).items():
+        draft.clocks[part] = raise_floor(draft.clocks[part], floor)
+    move_watermark(job, draft)
+
+
+def replay_closings(job: Job, draft: Draft, manifest: Manifest) -> None:
+    """Close what a recorded epoch closed, at the watermark and for the reasons its record names."""
+    draft.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
+    recorded = {part.source_partition: part.clock.clock_us(job.max_out_of_orderness_us) for part in manifest.inputs}
+    job.operator.close(recorded, draft.watermark_us)
+    for forced in manifest.forced:
+        parts = None if forced.partitions is None else [SourcePartition(*part) for part in forced.partitions]
+        job.operator.close_fed_by(parts, forced.label)
+
+
+def _floors(draft: Draft, closed: Closed, *, everywhere: bool) -> Mapping[SourcePartition, int]:
+    if not everywhere:
+        return closed.floors
+    highest = max(closed.floors.values(), default=MIN_US)
+    return dict.fromkeys(draft.clocks, highest)
+
+
+def clock_values(job: Job, draft: Draft) -> dict[SourcePartition, int]:
+    """Each partition's clock at this point of the draft."""
+    return {part: clock.clock_us(job.max_out_of_orderness_us) for part, clock in draft.clocks.items()}
+
+
+def _count(job: Job, draft: Draft, batch: RowBatch, folded: Folded) -> None:
+    tally = draft.tally[batch.partition]
+    tally.folded += folded.folded
+    tally.filtered.update(folded.filtered)
+    if folded.passed is not None:
+        draft.passed[batch.partition].append(folded.passed)
+        draft.buffered_bytes += folded.passed.nbytes
+    if folded.late is not None and len(folded.late.row):
+        tally.late[folded.late.reason] += len(folded.late.row)
+        if job.pipeline.operator.late == "side":
+            draft.late.append(late_table(batch, folded.late))
+            draft.buffered_bytes += draft.late[-1].nbytes
+    if folded.rejects:
+        draft.reject(batch.partition, folded.rejects)
+        for node in job.pipeline.sinks:
+            if node.stream == "dead":
+                draft.dead.append(dead_table(batch.raw, folded.rejects, node.payload))
+
+
+def _show_progress(job: Job, draft: Draft) -> None:
+    clocks = {part: None if us == MIN_US else us for part, us in clock_values(job, draft).items()}
+    ends = {} if job.seen is None else {part: info.stable for part, info in job.seen.partitions.items()}
+    job.observer.notice(
+        Progress(draft.number, draft.rows, dict(draft.positions), ends, clocks, job.operator.open_windows)
+    )

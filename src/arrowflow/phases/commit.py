@@ -1,0 +1,124 @@
+"""commit: one create-if-absent makes an epoch true; then check that nobody went past us."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from arrowflow.phases.balance import check_balance
+from arrowflow.phases.draft import Draft
+from arrowflow.phases.job import Job
+from arrowflow.phases.read import look
+from arrowflow.phases.stage import Staged
+from arrowflow.types import (
+    MIN_US,
+    ForcedClose,
+    Input,
+    Manifest,
+    OperatorState,
+    RecordKind,
+    StagedFile,
+    Wakeup,
+)
+
+
+def is_empty(job: Job, draft: Draft) -> bool:
+    """Whether the epoch would say nothing new: no offset moved, nothing closed, no clock or idle flag changed."""
+    return (
+        draft.positions == draft.start
+        and draft.clocks == job.clocks
+        and draft.watermark_us == job.watermark_us
+        and not any(closed.windows for closed in draft.closed)
+        and not draft.forced
+        and (job.head is not None and {part.source_partition for part in job.head.inputs} == draft.positions.keys())
+    )
+
+
+def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
+    """Write the record of the epoch. Before this call nothing is visible; after it the epoch is true.
+
+    Raises
+    ------
+    BalanceError
+        If a row or an offset is not accounted for.
+    Fenced, CommitUnknown
+        See `CommitLog.append`.
+    """
+    inputs = draft.inputs(job)
+    check_balance(job, draft, inputs)
+    look(job)
+    job.failpoints.hit("commit.before")
+    manifest = job.log.append(
+        record(
+            job,
+            "data",
+            draft.number,
+            time_us=draft.time_us,
+            inputs=inputs,
+            watermark_us=draft.watermark_us,
+            state=staged.state,
+            outputs=staged.files,
+            forced=draft.forced,
+            wakeups=draft.wakeups,
+        )
+    )
+    job.failpoints.hit("commit.created")
+    adopt(job, manifest)
+    job.chain_broken = False
+    return manifest
+
+
+def check(job: Job, manifest: Manifest) -> None:
+    """Raise `Fenced` if anything newer exists: a writer that was frozen before its create learns it here."""
+    job.log.check(manifest.epoch)
+    job.failpoints.hit("commit.checked")
+
+
+def adopt(job: Job, manifest: Manifest) -> None:
+    """Make `manifest` the position of this run."""
+    job.head = manifest
+    job.positions = {part.source_partition: part.stop for part in manifest.inputs} | {
+        part: low for part, low in job.positions.items() if part not in _parts(manifest)
+    }
+    job.clocks = {part.source_partition: part.clock for part in manifest.inputs} | {
+        part: clock for part, clock in job.clocks.items() if part not in _parts(manifest)
+    }
+    job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
+
+
+def _parts(manifest: Manifest) -> set[tuple[str, str, int]]:
+    return {part.source_partition for part in manifest.inputs}
+
+
+def record(
+    job: Job,
+    kind: RecordKind,
+    epoch: int,
+    *,
+    time_us: int,
+    inputs: Sequence[Input],
+    watermark_us: int,
+    state: Mapping[str, OperatorState],
+    outputs: Sequence[StagedFile] = (),
+    forced: Sequence[ForcedClose] = (),
+    wakeups: Sequence[Wakeup] = (),
+) -> Manifest:
+    """Compose a record that follows the head."""
+    source = job.pipeline.source.name
+    return Manifest(
+        kind=kind,
+        job=job.pipeline.name,
+        incarnation=job.incarnation,
+        epoch=epoch,
+        prev="" if job.head is None else job.head.sha256,
+        writer=job.writer,
+        fingerprint=job.fingerprint,
+        epoch_time_us=time_us,
+        sources={source: job.identity},
+        inputs=list(inputs),
+        watermark_us=None if watermark_us == MIN_US else watermark_us,
+        wakeups=list(wakeups),
+        state=dict(state),
+        outputs=list(outputs),
+        acked=dict(job.acked),
+        forced=list(forced),
+    )

@@ -1,0 +1,72 @@
+"""What results depend on, as data that can be compared field by field. Sizes, intervals and addresses are not in it."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import metadata
+
+import msgspec
+
+from arrowflow.errors import StateRefused
+from arrowflow.pipeline import Pipeline
+from arrowflow.types import Fingerprint
+
+Difference = tuple[str, object, object]
+_ABSENT = "(absent)"
+
+
+def fingerprint_of(pipeline: Pipeline) -> Fingerprint:
+    """Compute a pipeline's fingerprint."""
+    query = msgspec.json.decode(msgspec.json.encode(pipeline.query(), order="deterministic"))
+    digest = hashlib.sha256(msgspec.json.encode(query, order="deterministic")).hexdigest()
+    return Fingerprint(
+        semantic=digest,
+        query=query,
+        engine=metadata.version("arrowflow"),
+        tzdata=metadata.version("tzdata"),
+        tolerances=dict(pipeline.tolerances()),
+    )
+
+
+def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
+    """Raise `StateRefused` with every field that differs, unless the change only adds.
+
+    A new sink and a new optional column change no result that exists, so they are let through.
+    """
+    if old.semantic == new.semantic:
+        return
+    moved = [change for change in differences(old.query, new.query) if not is_additive(change)]
+    if moved:
+        lines = "\n".join(f"  {path}: {before!r} became {after!r}" for path, before, after in moved)
+        raise StateRefused(
+            f"the stored state was made by another query:\n{lines}\n"
+            "Put the fields back, or give the changed pipeline a name, a checkpoint path and table roots of its own"
+        )
+
+
+def is_additive(change: Difference) -> bool:
+    """Whether a change leaves every existing result and state as it is."""
+    path, before, after = change
+    if before != _ABSENT and after != _ABSENT:
+        return False
+    if path.startswith("sinks.") and path.count(".") == 1:
+        return True
+    added_field = path.startswith("decoder.fields.") and path.count(".") == 2 and before == _ABSENT
+    return added_field and isinstance(after, dict) and not after.get("required", True)
+
+
+def differences(old: object, new: object, path: str = "") -> list[Difference]:
+    """List (path, old, new) for every leaf or branch that differs; lists of named things compare by name."""
+    old, new = _by_name(old), _by_name(new)
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: list[Difference] = []
+        for key in sorted({*old, *new}):
+            found += differences(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{path}.{key}" if path else key)
+        return found
+    return [] if old == new else [(path, old, new)]
+
+
+def _by_name(value: object) -> object:
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "name" in item for item in value):
+        return {str(item["name"]): item for item in value}
+    return value

@@ -1,0 +1,67 @@
+"""finish: when a run is over, the closing record, and the totals. Reads no record of the source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from arrowflow.events import Finished
+from arrowflow.phases.commit import adopt, record
+from arrowflow.phases.job import Job
+from arrowflow.types import Balance, Input, Manifest
+
+
+@dataclass(slots=True)
+class Totals:
+    """What a run has done so far."""
+
+    epochs: int = 0
+    balance: Balance = field(default_factory=Balance)
+    rows_out: int = 0
+    files: int = 0
+
+    def add(self, job: Job, manifest: Manifest) -> None:
+        """Count one committed epoch."""
+        results = {node.name for node in job.pipeline.sinks if node.stream == "rows"}
+        self.epochs += 1
+        self.balance += manifest.balance
+        self.files += len(manifest.outputs)
+        self.rows_out += sum(file.rows for file in manifest.outputs if file.sink in results)
+
+    def finished(self, job: Job) -> Finished:
+        head = -1 if job.head is None else job.head.epoch
+        return Finished(self.epochs, self.balance, self.rows_out, self.files, head)
+
+
+def is_over(job: Job, totals: Totals) -> bool:
+    """Whether the run has done what it was asked to do."""
+    if job.stopping.is_set() or (job.options.once and totals.epochs):
+        return True
+    return job.targets is not None and all(job.positions[part] >= end for part, end in job.targets.items())
+
+
+def close_log(job: Job) -> None:
+    """Write the closing record: everything is published, nobody needs to wait for this writer."""
+    if job.head is None:
+        return
+    inputs = [
+        Input(
+            source=part.source,
+            topic=part.topic,
+            partition=part.partition,
+            topic_id=job.identity.topic_ids.get(part.topic),
+            start=position,
+            stop=position,
+            clock=job.clocks[part],
+        )
+        for part, position in sorted(job.positions.items())
+    ]
+    closing = record(
+        job,
+        "close",
+        job.head.epoch + 1,
+        time_us=job.clock.now_us(),
+        inputs=inputs,
+        watermark_us=job.watermark_us,
+        state=job.head.state,
+    )
+    adopt(job, job.log.append(closing))

@@ -1,0 +1,141 @@
+"""What one run owns: the working parts built from a pipeline, and where the log stands. Decides nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from arrowflow.errors import ConfigError
+from arrowflow.failpoints import Failpoints
+from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
+from arrowflow.pipeline import Pipeline, RunOptions
+from arrowflow.protocols import Clock, CommitLog, Control, Decoder, Observer, Operator, RunContext, Sink, Source
+from arrowflow.types import (
+    MIN_US,
+    Discovery,
+    Fingerprint,
+    Manifest,
+    PartitionClock,
+    SourceIdentity,
+    SourcePartition,
+    Writer,
+)
+
+
+@dataclass(slots=True)
+class Job:
+    """The parts and the position of one run. Only the engine's thread touches it, `stopping` apart.
+
+    `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows.
+    """
+
+    pipeline: Pipeline
+    options: RunOptions
+    context: RunContext
+    log: CommitLog
+    source: Source
+    decoder: Decoder
+    operator: Operator
+    sinks: Mapping[str, Sink]
+    fingerprint: Fingerprint
+    writer: Writer
+    stopping: threading.Event
+    head: Manifest | None = None
+    incarnation: str = ""
+    positions: dict[SourcePartition, int] = field(default_factory=dict)
+    clocks: dict[SourcePartition, PartitionClock] = field(default_factory=dict)
+    watermark_us: int = MIN_US
+    identity: SourceIdentity = field(default_factory=SourceIdentity)
+    seen: Discovery | None = None
+    seen_at: float = 0.0
+    targets: dict[SourcePartition, int] | None = None
+    last_row_at: dict[SourcePartition, float] = field(default_factory=dict)
+    recent_errors: deque[tuple[int, int]] = field(default_factory=deque)
+    acked: dict[str, int] = field(default_factory=dict)
+    chain_broken: bool = False
+
+    @property
+    def clock(self) -> Clock:
+        return self.context.clock
+
+    @property
+    def failpoints(self) -> Failpoints:
+        return self.context.failpoints
+
+    @property
+    def control(self) -> Control:
+        return self.context.control
+
+    @property
+    def observer(self) -> Observer:
+        return self.context.observer
+
+    @property
+    def max_out_of_orderness_us(self) -> int:
+        event = self.pipeline.event_time
+        return 0 if event is None else event.max_out_of_orderness_us
+
+    def clock_values(self) -> dict[SourcePartition, int]:
+        """Each partition's clock under the present tolerance."""
+        return {part: clock.clock_us(self.max_out_of_orderness_us) for part, clock in self.clocks.items()}
+
+    def close(self) -> None:
+        """Let go of the source's connections."""
+        self.source.close()
+
+
+def build_job(
+    pipeline: Pipeline,
+    options: RunOptions,
+    *,
+    observer: Observer,
+    clock: Clock,
+    failpoints: Failpoints,
+    stopping: threading.Event,
+    fingerprint: Fingerprint,
+) -> Job:
+    """Make the working parts of one run; nothing is written and no record is read yet.
+
+    Raises
+    ------
+    ConfigError
+        If the parts do not fit each other.
+    Unreachable
+        If the source or store cannot be reached.
+    """
+    log, control = pipeline.checkpoint.log.build(failpoints)
+    context = RunContext(pipeline.name, clock, observer, failpoints, control)
+    decoder = pipeline.source.decoder.build()
+    schema = _schema_after_transforms(pipeline, decoder.schema)
+    operator = pipeline.operator.spec.build(schema)
+    schemas = {"rows": rows_schema(operator.output_schema()), "late": late_schema(schema), "dead": dead_schema()}
+    sinks = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
+    return Job(
+        pipeline=pipeline,
+        options=options,
+        context=context,
+        log=log,
+        source=pipeline.source.spec.build(pipeline.source.name, context),
+        decoder=decoder,
+        operator=operator,
+        sinks=sinks,
+        fingerprint=fingerprint,
+        writer=Writer(id=uuid.uuid4().hex, host=socket.gethostname(), pid=os.getpid(), fence=-1),
+        stopping=stopping,
+    )
+
+
+def _schema_after_transforms(pipeline: Pipeline, schema: pa.Schema) -> pa.Schema:
+    event = pipeline.event_time
+    if event is not None and event.column not in schema.names:
+        raise ConfigError(f"event_time.column: {event.column!r} is not a column of the source; it has {schema.names}")
+    for transform in pipeline.transforms:
+        schema = transform.output_schema(schema)
+    return schema

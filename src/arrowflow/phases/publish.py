@@ -1,0 +1,66 @@
+"""publish: give committed files their final names, once; and tell those who watch. Always a redo of a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from arrowflow.errors import DataLossError, ObjectMissing
+from arrowflow.events import Notice
+from arrowflow.phases.job import Job
+from arrowflow.types import Manifest, StagedFile
+
+
+def publish(job: Job, manifest: Manifest) -> None:
+    """Publish every file of one record and note it as acknowledged; the next record says so durably."""
+    job.failpoints.hit("publish.before")
+    for name, files in _by_sink(manifest.outputs).items():
+        if manifest.epoch > job.acked.get(name, -1):
+            _publish_files(job, manifest, name, files)
+    job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
+    job.failpoints.hit("publish.all")
+
+
+def acknowledge(job: Job, manifest: Manifest) -> None:
+    """Tell lag tools how far the published output reaches; nobody recovers from this."""
+    note = f"af1;e={manifest.epoch};m={manifest.sha256[:8]};i={manifest.incarnation[:8]}"
+    job.source.acknowledge(dict(job.positions), note)
+
+
+def redo(job: Job, manifests: Iterable[Manifest]) -> int:
+    """Publish again what a crash may have left between record and final names; return how many epochs."""
+    job.failpoints.hit("redo.before")
+    redone = 0
+    for manifest in manifests:
+        if manifest.outputs:
+            publish(job, manifest)
+            redone += 1
+            job.failpoints.hit("redo.mid")
+    if job.head is not None:
+        job.acked.update(dict.fromkeys(job.sinks, job.head.epoch))
+    return redone
+
+
+def _publish_files(job: Job, manifest: Manifest, name: str, files: list[StagedFile]) -> None:
+    if name not in job.sinks:
+        raise DataLossError(
+            f"epoch {manifest.epoch} has {len(files)} unpublished files of sink {name!r}, which the pipeline no longer "
+            "has; start once with that sink to publish them, then remove it"
+        )
+    try:
+        job.sinks[name].publish(files)
+    except ObjectMissing as missing:
+        job.log.check(manifest.epoch)  # a newer writer may have published and cleaned: then we are fenced
+        raise DataLossError(f"epoch {manifest.epoch} is committed but a file of it is missing: {missing}") from missing
+
+
+def _by_sink(files: Iterable[StagedFile]) -> dict[str, list[StagedFile]]:
+    grouped: dict[str, list[StagedFile]] = {}
+    for file in files:
+        grouped.setdefault(file.sink, []).append(file)
+    return grouped
+
+
+def note_published(job: Job, redone: int) -> None:
+    """Say once that a crash was made good."""
+    if redone:
+        job.observer.notice(Notice("info", f"published {redone} committed epochs that an earlier run had not finished"))

@@ -1,0 +1,142 @@
+"""read: slices of records until the cadence, a bound or the end cuts the epoch; and a look at the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arrowflow.errors import BalanceError, DataLossError, StateRefused
+from arrowflow.events import Notice
+from arrowflow.phases.draft import Draft
+from arrowflow.phases.job import Job
+from arrowflow.types import (
+    MIN_US,
+    Bounds,
+    Discovery,
+    Fetched,
+    OffsetRange,
+    PartitionClock,
+    PartitionInfo,
+    SourceIdentity,
+    SourcePartition,
+)
+
+
+def read(job: Job, draft: Draft) -> Iterator[Fetched]:
+    """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once."""
+    checkpoint = job.pipeline.checkpoint
+    deadline = draft.started + checkpoint.cadence_s
+    while True:
+        left = max(0.0, deadline - job.clock.monotonic())
+        bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(0.2, left))
+        fetched = job.source.read(draft.positions, bounds)
+        job.failpoints.hit("source.polled")
+        take(draft, fetched)
+        yield fetched
+        if is_cut(job, draft, deadline):
+            return
+
+
+def take(draft: Draft, fetched: Fetched) -> None:
+    """Move the draft's positions over what was fetched."""
+    for part, (start, stop) in fetched.ranges.items():
+        if start != draft.positions[part] or stop < start:
+            raise BalanceError(f"{part}: the source walked [{start}, {stop}) from position {draft.positions[part]}")
+        draft.positions[part] = stop
+        draft.tally[part].unseen += fetched.unseen.get(part, 0)
+    draft.leader_epoch.update(fetched.leader_epoch)
+
+
+def is_cut(job: Job, draft: Draft, deadline: float) -> bool:
+    """Whether the epoch ends here. Where it ends never changes a result, only when it is seen."""
+    checkpoint = job.pipeline.checkpoint
+    return (
+        job.stopping.is_set()
+        or job.clock.monotonic() >= deadline
+        or draft.rows >= checkpoint.max_epoch_rows
+        or draft.buffered_bytes >= checkpoint.max_epoch_bytes
+        or is_caught_up(job, draft)
+    )
+
+
+def is_caught_up(job: Job, draft: Draft) -> bool:
+    """Whether a run with an end has reached the ends it saw when it started."""
+    targets = job.targets
+    return targets is not None and all(draft.positions[part] >= end for part, end in targets.items())
+
+
+def look(job: Job) -> Discovery:
+    """See the cluster now; stop if it is another one, if a topic was made anew or if our offsets are gone.
+
+    Partitions not seen before join at their earliest offset, with the watermark of this moment as floor.
+    """
+    seen = job.source.discover()
+    refuse_other_cluster(job.identity, seen)
+    for part, info in seen.partitions.items():
+        if part in job.positions:
+            refuse_lost_offsets(part, job.positions[part], info)
+    for part in sorted(seen.partitions.keys() - job.positions.keys()):
+        job.positions[part] = seen.partitions[part].low
+        floor = None if job.watermark_us == MIN_US else job.watermark_us
+        job.clocks[part] = PartitionClock(floor_us=floor)
+        job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
+    gone = sorted(job.positions.keys() - seen.partitions.keys())
+    if gone:
+        wanted = ", ".join(f"{part} from {job.positions[part]}" for part in gone)
+        raise DataLossError(f"partitions are gone: wanted {wanted}; available: none")
+    job.identity = identity_of(seen)
+    job.seen, job.seen_at = seen, job.clock.monotonic()
+    return seen
+
+
+def look_if_due(job: Job) -> None:
+    """Look again when the last look is old, so that new partitions are found while running."""
+    if job.clock.monotonic() - job.seen_at >= job.pipeline.checkpoint.discover_every_s:
+        look(job)
+
+
+def aim(job: Job) -> None:
+    """Fix where a run with an end stops: at what can be read now, below the first open transaction."""
+    if job.seen is None or not (job.options.until_caught_up or job.options.dry_run):
+        return
+    job.targets = {part: info.stable for part, info in job.seen.partitions.items()}
+    for part, info in job.seen.partitions.items():
+        if info.stable < info.high:
+            message = f"{part}: an open transaction holds offsets {info.stable} to {info.high}; stopping before it"
+            job.observer.notice(Notice("warning", message))
+
+
+def identity_of(seen: Discovery) -> SourceIdentity:
+    """The cluster and topic ids that offsets belong to."""
+    ids = {part.topic: info.topic_id for part, info in seen.partitions.items()}
+    return SourceIdentity(cluster_id=seen.cluster_id, topic_ids=dict(sorted(ids.items())))
+
+
+def refuse_other_cluster(known: SourceIdentity, seen: Discovery) -> None:
+    """Raise `StateRefused` for another cluster, `DataLossError` for a topic deleted and made again."""
+    if known.cluster_id and seen.cluster_id and known.cluster_id != seen.cluster_id:
+        raise StateRefused(
+            f"cluster {seen.cluster_id!r} is not the one the records came from ({known.cluster_id!r}); "
+            "its offsets mean nothing here. Give the job a new checkpoint path, or point it back"
+        )
+    for part, info in seen.partitions.items():
+        before = known.topic_ids.get(part.topic)
+        if before and info.topic_id and before != info.topic_id:
+            raise DataLossError(
+                f"{part}: the topic was deleted and made again (topic id {before} became {info.topic_id}); "
+                f"available now: offsets {info.low} to {info.high}. Nothing was committed from the new topic"
+            )
+
+
+def refuse_lost_offsets(part: SourcePartition, wanted: int, info: PartitionInfo) -> None:
+    """Raise `DataLossError` where the wanted offset is below the log's start or beyond its end."""
+    available = OffsetRange(info.low, info.high)
+    if wanted < info.low:
+        raise DataLossError(
+            f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
+            f"{info.low - wanted} offsets were removed by retention or deletion"
+        )
+    if wanted > info.high:
+        raise DataLossError(
+            f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
+            "the log is shorter than what was committed (truncated, or made again)"
+        )

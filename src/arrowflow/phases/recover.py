@@ -1,0 +1,239 @@
+"""recover: find where the log stands, refuse what does not fit, take over, restore, redo. Publishes nothing new."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+
+import msgspec
+
+from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
+from arrowflow.events import Notice, Started
+from arrowflow.phases.commit import adopt, record
+from arrowflow.phases.fingerprint import refuse_other_query
+from arrowflow.phases.job import Job
+from arrowflow.phases.publish import note_published, redo
+from arrowflow.phases.read import aim, look
+from arrowflow.phases.rebuild import rebuild_state
+from arrowflow.phases.snapshots import restore_state
+from arrowflow.types import MIN_US, Input, Manifest, PartitionClock, SourcePartition
+from arrowflow.windows.clocks import raise_floor
+
+_TAKE_OVER_ROUNDS = 20
+
+
+def recover(job: Job) -> None:
+    """Bring the run to where the newest record stands and make it the owner of the log.
+
+    Raises
+    ------
+    StateRefused
+        If the records belong to another query or cluster.
+    DataLossError
+        If the log is damaged, or offsets it needs are gone.
+    Fenced
+        If other starters kept winning.
+    """
+    for round_ in range(_TAKE_OVER_ROUNDS):
+        try:
+            load(job)
+            inspect(job)
+            if job.options.dry_run:
+                break
+            wait_for_other_writer(job)
+            take_over(job)
+            break
+        except (Fenced, ObjectMissing):
+            if round_ == _TAKE_OVER_ROUNDS - 1:
+                raise
+            job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
+    restore(job)
+    if not job.options.dry_run and job.head is not None:
+        redone = redo(job, unpublished(job))
+        note_published(job, redone)
+        job.observer.notice(Started(job.head, redone))
+    aim(job)
+
+
+def resume(job: Job) -> None:
+    """After a failed attempt: adopt what this run did commit, then go back to exactly there.
+
+    Raises
+    ------
+    Fenced
+        If the newer record is another writer's.
+    """
+    if job.head is None:
+        raise ConfigError("nothing was recovered yet, so there is nothing to resume")
+    for epoch in job.log.epochs_after(job.head.epoch):
+        newer = job.log.read(epoch)
+        if newer.writer.id != job.writer.id:
+            raise Fenced(f"epoch {epoch} was written by {newer.writer.host}, process {newer.writer.pid}")
+        adopt(job, newer)
+    restore(job)
+    redo(job, unpublished(job))
+
+
+def load(job: Job) -> None:
+    """Read the newest record, verify the chain down to the oldest unpublished one, adopt it."""
+    epochs = job.log.epochs_after(-1)
+    job.failpoints.hit("recover.listed")
+    job.incarnation = job.log.incarnation(create=not job.options.dry_run) or ""
+    if not epochs:
+        refuse_orphaned_tables(job)
+        job.head = None
+        return
+    head = job.log.read(epochs[-1])
+    job.failpoints.hit("recover.head_loaded")
+    if head.incarnation != job.incarnation:
+        raise DataLossError(
+            f"record {head.epoch} belongs to incarnation {head.incarnation}, job.json to {job.incarnation}"
+        )
+    if head.kind == "retire":
+        raise DataLossError(f"job {head.job!r} was retired at epoch {head.epoch}")
+    adopt(job, head)
+    job.identity = head.sources[job.pipeline.source.name]
+    job.acked = dict(head.acked)
+    for manifest in unpublished(job):
+        _verify_link(job, manifest, set(epochs))
+
+
+def refuse_orphaned_tables(job: Job) -> None:
+    """Raise if a table already holds files although no record explains them: they would be counted twice."""
+    for name, sink in job.sinks.items():
+        if sink.holds_files():
+            raise DataLossError(
+                f"sink {name!r} already holds files, but {job.control.prefix} holds no record of how they came there; "
+                "restore the checkpoint folder, or give the job an empty table root"
+            )
+
+
+def _verify_link(job: Job, manifest: Manifest, known: set[int]) -> None:
+    """Check that a record names the digest of the one before it."""
+    if manifest.epoch - 1 not in known:
+        return
+    before = job.log.read(manifest.epoch - 1)
+    if manifest.prev != before.sha256:
+        raise DataLossError(
+            f"the log is damaged: record {manifest.epoch} follows a record with digest {manifest.prev[:12]}, "
+            f"but record {before.epoch} has {before.sha256[:12]}"
+        )
+
+
+def unpublished(job: Job) -> list[Manifest]:
+    """Records above what every sink has acknowledged, ascending, the head included."""
+    if job.head is None:
+        return []
+    first = min((job.acked.get(name, -1) for name in job.sinks), default=job.head.epoch) + 1
+    older = [epoch for epoch in job.log.epochs_after(first - 1) if epoch < job.head.epoch]
+    return [*(job.log.read(epoch) for epoch in older), job.head]
+
+
+def inspect(job: Job) -> None:
+    """Refuse another query, another cluster, a recreated topic, offsets that are gone."""
+    if job.head is None:
+        seen = look(job)
+        job.positions.update(job.source.start_offsets(sorted(seen.partitions)))
+        return
+    refuse_other_query(job.head.fingerprint, job.fingerprint)
+    look(job)
+
+
+def wait_for_other_writer(job: Job) -> None:
+    """Wait while another writer may still be alive. Courtesy only: fencing is what makes a take-over safe."""
+    if job.head is None or job.options.take_over:
+        return
+    patience_us = int(3e6 * job.pipeline.checkpoint.cadence_s)
+    told = False
+    while not job.stopping.is_set() and _may_be_alive(job, job.head, patience_us):
+        if not told:
+            writer = job.head.writer
+            message = (
+                f"epoch {job.head.epoch} was written moments ago by {writer.host}, process {writer.pid}; waiting up to "
+                f"{patience_us / 1e6:.0f} s for it to end (--take-over does not wait)"
+            )
+            job.observer.notice(Notice("warning", message))
+            told = True
+        job.clock.sleep(0.2)
+        if job.log.epochs_after(job.head.epoch):
+            load(job)
+
+
+def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:
+    if head.kind == "close" or job.clock.now_us() - head.epoch_time_us > patience_us:
+        return False
+    if head.writer.host != socket.gethostname():
+        return True
+    if head.writer.pid == os.getpid():
+        return False  # an earlier run of this very process
+    try:
+        os.kill(head.writer.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def take_over(job: Job) -> None:
+    """Write the open record after the head: its number is the fencing token of this run."""
+    job.failpoints.hit("open.before")
+    epoch = 0 if job.head is None else job.head.epoch + 1
+    job.writer = msgspec.structs.replace(job.writer, fence=epoch)
+    clocks = raised_floors(job)
+    inputs = [
+        Input(
+            source=part.source,
+            topic=part.topic,
+            partition=part.partition,
+            topic_id=job.identity.topic_ids.get(part.topic),
+            start=position,
+            stop=position,
+            clock=clocks[part],
+        )
+        for part, position in sorted(job.positions.items())
+    ]
+    state = {} if job.head is None else job.head.state
+    opened = record(
+        job, "open", epoch, time_us=job.clock.now_us(), inputs=inputs, watermark_us=job.watermark_us, state=state
+    )
+    opened = job.log.append(opened)
+    job.failpoints.hit("open.created")
+    job.log.check(opened.epoch)
+    job.failpoints.hit("open.checked")
+    adopt(job, opened)
+
+
+def raised_floors(job: Job) -> dict[SourcePartition, PartitionClock]:
+    """Clocks under the tolerances of this run, never below where they stood under the last run's.
+
+    A larger `allowed_lateness` would reopen windows that already closed, so floors rise by the difference too.
+    """
+    if job.head is None:
+        return dict(job.clocks)
+    old, new = job.head.fingerprint.tolerances, job.fingerprint.tolerances
+    if old == new:
+        return dict(job.clocks)
+    patience = max(0, new["allowed_lateness_us"] - old["allowed_lateness_us"])
+    event = job.pipeline.event_time
+    by_partition = event is not None and event.scope == "partition"
+    raised: dict[SourcePartition, PartitionClock] = {}
+    for part, clock in job.clocks.items():
+        stood = clock.clock_us(old["max_out_of_orderness_us"])
+        closed_up_to = stood if by_partition else job.watermark_us
+        floors = [us for us in (stood, closed_up_to + patience if closed_up_to > MIN_US else MIN_US) if us > MIN_US]
+        raised[part] = raise_floor(clock, max(floors)) if floors else clock
+    return raised
+
+
+def restore(job: Job) -> None:
+    """Load the head's state; where its files are damaged, rebuild it from the records and the source."""
+    if job.head is None:
+        job.operator.restore(None, [])
+        return
+    try:
+        restore_state(job, job.head)
+    except StateCorrupt as damage:
+        job.observer.notice(Notice("warning", f"{damage}; rebuilding the state from the source"))
+        rebuild_state(job, damage)

@@ -1,0 +1,54 @@
+"""What to do when an outside call failed: drop the attempt, wait, go back to the newest record, try again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from arrowflow.errors import CommitUnknown, RetryableError
+from arrowflow.events import Notice
+from arrowflow.phases.job import Job
+from arrowflow.phases.recover import resume
+from arrowflow.types import Manifest
+
+_LONGEST_PAUSE_S = 30.0
+_PATIENCE_S = 900.0
+
+
+def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
+    """Run `step` until it succeeds; return the records this made true, those of failed tries included.
+
+    A try that failed after its commit did commit: resuming finds its record and publishes it.
+
+    Raises
+    ------
+    RetryableError
+        If nothing succeeded for a quarter of an hour, or the run is asked to stop meanwhile.
+    """
+    began, pause = job.clock.monotonic(), 0.1
+    head = -1 if job.head is None else job.head.epoch
+    failed = False
+    while True:
+        try:
+            if failed:
+                resume(job)
+                if job.head is not None and job.head.epoch > head:
+                    return _since(job, head)
+            manifest = step(job)
+        except (RetryableError, CommitUnknown) as error:
+            if job.stopping.is_set() or job.clock.monotonic() - began > _PATIENCE_S:
+                raise
+            job.observer.notice(Notice("warning", f"{error}; trying again in {pause:.1f} s"))
+            _pause(job, pause)
+            pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
+        else:
+            return [] if manifest is None else [manifest]
+
+
+def _since(job: Job, head: int) -> list[Manifest]:
+    return [job.log.read(epoch) for epoch in job.log.epochs_after(head)]
+
+
+def _pause(job: Job, seconds: float) -> None:
+    until = job.clock.monotonic() + seconds
+    while job.clock.monotonic() < until and not job.stopping.is_set():
+        job.clock.sleep(min(0.2, seconds))

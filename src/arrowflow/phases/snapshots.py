@@ -1,0 +1,93 @@
+"""Operator state as files: a delta for each epoch, a full snapshot now and then, and both read back.
+
+A record names its whole chain, so restoring never lists and never guesses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow as pa
+
+from arrowflow.errors import AlreadyExists, ObjectMissing, StateCorrupt
+from arrowflow.phases.draft import Draft
+from arrowflow.phases.job import Job
+from arrowflow.types import Manifest, OperatorState, StateFile
+
+_IPC = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def stage_state(job: Job, draft: Draft) -> dict[str, OperatorState]:
+    """Write what this epoch changed in the operator's state; a full snapshot when the chain has grown long."""
+    name = job.pipeline.operator.name
+    before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
+    delta = job.operator.delta()
+    digest = job.operator.digest()
+    if is_full_due(job, before):
+        file = _write(job, draft, name, "full", job.operator.snapshot())
+        return {name: OperatorState(full=file, deltas=[], digest=digest)}
+    if delta.num_rows == 0:
+        return {name: OperatorState(full=before.full, deltas=before.deltas, digest=digest)}
+    file = _write(job, draft, name, "delta", delta)
+    return {name: OperatorState(full=before.full, deltas=[*before.deltas, file], digest=digest)}
+
+
+def is_full_due(job: Job, before: OperatorState) -> bool:
+    """A chain is cut when it was found broken, is long, or weighs half of its full snapshot."""
+    if job.chain_broken or before.full is None:
+        return True
+    weight = sum(file.bytes for file in before.deltas)
+    return len(before.deltas) >= job.pipeline.checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
+
+
+def _write(job: Job, draft: Draft, name: str, kind: str, table: pa.Table) -> StateFile:
+    data = encode(table)
+    path = f"{draft.attempt.folder('state')}/{name}.{kind}.arrow"
+    point = f"stage.state_{kind}"
+    job.failpoints.hit(point)
+    try:
+        job.control.store.create(job.control.path(path), data)
+        job.failpoints.lost(point)
+    except AlreadyExists as error:  # the attempt's id is unique, so only a fault brings us here
+        raise StateCorrupt(f"{path} exists although attempt {draft.attempt.id} is new") from error
+    return StateFile(epoch=draft.number, path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+def restore_state(job: Job, manifest: Manifest) -> None:
+    """Load the state a record names into the operator.
+
+    Raises
+    ------
+    StateCorrupt
+        If a file is missing or does not hold the bytes its record promises, or the digest differs.
+    """
+    name = job.pipeline.operator.name
+    state = manifest.state.get(name, OperatorState())
+    full = None if state.full is None else _read(job, state.full)
+    job.operator.restore(full, [_read(job, file) for file in state.deltas])
+    if state.digest and job.operator.digest() != state.digest:
+        raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
+
+
+def _read(job: Job, file: StateFile) -> pa.Table:
+    try:
+        data = job.control.store.read(job.control.path(file.path))
+    except ObjectMissing as error:
+        raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} is missing") from error
+    if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+        raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} does not hold the recorded bytes")
+    return decode_state(data)
+
+
+def encode(table: pa.Table) -> bytes:
+    """One Arrow IPC file in memory."""
+    buffer = pa.BufferOutputStream()
+    with pa.ipc.new_file(buffer, table.schema, options=_IPC) as writer:
+        writer.write_table(table)
+    return buffer.getvalue().to_pybytes()
+
+
+def decode_state(data: bytes) -> pa.Table:
+    """Read a state file back; its bytes were checked against the record before."""
+    with pa.ipc.open_file(pa.py_buffer(data)) as reader:
+        return reader.read_all()

@@ -1,0 +1,50 @@
+"""stage: every byte an epoch wants to publish goes to names no reader sees, before the record that makes it true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from arrowflow.phases.draft import Draft
+from arrowflow.phases.job import Job
+from arrowflow.phases.snapshots import stage_state
+from arrowflow.phases.tables import dead_schema, late_schema, rows_schema, rows_table, with_epoch
+from arrowflow.types import OperatorState, StagedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What an attempt staged: files by sink, and the state that goes with them."""
+
+    files: tuple[StagedFile, ...]
+    state: dict[str, OperatorState]
+
+
+def stage(job: Job, draft: Draft) -> Staged:
+    """Write output files and the state delta under the attempt's own names."""
+    files: list[StagedFile] = []
+    for node in job.pipeline.sinks:
+        table = _output(draft, node.stream)
+        if table is not None and table.num_rows:
+            files += job.sinks[node.name].stage(draft.attempt, table)
+    return Staged(tuple(files), stage_state(job, draft))
+
+
+def _output(draft: Draft, stream: str) -> pa.Table | None:
+    """The draft's table for one stream, in an order that does not show how it was read."""
+    if stream == "rows":
+        passed = [table for part in sorted(draft.passed) for table in draft.passed[part]]
+        tables = passed + [closed.table for closed in draft.closed if closed.table.num_rows]
+        return rows_table(tables, draft.number, rows_schema(tables[0].schema)) if tables else None
+    if stream == "dead":
+        return with_epoch(draft.dead, draft.number, dead_schema()) if draft.dead else None
+    return _late_output(draft)
+
+
+def _late_output(draft: Draft) -> pa.Table | None:
+    if not draft.late:
+        return None
+    first = draft.late[0].schema
+    own = first.names.index("_topic")
+    return with_epoch(draft.late, draft.number, late_schema(pa.schema(list(first)[:own])))
