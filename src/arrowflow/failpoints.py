@@ -9,6 +9,7 @@ Actions
 kill  : SIGKILL this process: nothing is flushed, no handler runs.
 stop  : SIGSTOP this process: it freezes until SIGCONT, like a paused virtual machine.
 raise : raise `FailpointHit`, as any outside call may raise.
+crash : raise `SimulatedCrash`, which nothing catches: the run dies as if killed, the process lives on.
 lost  : only at `after` sites: the outside effect happened, the caller sees `LostResponse`.
 """
 
@@ -54,11 +55,15 @@ REGISTRY: dict[str, tuple[str, bool]] = {
     "fs.fsync_dir": ("a name was made, its folder not yet flushed", False),
     "fs.enospc": ("the disk may be full here", False),
 }
-_ACTIONS = frozenset({"kill", "stop", "raise", "lost", "enospc"})
+_ACTIONS = frozenset({"kill", "stop", "raise", "lost", "enospc", "crash"})
 
 
 class FailpointHit(RetryableError):
     """What an armed ``raise`` throws; adapters and engine treat it like any failed outside call."""
+
+
+class SimulatedCrash(BaseException):
+    """A kill without a process to kill: for tests that die thousands of times in one process."""
 
 
 class LostResponse(RetryableError):
@@ -136,6 +141,8 @@ def _act(trap: Trap) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     elif trap.action == "lost":
         raise LostResponse(f"the reply of {trap.name} was lost on purpose")
+    elif trap.action == "crash":
+        raise SimulatedCrash(trap.name)
     elif trap.action == "enospc":
         raise OSError(28, "No space left on device (made to happen)")
     else:
