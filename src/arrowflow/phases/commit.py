@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from arrowflow.phases.balance import check_balance
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
-from arrowflow.phases.read import look
+from arrowflow.phases.read import verify
 from arrowflow.phases.stage import Staged
 from arrowflow.types import (
     MIN_US,
@@ -45,7 +45,7 @@ def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
     """
     inputs = draft.inputs(job)
     check_balance(job, draft, inputs)
-    look(job)
+    verify(job)
     job.failpoints.hit("commit.before")
     manifest = job.log.append(
         record(

@@ -26,7 +26,9 @@ def find_silent(job: Job, draft: Draft) -> list[SourcePartition]:
     event = job.pipeline.event_time
     if event is None or event.close_silent_after_us is None or event.scope != "partition":
         return []
-    return _quiet(job, draft, event.close_silent_after_us / 1e6)
+    silent = _quiet(job, draft, event.close_silent_after_us / 1e6)
+    job.last_row_at.update(dict.fromkeys(silent, job.clock.monotonic()))
+    return silent
 
 
 def _quiet(job: Job, draft: Draft, patience_s: float) -> list[SourcePartition]:
@@ -36,7 +38,8 @@ def _quiet(job: Job, draft: Draft, patience_s: float) -> list[SourcePartition]:
     """
     _note_activity(job, draft)
     now = job.clock.monotonic()
-    candidates = [part for part, since in job.last_row_at.items() if now - since >= patience_s]
+    awake = [part for part, clock in draft.clocks.items() if not clock.idle]
+    candidates = [part for part in awake if now - job.last_row_at[part] >= patience_s]
     if not candidates:
         return []
     seen = job.source.discover()

@@ -14,7 +14,7 @@ def publish(job: Job, manifest: Manifest) -> None:
     """Publish every file of one record and note it as acknowledged; the next record says so durably."""
     job.failpoints.hit("publish.before")
     for name, files in _by_sink(manifest.outputs).items():
-        if manifest.epoch > job.acked.get(name, -1):
+        if manifest.epoch > job.acked[name]:
             _publish_files(job, manifest, name, files)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
     job.failpoints.hit("publish.all")
@@ -36,7 +36,7 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
             redone += 1
             job.failpoints.hit("redo.mid")
     if job.head is not None:
-        job.acked.update(dict.fromkeys(job.sinks, job.head.epoch))
+        job.acked = dict.fromkeys(job.sinks, job.head.epoch)
     return redone
 
 

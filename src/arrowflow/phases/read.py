@@ -64,27 +64,33 @@ def is_caught_up(job: Job, draft: Draft) -> bool:
     return targets is not None and all(draft.positions[part] >= end for part, end in targets.items())
 
 
-def look(job: Job) -> Discovery:
-    """See the cluster now; stop if it is another one, if a topic was made anew or if our offsets are gone.
+def look(job: Job) -> None:
+    """See the cluster now and let partitions not seen before join.
 
-    Partitions not seen before join at their earliest offset, with the watermark of this moment as floor.
+    They start at their earliest offset, with the watermark of this moment as floor: only called between epochs,
+    so that the floor is what the newest record closed windows by.
     """
-    seen = job.source.discover()
-    refuse_other_cluster(job.identity, seen)
-    for part, info in seen.partitions.items():
-        if part in job.positions:
-            refuse_lost_offsets(part, job.positions[part], info)
+    seen = verify(job)
     for part in sorted(seen.partitions.keys() - job.positions.keys()):
         job.positions[part] = seen.partitions[part].low
         floor = None if job.watermark_us == MIN_US else job.watermark_us
         job.clocks[part] = PartitionClock(floor_us=floor)
         job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
+    job.identity = identity_of(seen)
+    job.seen, job.seen_at = seen, job.clock.monotonic()
+
+
+def verify(job: Job) -> Discovery:
+    """Stop if the cluster is another one, a topic was made anew, or offsets we are to read from are gone."""
+    seen = job.source.discover()
+    refuse_other_cluster(job.identity, seen)
+    for part, info in seen.partitions.items():
+        if part in job.positions:
+            refuse_lost_offsets(part, job.positions[part], info)
     gone = sorted(job.positions.keys() - seen.partitions.keys())
     if gone:
         wanted = ", ".join(f"{part} from {job.positions[part]}" for part in gone)
         raise DataLossError(f"partitions are gone: wanted {wanted}; available: none")
-    job.identity = identity_of(seen)
-    job.seen, job.seen_at = seen, job.clock.monotonic()
     return seen
 
 

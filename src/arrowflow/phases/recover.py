@@ -83,6 +83,7 @@ def load(job: Job) -> None:
     if not epochs:
         refuse_orphaned_tables(job)
         job.head = None
+        job.acked = dict.fromkeys(job.sinks, -1)
         return
     head = job.log.read(epochs[-1])
     job.failpoints.hit("recover.head_loaded")
@@ -94,7 +95,7 @@ def load(job: Job) -> None:
         raise DataLossError(f"job {head.job!r} was retired at epoch {head.epoch}")
     adopt(job, head)
     job.identity = head.sources[job.pipeline.source.name]
-    job.acked = dict(head.acked)
+    job.acked = dict.fromkeys(job.sinks, head.epoch) | head.acked
     for manifest in unpublished(job):
         _verify_link(job, manifest, set(epochs))
 
@@ -125,7 +126,7 @@ def unpublished(job: Job) -> list[Manifest]:
     """Records above what every sink has acknowledged, ascending, the head included."""
     if job.head is None:
         return []
-    first = min((job.acked.get(name, -1) for name in job.sinks), default=job.head.epoch) + 1
+    first = min(job.acked.values(), default=job.head.epoch) + 1
     older = [epoch for epoch in job.log.epochs_after(first - 1) if epoch < job.head.epoch]
     return [*(job.log.read(epoch) for epoch in older), job.head]
 
@@ -133,8 +134,8 @@ def unpublished(job: Job) -> list[Manifest]:
 def inspect(job: Job) -> None:
     """Refuse another query, another cluster, a recreated topic, offsets that are gone."""
     if job.head is None:
-        seen = look(job)
-        job.positions.update(job.source.start_offsets(sorted(seen.partitions)))
+        look(job)
+        job.positions.update(job.source.start_offsets(sorted(job.positions)))
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
     look(job)
