@@ -14,7 +14,7 @@ def publish(job: Job, manifest: Manifest) -> None:
     """Publish every file of one record and note it as acknowledged; the next record says so durably."""
     job.failpoints.hit("publish.before")
     for name, files in _by_sink(manifest.outputs).items():
-        if manifest.epoch > job.acked[name]:
+        if manifest.epoch > job.acked.get(name, -1):
             _publish_files(job, manifest, name, files)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
     job.failpoints.hit("publish.all")
