@@ -1,0 +1,66 @@
+"""configs/gold.toml over an archive of its sample, cut into many small epochs; importable, and a process to kill.
+
+As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE`` with the failpoint variables of the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from arrowflow.config import load
+from arrowflow.engine import start
+from arrowflow.errors import ArrowflowError
+from arrowflow.failpoints import Failpoints
+from arrowflow.pipeline import Pipeline, RunOptions
+from arrowflow.samples import answer, stream, write_ndjson
+from arrowflow.sources.replay import ReplaySpec
+from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
+
+GOLD = Path(__file__).parents[2] / "configs" / "gold.toml"
+TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
+
+
+def write_archive(path: Path, rows: int, seed: int = 7) -> dict:
+    """Write the sample's archive and return its answer."""
+    with path.open("w", encoding="utf-8") as file:
+        write_ndjson(stream("production", rows=rows, seed=seed), file)
+    return answer("production", rows=rows, seed=seed)
+
+
+def gold_over(archive: Path, lake: Path, *, epoch_rows: int = 400, slice_rows: int = 150) -> Pipeline:
+    """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so."""
+    gold = load(GOLD, {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
+    source = replace(gold.source, spec=ReplaySpec(paths=(str(archive),)))
+    checkpoint = replace(
+        gold.checkpoint, cadence_s=60.0, max_epoch_rows=epoch_rows, max_slice_rows=slice_rows, full_every=4
+    )
+    return replace(gold, source=source, checkpoint=checkpoint)
+
+
+def wrong(sheet: dict, lake: Path) -> list[str]:
+    """Every way in which the lake differs from the answer."""
+    return [
+        *wrong_rows(sheet, lake / "gold" / "production"),
+        *wrong_late_rows(sheet, lake / "_late" / "gold_production"),
+        *wrong_dead_letters(sheet, lake / "_dead" / "gold_production"),
+    ]
+
+
+def main() -> int:
+    archive, lake = map(Path, sys.argv[1:3])
+    failpoints = Failpoints.parse(
+        os.environ.get("ARROWFLOW_FAILPOINTS", ""), os.environ.get("ARROWFLOW_FAILPOINT_TRACE")
+    )
+    try:
+        start(gold_over(archive, lake), TO_THE_END, failpoints=failpoints).result()
+    except ArrowflowError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

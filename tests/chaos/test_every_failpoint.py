@@ -1,0 +1,88 @@
+"""A real process dies at every failpoint there is, and loses every reply that can be lost; no row is lost or doubled."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arrowflow.failpoints import REGISTRY
+from tests.chaos.replay_job import write_archive, wrong
+
+ROOT = Path(__file__).parents[2]
+ONLY_ON_RETRY = {"redo.mid"}
+"""Points that a first start never passes: they are hit on the way back from another crash."""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    path = tmp_path_factory.mktemp("archive") / "production.ndjson"
+    return path, write_archive(path, rows=2500)
+
+
+def run(archive: Path, lake: Path, plan: str = "") -> subprocess.CompletedProcess:
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "ARROWFLOW_FAILPOINTS": plan}
+    env["ARROWFLOW_FAILPOINT_TRACE"] = str(lake.with_suffix(".trace"))
+    return subprocess.run(
+        [sys.executable, "-m", "tests.chaos.replay_job", str(archive), str(lake)],
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - {"fs.enospc"}))
+def test_a_kill_at_this_point_loses_and_doubles_nothing(point, archive, tmp_path):
+    path, sheet = archive
+    lake = tmp_path / "lake"
+
+    killed = run(path, lake, f"{point}:2:kill" if _comes_twice(point) else f"{point}:1:kill")
+    assert killed.returncode == -9, f"{point} was never passed: {killed.stderr}"
+    again = run(path, lake)
+
+    assert again.returncode == 0, again.stderr
+    assert wrong(sheet, lake) == []
+
+
+@pytest.mark.slow
+def test_a_kill_while_making_good_an_earlier_kill_loses_and_doubles_nothing(archive, tmp_path):
+    path, sheet = archive
+    lake = tmp_path / "lake"
+
+    assert run(path, lake, "commit.checked:3:kill").returncode == -9
+    assert run(path, lake, "redo.mid:1:kill").returncode == -9
+    assert run(path, lake, "publish.between_link_unlink:1:kill").returncode in (-9, 0)
+    assert run(path, lake).returncode == 0
+
+    assert wrong(sheet, lake) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", sorted(name for name, (_, lossy) in REGISTRY.items() if lossy))
+def test_a_lost_reply_at_this_point_loses_and_doubles_nothing(point, archive, tmp_path):
+    path, sheet = archive
+    lake = tmp_path / "lake"
+
+    ended = run(path, lake, f"{point}:1:lost")
+
+    assert ended.returncode == 0, ended.stderr
+    assert f"{point}/reply" in lake.with_suffix(".trace").read_text().split()
+    assert wrong(sheet, lake) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_without_a_torn_record_and_goes_on_when_freed(archive, tmp_path):
+    """Row 84."""
+    path, sheet = archive
+    lake = tmp_path / "lake"
+
+    full = run(path, lake, "fs.enospc:9:enospc")
+    again = run(path, lake)
+
+    assert full.returncode in (0, 3), full.stderr
+    assert again.returncode == 0, again.stderr
+    assert wrong(sheet, lake) == []
+
+
+def _comes_twice(point: str) -> bool:
+    return not point.startswith(("recover.", "open.", "redo."))
