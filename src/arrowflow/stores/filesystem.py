@@ -1,6 +1,7 @@
 """What a local file system can do and how its errors translate; never creates an object."""
 
-# ruff: noqa: PTH - the protocol's paths are strings, and each system call should be seen as one
+# The paths of the protocol are strings, and each system call should be seen as one.
+# ruff: noqa: PTH112, PTH120
 from __future__ import annotations
 
 import errno

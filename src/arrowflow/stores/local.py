@@ -5,7 +5,8 @@ gets it, and whoever sees the name sees all of its bytes. `AlreadyExists` is rai
 durable itself: the caller may trust what it reads back.
 """
 
-# ruff: noqa: PTH - the protocol's paths are strings, and each system call should be seen as one
+# The paths of the protocol are strings, and each system call should be seen as one.
+# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH117, PTH120, PTH121
 from __future__ import annotations
 
 import fcntl
