@@ -74,8 +74,11 @@ class Store(Protocol):
     def read(self, path: str) -> bytes:
         """Return the whole content; raise `ObjectMissing`."""
 
-    def list(self, prefix: str) -> list[str]:
-        """Return all paths under the folder `prefix`, recursively, ascending; uncached; empty if there is none."""
+    def list(self, prefix: str, after: str = "") -> list[str]:
+        """Return the paths above `after` under the folder `prefix`, recursively, ascending; uncached; empty if none.
+
+        Folders that can hold no path above `after` are not opened, so the newest records cost little to list.
+        """
 
     def move_once(self, source: str, target: str) -> None:
         """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not."""
@@ -84,7 +87,10 @@ class Store(Protocol):
         """Remove `path`; a missing one is no error."""
 
     def probe(self, folders: Sequence[str]) -> None:
-        """Raise `ConfigError` if objects cannot be created in, and moved between, the folders given."""
+        """Raise `ConfigError` if objects cannot be created in the first folder, or not moved from it to the others.
+
+        Only the first, the control prefix, is written to: a table root never holds a name of ours that is not committed.
+        """
 
 
 @dataclass(frozen=True, slots=True)

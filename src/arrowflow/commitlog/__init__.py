@@ -1,0 +1,1 @@
+"""Commit logs: append-only records whose creation makes an epoch true."""

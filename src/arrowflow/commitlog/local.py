@@ -1,0 +1,23 @@
+"""The log in a folder of this machine: names the store the generic log is put on, and nothing more."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from arrowflow.commitlog.log import RedoLog
+from arrowflow.failpoints import Failpoints
+from arrowflow.protocols import Control
+from arrowflow.stores.local import LocalStore
+
+
+@dataclass(frozen=True, slots=True)
+class LocalLogSpec:
+    """Records, staging and state in the folder `path`, the control prefix of one job; may be relative."""
+
+    path: str
+
+    def build(self, failpoints: Failpoints) -> tuple[RedoLog, Control]:
+        """Open the store; creates nothing."""
+        store, prefix = LocalStore(failpoints), os.path.abspath(self.path)  # noqa: PTH100 - symlinks stay
+        return RedoLog(store, prefix, failpoints), Control(store, prefix)

@@ -1,0 +1,249 @@
+"""Parquet files in Hive folders: encoded whole, staged out of sight, published by one move; never written in place.
+
+Under the root there is nothing but committed ``*.parquet``: no temporary name, no marker, no folder of ours. So a
+plain glob is a correct reader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import google_crc32c
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, ObjectMissing, PromiseBroken
+from arrowflow.events import Notice
+from arrowflow.protocols import CivilTime, RunContext
+from arrowflow.sinks import paths
+from arrowflow.sinks.partitions import Part, Partitioning, span_us
+from arrowflow.types import Attempt, Reject, StagedFile
+
+Compression = Literal["snappy", "zstd", "gzip", "lz4", "brotli", "none"]
+
+_SMALL_FILES, _SMALL_ROWS = 100, 1000
+_CASES_REMEMBERED, _WARNED = 10_000, ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSpec:
+    """A table of Parquet files.
+
+    Parameters
+    ----------
+    root : str
+        Folder of the table, on the same file system as the commit log but apart from it.
+    partition_by : tuple of str
+        Columns that become folders, in order, and leave the files. ``date`` and ``hour`` are derived where the
+        table has no such column.
+    compression : Compression
+        snappy, zstd, gzip, lz4, brotli or none.
+    civil : CivilTime or None
+        Derives ``date`` and ``hour`` in the zone of a key's value; None means UTC.
+    time_column : str
+        What they are derived from, and where each file's time span is taken from.
+    max_partitions_per_epoch : int
+        One epoch may write this many files; a record lists each with about 500 bytes.
+    """
+
+    root: str
+    partition_by: tuple[str, ...] = ()
+    compression: Compression = "snappy"
+    civil: CivilTime | None = None
+    time_column: str = "window_start"
+    max_partitions_per_epoch: int = 2000
+
+    @property
+    def location(self) -> str:
+        """The root as the store names it: absolute, or an address as given."""
+        return self.root if "://" in self.root else os.path.abspath(self.root)  # noqa: PTH100 - symlinks stay
+
+    @property
+    def partitioning(self) -> Partitioning:
+        """How rows find their folder."""
+        return Partitioning(self.partition_by, self.time_column, self.civil)
+
+    def build(self, name: str, schema: pa.Schema, context: RunContext) -> ParquetSink:
+        """Plan for tables of `schema`; raises `ConfigError` if it cannot take them."""
+        if self.compression not in get_args(Compression):
+            raise ConfigError(
+                f"sink {name!r}: compression {self.compression!r}; allowed are {list(get_args(Compression))}"
+            )
+        self.partitioning.check(schema)
+        for inner, outer in ((self.location, context.control.prefix), (context.control.prefix, self.location)):
+            if f"{inner}/".startswith(f"{outer}/"):
+                raise ConfigError(
+                    f"sink {name!r}: {inner} lies inside {outer}; readers of the table would see our records"
+                )
+        return ParquetSink(name, self, context)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """Where rows go and how they are told apart; compression and limits change no result."""
+        return {
+            "kind": "parquet",
+            "root": self.root,
+            "partition_by": list(self.partition_by),
+            "time_column": self.time_column,
+            "civil": None if self.civil is None else dict(self.civil.fingerprint()),
+        }
+
+    def key_refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        """Say which rows of `table` hold a partition value that no file can be named by.
+
+        Only partition columns that `table` has are looked at, so it can be asked before rows are folded, while a
+        refused row can still go to the dead letters. At most one `Reject` per row, ascending.
+        """
+        present = tuple(column for column in self.partition_by if column in table.column_names)
+        return paths.refusals(self.location, Partitioning(present, self.time_column, self.civil).values(table))
+
+
+@dataclass(slots=True)
+class ParquetSink:
+    """The working part of one run: stages files in the control prefix and moves them under the root."""
+
+    name: str
+    spec: ParquetSpec
+    context: RunContext
+    _cases: dict[tuple[str, str], str] = field(default_factory=dict)
+    _warned_small: bool = False
+
+    def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
+        """Write one file per partition under the attempt's staging folder; call it once per attempt.
+
+        Raises
+        ------
+        PromiseBroken
+            A partition value cannot name a folder (see `ParquetSpec.key_refusals`); nothing is visible.
+        ConfigError
+            More partitions than `max_partitions_per_epoch`.
+        """
+        parts = list(self.spec.partitioning.split(table))
+        self._check(attempt, parts)
+        return tuple(self._stage_file(attempt, seq, part) for seq, part in enumerate(parts))
+
+    def publish(self, files: Sequence[StagedFile]) -> None:
+        """Give each file its final name, once; a file already there with its bytes is done.
+
+        Raises
+        ------
+        ObjectMissing
+            Neither name holds the file. Look for a newer writer before blaming anyone.
+        DataLossError
+            The final name holds other bytes than the record says.
+        """
+        for file in files:
+            self.context.failpoints.hit("publish.move")
+            try:
+                self.context.control.store.move_once(self.context.control.path(file.src), self._path_of(file))
+            except (AlreadyExists, ObjectMissing):
+                self._confirm(file)
+            self.context.failpoints.lost("publish.move")
+
+    def _stage_file(self, attempt: Attempt, seq: int, part: Part) -> StagedFile:
+        failpoints, control = self.context.failpoints, self.context.control
+        failpoints.hit("stage.file.before")
+        data = _encode(part.table, self.spec.compression)
+        failpoints.hit("stage.file.mid")
+        file = self._describe(attempt, seq, part, data)
+        failpoints.hit("stage.file")
+        control.store.create(control.path(file.src), data)
+        failpoints.lost("stage.file")
+        return file
+
+    def _describe(self, attempt: Attempt, seq: int, part: Part, data: bytes) -> StagedFile:
+        digest = hashlib.sha256(data).hexdigest()
+        job = hashlib.sha256(attempt.job.encode()).hexdigest()
+        least, greatest = span_us(part.table, self.spec.time_column)
+        folder = paths.folder(part.values)
+        name = f"{job[:8]}-{attempt.epoch:012d}-{seq:04d}-{digest[:8]}.parquet"
+        return StagedFile(
+            sink=self.name,
+            src=f"{attempt.folder('staging')}/{self.name}/{seq:04d}.parquet",
+            dst=f"{folder}/{name}" if folder else name,
+            rows=part.table.num_rows,
+            bytes=len(data),
+            crc32c=_crc32c(data),
+            sha256=digest,
+            partition=part.values,
+            min_event_us=least,
+            max_event_us=greatest,
+        )
+
+    def _confirm(self, file: StagedFile) -> None:
+        """Accept a file that is already published, and drop a staged copy that is left; else say what is wrong."""
+        store, source, target = self.context.control.store, self.context.control.path(file.src), self._path_of(file)
+        try:
+            found = store.read(target)
+        except ObjectMissing:
+            raise ObjectMissing(
+                f"sink {self.name!r}: {file.rows} rows are neither staged at {source} nor published at {target}"
+            ) from None
+        if len(found) != file.bytes or _crc32c(found) != file.crc32c:
+            raise DataLossError(
+                f"{target} holds {len(found)} bytes with crc32c {_crc32c(found)}, its record says {file.bytes} with "
+                f"{file.crc32c}: it was changed or replaced; restore it, then start again"
+            )
+        store.delete(source)
+
+    def _path_of(self, file: StagedFile) -> str:
+        return f"{self.spec.location}/{file.dst}"
+
+    def _check(self, attempt: Attempt, parts: Sequence[Part]) -> None:
+        """Refuse before the first upload what could not be published, and notice what readers may stumble over."""
+        limit = self.spec.max_partitions_per_epoch
+        if len(parts) > limit:
+            raise ConfigError(
+                f"sink {self.name!r}: epoch {attempt.epoch} has {len(parts)} partitions of {list(self.spec.partition_by)}, "
+                f"max_partitions_per_epoch allows {limit}; partition by fewer or coarser columns, or raise it"
+            )
+        for part in parts:
+            self._check_values(part.values)
+            self._watch_case(part.values)
+        self._watch_small(parts)
+
+    def _check_values(self, values: Mapping[str, str | None]) -> None:
+        columns = {column: pa.array([value], pa.string()) for column, value in values.items()}
+        for reject in paths.refusals(self.spec.location, columns):
+            raise PromiseBroken(
+                f"sink {self.name!r}: {reject.detail}. A row with this value cannot be written; refuse it with a filter "
+                "or clean it with a transform, or drop the column from partition_by"
+            )
+
+    def _watch_case(self, values: Mapping[str, str | None]) -> None:
+        for column, value in values.items():
+            if value is None or len(self._cases) >= _CASES_REMEMBERED:
+                continue
+            before = self._cases.setdefault((column, value.casefold()), value)
+            if before not in (value, _WARNED):
+                self._cases[column, value.casefold()] = _WARNED
+                self._warn(
+                    f"sink {self.name!r}: {column} has {before!r} and {value!r}, which differ only in case; they stay two "
+                    "partitions here, but a reader that ignores case, or a disk that does, mixes them"
+                )
+
+    def _watch_small(self, parts: Sequence[Part]) -> None:
+        rows = sum(part.table.num_rows for part in parts)
+        if not self._warned_small and len(parts) >= _SMALL_FILES and rows < _SMALL_ROWS * len(parts):
+            self._warned_small = True
+            self._warn(
+                f"sink {self.name!r}: {len(parts)} files for {rows} rows in one epoch; many small files are slow to read: "
+                "partition by fewer columns or cut epochs less often"
+            )
+
+    def _warn(self, message: str) -> None:
+        self.context.observer.notice(Notice("warning", message))
+
+
+def _encode(table: pa.Table, compression: Compression) -> bytes:
+    """Return the whole file as bytes: a writer that fails midway must not leave a readable half anywhere."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression=compression)
+    return sink.getvalue().to_pybytes()
+
+
+def _crc32c(data: bytes) -> str:
+    return f"{google_crc32c.value(data):08x}"
