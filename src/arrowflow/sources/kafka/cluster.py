@@ -1,0 +1,167 @@
+"""What the administrator's client knows of a cluster: topics, offset ranges, group offsets. It reads no record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_INVALID,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from arrowflow.errors import DataLossError, RetryableError
+from arrowflow.sources.kafka.properties import CONNECTION
+from arrowflow.sources.kafka.spec import KafkaSpec
+from arrowflow.sources.kafka.translate import Complaints, translated
+from arrowflow.types import Discovery, PartitionInfo, SourcePartition
+
+PATIENCE_S = 10.0
+"""How long one request may take before the cluster counts as unreachable."""
+
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+_RC, _RU = IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED
+_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()
+
+
+class Cluster:
+    """Questions about the topics of one source.
+
+    Parameters
+    ----------
+    source : str
+        Name of the source in the pipeline, for the partitions returned.
+    spec : KafkaSpec
+        Topics and connection settings.
+    brokers : str
+        Bootstrap addresses, of the embedded broker too.
+    """
+
+    def __init__(self, source: str, spec: KafkaSpec, brokers: str) -> None:
+        self._source = source
+        self._topics = spec.topics
+        self._brokers = brokers
+        self._complaints = Complaints()
+        own = {key: value for key, value in spec.properties.items() if key in CONNECTION}
+        self._admin = AdminClient({**own, "bootstrap.servers": brokers, "error_cb": self._complaints, "log_level": 0})
+
+    def discover(self) -> Discovery:
+        """Every partition of the topics with its ids and range; raises `DataLossError` for a missing topic."""
+        described = self._ask(self._admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=PATIENCE_S))
+        identity = self._answer(self._admin.describe_cluster(request_timeout=PATIENCE_S), "the cluster")
+        parts = [
+            SourcePartition(self._source, topic, number.id)
+            for topic in self._topics
+            for number in sorted(described[topic].partitions, key=lambda each: each.id)
+        ]
+        low, stable, high = self._offsets(parts, (_EARLIEST, _RU), (_LATEST, _RC), (_LATEST, _RU))
+        found = {}
+        for part in parts:
+            # Asked for side by side, so the stable end may have been read a moment after the high one.
+            end, readable = int(high[part].offset), int(stable[part].offset)
+            epoch = high[part].leader_epoch
+            topic_id = str(described[part.topic].topic_id)
+            found[part] = PartitionInfo(
+                min(int(low[part].offset), end),
+                max(end, readable),
+                readable,
+                None if topic_id == _NO_ID else topic_id,
+                -1 if epoch is None else int(epoch),
+            )
+        return Discovery(identity.cluster_id, found)
+
+    def ranges(self, partitions: Sequence[SourcePartition]) -> dict[SourcePartition, tuple[int, int]]:
+        """The offsets that exist now, ``[low, high)``, open transactions included."""
+        low, high = self._offsets(partitions, (_EARLIEST, _RU), (_LATEST, _RU))
+        return {part: (int(low[part].offset), int(high[part].offset)) for part in partitions}
+
+    def earliest(self, partitions: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
+        """The first offset that exists in each partition."""
+        return {part: low for part, (low, _) in self.ranges(partitions).items()}
+
+    def latest(self, partitions: Sequence[SourcePartition]) -> dict[SourcePartition, int]:
+        """Behind the last readable record: a transaction that is open now will be read once it commits."""
+        (stable,) = self._offsets(partitions, (_LATEST, _RC))
+        return {part: int(stable[part].offset) for part in partitions}
+
+    def at_time(self, partitions: Sequence[SourcePartition], moment_ms: int) -> dict[SourcePartition, int]:
+        """The first offset stamped at or after a time; the end where there is none."""
+        first, high = self._offsets(partitions, (OffsetSpec.for_timestamp(moment_ms), _RU), (_LATEST, _RU))
+        return {
+            part: int(first[part].offset if first[part].offset >= 0 else high[part].offset) for part in partitions
+        }
+
+    def committed(self, partitions: Sequence[SourcePartition], group: str) -> dict[SourcePartition, int]:
+        """The group's offsets; partitions it never committed are left out."""
+        wanted = [ConsumerGroupTopicPartitions(group, [_plain(part) for part in partitions])]
+        answers = self._admin.list_consumer_group_offsets(wanted, request_timeout=PATIENCE_S)
+        found = self._answer(answers[group], f"group {group!r}").topic_partitions
+        offsets = {(each.topic, each.partition): each.offset for each in found if each.error is None}
+        known = {part: offsets.get((part.topic, part.partition), -1) for part in partitions}
+        return {part: offset for part, offset in known.items() if offset >= 0}
+
+    def commit(self, group: str, positions: Mapping[SourcePartition, int], note: str) -> None:
+        """Set the group's offsets, non-transactional, with `note` as their metadata."""
+        wanted = [_plain(part, offset, note) for part, offset in sorted(positions.items())]
+        answers = self._admin.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, wanted)], request_timeout=PATIENCE_S
+        )
+        for each in self._answer(answers[group], f"group {group!r}").topic_partitions:
+            if each.error is not None:
+                raise translated(each.error, f"group {group!r}, {each.topic}[{each.partition}]", self._complaints)
+
+    def check(self, wanted: Mapping[SourcePartition, int]) -> None:
+        """Raise `DataLossError` unless every offset lies within its partition's range, ends included."""
+        for part, (low, high) in self.ranges(list(wanted)).items():
+            if not low <= wanted[part] <= high:
+                raise DataLossError(loss_message(part, wanted[part], low, high))
+
+    def _offsets(self, parts: Iterable[SourcePartition], *asked: tuple[OffsetSpec, IsolationLevel]) -> list[dict[SourcePartition, Any]]:
+        """Ask several questions about every partition side by side, each answered per partition."""
+        plain = {_plain(part): part for part in parts}
+        if not plain:
+            return [{} for _ in asked]
+        rounds = [
+            self._admin.list_offsets(dict.fromkeys(plain, what), isolation_level=level, request_timeout=PATIENCE_S)
+            for what, level in asked
+        ]
+        return [
+            {plain[key]: self._answer(future, f"{key.topic}[{key.partition}]") for key, future in answers.items()}
+            for answers in rounds
+        ]
+
+    def _ask(self, answers: Mapping[str, Any]) -> dict[str, Any]:
+        return {topic: self._answer(future, f"topic {topic!r}") for topic, future in answers.items()}
+
+    def _answer(self, future: Any, place: str) -> Any:
+        try:
+            answer = future.result(PATIENCE_S + 1)
+        except (KafkaException, TimeoutError) as error:
+            raise translated(error, f"{place} at {self._brokers}", self._complaints) from error
+        except RuntimeError as error:
+            raise RetryableError(f"{place} at {self._brokers}: {error}") from error
+        self._complaints.forget()
+        return answer
+
+
+def loss_message(part: SourcePartition, wanted: int, low: int, high: int) -> str:
+    """The sentence for offsets that are not there any more, with the ways on."""
+    if wanted < low:
+        cause = f"records [{wanted}, {low}) were deleted, most likely by the topic's retention"
+        way = "Restore them from an archive"
+    else:
+        cause = f"the log ends before {wanted}: it was truncated, or the topic was deleted and created again"
+        way = "Find out which records were lost"
+    return (
+        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way}, or accept the gap "
+        f"with `arrowflow reset --topic {part.topic} --from earliest`"
+    )
+
+
+def _plain(part: SourcePartition, offset: int = OFFSET_INVALID, note: str = "") -> TopicPartition:
+    return TopicPartition(part.topic, part.partition, offset, note)

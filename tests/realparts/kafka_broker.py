@@ -1,0 +1,250 @@
+"""A real Apache Kafka on loopback ports, from jars that Maven resolves; needs no pytest, dies with its parent.
+
+>>> with KafkaBroker.launch() as kafka:          # doctest: +SKIP
+...     kafka.create_topic("events", partitions=3)
+...     kafka.produce("events", [Row(0, b"key", b"value", 1_700_000_000_000)])
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from arrowflow.sources.kafka.tether import Tethered, free_ports
+
+POM = Path(__file__).with_name("pom.xml")
+
+
+class BrokerUnavailable(RuntimeError):
+    """This machine cannot start the broker; the message is one line that says why."""
+
+
+class Row(NamedTuple):
+    """A record to produce."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int = 0
+
+
+def jars() -> Path:
+    """The folder of Kafka's jars, resolved by Maven at the first call on a machine; raises `BrokerUnavailable`."""
+    for program in ("java", "mvn"):
+        if shutil.which(program) is None:
+            raise BrokerUnavailable(f"the real Kafka needs Java 17 and Maven: {program!r} is not on the PATH")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arrowflow"
+    folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        _resolve(cache, folder)
+    return folder
+
+
+def _resolve(cache: Path, folder: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=cache, prefix="resolving-"))
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}"]
+    done = subprocess.run(
+        ["mvn", "-q", "-B", "-f", str(POM), *goal], capture_output=True, text=True, timeout=600, check=False
+    )
+    if done.returncode:
+        shutil.rmtree(fresh)
+        complaint = next((line for line in done.stdout.splitlines() if "ERROR" in line), "no reason given")
+        raise BrokerUnavailable(f"Maven could not resolve the real Kafka: {complaint[:300]}")
+    try:
+        fresh.rename(folder)
+    except OSError:  # another process was first
+        shutil.rmtree(fresh)
+
+
+class KafkaBroker:
+    """One broker that is its own controller, with its data in a temporary folder.
+
+    Parameters
+    ----------
+    settings : mapping, optional
+        Lines of ``server.properties`` beside, or instead of, our own.
+    """
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._jars = jars()
+        self.folder = Path(tempfile.mkdtemp(prefix="arrowflow-kafka-"))
+        self.port, controller = free_ports(2)
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self._server: Tethered | None = None
+        self._write_settings(controller, settings or {})
+        self._format()
+
+    @classmethod
+    @contextmanager
+    def launch(cls, settings: Mapping[str, str] | None = None) -> Iterator[KafkaBroker]:
+        """A started broker for a ``with`` block; its data is deleted after it."""
+        broker = cls(settings)
+        try:
+            broker.start()
+            yield broker
+        finally:
+            broker.stop()
+            broker.delete()
+
+    def start(self, patience: float = 60.0) -> None:
+        """Start, or start again on the same data, and wait until it answers."""
+        log4j = "-Dlog4j2.level=WARN"
+        self._server = Tethered(
+            ["java", "-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1", log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)],
+            self.log,
+        )
+        deadline = time.monotonic() + patience
+        while not self._answers():
+            if not self._server.running or time.monotonic() > deadline:
+                log = self._server.tail()
+                self.stop()
+                raise RuntimeError(f"Kafka did not start on {self.bootstrap}; the end of its log:\n{log}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Shut down in order; data is kept."""
+        if self._server is not None:
+            self._server.stop()
+
+    def kill(self) -> None:
+        """SIGKILL; data is kept as the operating system has it."""
+        if self._server is not None:
+            self._server.kill()
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, nobody answers."""
+        assert self._server is not None
+        self._server.freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT after `freeze`."""
+        assert self._server is not None
+        self._server.thaw()
+
+    def delete(self) -> None:
+        """Remove the data of a stopped broker."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "kafka.log"
+
+    @property
+    def pid(self) -> int:
+        assert self._server is not None
+        return self._server.pid
+
+    # ---- what tests do with it ---------------------------------------------------------------------------
+
+    def admin(self) -> AdminClient:
+        """An administrator's client; the caller drops it."""
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """Create a topic that keeps records however old their timestamps, wait for its leaders, return its name."""
+        settings = {"retention.ms": "-1", **(config or {})}
+        admin = self.admin()
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+        self._wait_for_leaders(admin, name, partitions)
+        return name
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and wait until the broker has forgotten it."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(30)
+        while name in admin.list_topics(timeout=10).topics:
+            time.sleep(0.05)
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Raise the number of partitions and wait for the new leaders."""
+        admin = self.admin()
+        admin.create_partitions([NewPartitions(name, total)])[name].result(30)
+        self._wait_for_leaders(admin, name, total)
+
+    def producer(self, **settings: str | int) -> Producer:
+        """A producer that batches a little; pass ``transactional_id=...`` for transactions."""
+        named = {key.replace("_", "."): value for key, value in settings.items()}
+        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0, **named})
+
+    def produce(self, topic: str, rows: Iterable[Row], producer: Producer | None = None, flush: bool = True) -> None:
+        """Produce rows in order, waiting for every acknowledgement unless told not to flush."""
+        producer = producer or self.producer()
+        failures: list[str] = []
+        for row in rows:
+            while True:
+                try:
+                    producer.produce(
+                        topic, row.value, row.key, row.partition, timestamp=row.timestamp_ms,
+                        on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+                    )  # fmt: skip
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        if flush and (left := producer.flush(60)):
+            failures.append(f"{left} records were not acknowledged in a minute")
+        assert not failures, failures[:3]
+
+    # ---- starting -----------------------------------------------------------------------------------------
+
+    def _write_settings(self, controller: int, settings: Mapping[str, str]) -> None:
+        ours = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.folder / "data"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false",
+            "log.cleaner.backoff.ms": "200",
+            "log.retention.check.interval.ms": "500",
+        }
+        self._properties = self.folder / "server.properties"
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in (ours | dict(settings)).items()))
+
+    def _format(self) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        done = subprocess.run(
+            ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", *tool],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"Kafka's storage was not formatted: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
+            return bool(self.admin().list_topics(timeout=2).brokers)
+        except Exception:  # noqa: BLE001 - not ready is not ready
+            return False
+
+    def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            topic = admin.list_topics(name, timeout=10).topics[name]
+            if len(topic.partitions) == partitions and all(part.leader >= 0 for part in topic.partitions.values()):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"the {partitions} partitions of {name} have no leaders after 30 s")
