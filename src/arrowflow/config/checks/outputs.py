@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from arrowflow.config import build
+from arrowflow.config.checks.common import local, written_folders
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, dotted, meant, shown
 from arrowflow.config.sections import Sections
@@ -53,14 +54,14 @@ def _unused(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
 
 
 def _paths(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
-    local: list[tuple[Path, str]] = []
+    folders: list[tuple[Path, str]] = []
     for where, path in written_folders(sections):
         faults = list(local(document, where, path))
         yield from faults
         if not faults:
-            local.append((where, os.path.realpath(build.absolute(path))))
-    for index, (where, folder) in enumerate(local):
-        for other, above in local[:index]:
+            folders.append((where, os.path.realpath(build.absolute(path))))
+    for index, (where, folder) in enumerate(folders):
+        for other, above in folders[:index]:
             yield from _apart(document, where, folder, other, above)
 
 
