@@ -1,0 +1,276 @@
+"""Checked sections to a `Pipeline`: the only place that names concrete adapters, each imported where it is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from arrowflow.config import settings
+from arrowflow.config.aggregates import parse_aggregate
+from arrowflow.config.secrets import SecretReference
+from arrowflow.config.sections import Sections
+from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
+from arrowflow.protocols import CivilTime, DecoderSpec, OperatorSpec, SourceSpec, Transform
+
+if TYPE_CHECKING:
+    from arrowflow.calendars import PlantCalendar
+    from arrowflow.decoders.schema import Field
+    from arrowflow.windows.spec import Tumbling
+
+SECOND_US = 1_000_000
+EMBEDDED = "embedded"
+
+
+def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
+    """Return the pipeline that `sections` describe; they must have passed every check.
+
+    Raises
+    ------
+    ConfigError
+        Where an adapter refuses what the checks let through.
+    """
+    own, checkpoint, limits = sections.pipeline, sections.checkpoint, sections.limits
+    if own is None or checkpoint is None:  # checked before; said again for the type checker
+        raise AssertionError("sections were not checked")
+    from arrowflow.commitlog.local import LocalLogSpec
+
+    return Pipeline(
+        name=own.name,
+        source=build_source(sections, env),
+        transforms=tuple(build_transform(step) for step in sections.transform),
+        event_time=build_event_time(sections.event_time),
+        operator=build_operator(sections),
+        sinks=build_sinks(sections),
+        checkpoint=Checkpoint(
+            log=LocalLogSpec(absolute(checkpoint.path)),
+            cadence_s=checkpoint.cadence / SECOND_US,
+            full_every=checkpoint.full_every,
+            discover_every_s=checkpoint.discover_every / SECOND_US,
+            max_epoch_rows=limits.max_epoch_rows,
+            max_epoch_bytes=limits.max_epoch_bytes,
+            max_slice_rows=limits.max_slice_rows,
+            max_slice_bytes=limits.max_slice_bytes,
+        ),
+        labels={} if own.layer is None else {"layer": own.layer},
+    )
+
+
+def absolute(path: str) -> str:
+    """Return `path` from the root of the file system, relative ones counted from the current folder; links stay."""
+    return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 (specs hold paths as text)
+
+
+# ---- source -----------------------------------------------------------------------------------------------
+
+
+def build_source(sections: Sections, env: Mapping[str, str]) -> SourceNode:
+    """Return the source and how its bytes become rows."""
+    if sections.source is None:
+        raise AssertionError("sections were not checked")
+    kafka, replay = sections.source.kafka, sections.source.replay
+    if kafka is not None:
+        name, spec, decoder = "kafka", build_kafka(kafka, sections, env), build_decoder(kafka)
+    elif replay is not None:
+        name, spec, decoder = "replay", build_replay(replay), build_decoder(replay)
+    else:
+        raise AssertionError("sections were not checked")
+    return SourceNode(name, spec, decoder, sections.limits.max_error_rate, sections.limits.error_sample)
+
+
+def build_kafka(section: settings.KafkaSection, sections: Sections, env: Mapping[str, str]) -> SourceSpec:
+    """Return the Kafka source; `brokers = "embedded"` brings its broker and the sample that fills it."""
+    from arrowflow.sources.kafka.spec import KafkaSpec
+
+    embedded = None
+    if section.brokers == EMBEDDED:
+        from arrowflow.samples import stream
+        from arrowflow.sources.kafka.embedded import EmbeddedSpec
+
+        sample = stream(section.sample, rows=section.sample_rows, seed=section.sample_seed)
+        embedded = EmbeddedSpec(embedded_folder(sections), sample)
+    return KafkaSpec(
+        brokers=section.brokers,
+        topics=tuple(section.topics),
+        start=section.start,
+        group=section.group,
+        properties=build_properties(section, env),
+        fetch=section.fetch,
+        embedded=embedded,
+    )
+
+
+def build_properties(section: settings.KafkaSection, env: Mapping[str, str]) -> dict[str, str]:
+    """Return client settings by dotted name, secrets looked up in `env`. Raises `ConfigError` for one that is not there."""
+    return {
+        name: value.reveal(env) if isinstance(value, SecretReference) else value
+        for name, value in section.properties.items()
+    }
+
+
+def build_replay(section: settings.ReplaySection) -> SourceSpec:
+    """Return the source that reads archived files."""
+    from arrowflow.sources.replay import ReplaySpec
+
+    return ReplaySpec(tuple(absolute(path) for path in section.paths), topic=section.topic, envelope=section.envelope)
+
+
+def build_decoder(section: settings.KafkaSection | settings.ReplaySection) -> DecoderSpec:
+    """Return how the bytes of one message become one row."""
+    if section.format == "raw":
+        from arrowflow.decoders.raw import RawSpec
+
+        return RawSpec()
+    from arrowflow.decoders.json import JsonSpec
+
+    fields = tuple(build_field(name, column) for name, column in section.columns.items())
+    return JsonSpec(fields, coerce=section.coerce)
+
+
+def build_field(name: str, column: settings.ColumnSettings) -> Field:
+    """Return one column of a JSON schema; raises `ConfigError` for a type or path that is none."""
+    from arrowflow.decoders.schema import Field
+
+    return Field(name, column.type, column.required, column.path)
+
+
+def lake_folder(sections: Sections) -> str:
+    """Return the folder that holds the results and the records of the job."""
+    paths = [sink.path for sink in sections.sink.values()]
+    if sections.checkpoint is not None:
+        paths.append(sections.checkpoint.path)
+    return os.path.commonpath([absolute(path) for path in paths])
+
+
+def embedded_folder(sections: Sections) -> str:
+    """Return where the embedded broker of this job keeps its data."""
+    name = "" if sections.pipeline is None else sections.pipeline.name
+    return os.path.join(lake_folder(sections), "_embedded", name)  # noqa: PTH118 (specs hold paths as text)
+
+
+# ---- the way of a row -------------------------------------------------------------------------------------
+
+
+def build_transform(step: settings.TransformSection) -> Transform:
+    """Return one row-wise step."""
+    from arrowflow.transforms import Derive, Filter, Select
+
+    if step.filter is not None:
+        return Filter(step.filter) if step.reason is None else Filter(step.filter, step.reason)
+    if step.derive is not None:
+        return Derive(step.derive)
+    return Select(tuple(step.select or ()))
+
+
+def build_event_time(section: settings.EventTimeSection | None) -> EventTime | None:
+    """Return how event time is read."""
+    if section is None:
+        return None
+    return EventTime(
+        column=section.column,
+        max_out_of_orderness_us=section.max_out_of_orderness,
+        max_future_skew_us=section.max_future_skew,
+        future_clock_reference=section.future_clock_reference,
+        scope=section.scope,
+        idle_timeout_us=section.idle_timeout,
+        when_all_idle=section.when_all_idle,
+        close_silent_after_us=section.close_silent_after,
+    )
+
+
+def build_operator(sections: Sections) -> OperatorNode:
+    """Return the window, or the pass-through of a pipeline without one."""
+    window = sections.window
+    if window is None:
+        from arrowflow.windows.spec import PassThroughSpec
+
+        return OperatorNode("rows", PassThroughSpec())
+    return OperatorNode("window", _build_window(window, sections), late=window.late)
+
+
+def _build_window(window: settings.WindowSection, sections: Sections) -> OperatorSpec:
+    from arrowflow.windows.spec import Aggregate, CalendarWindow, WindowSpec
+
+    if window.type == "calendar":
+        plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
+        shape: CalendarWindow | Tumbling = CalendarWindow(
+            plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window"
+        )
+    else:
+        shape = _build_tumbling(window)
+    calls = {name: parse_aggregate(text) for name, text in (sections.aggregate or {}).items()}
+    return WindowSpec(
+        window=shape,
+        group_by=tuple(window.group_by),
+        aggregates=tuple(Aggregate(name, call.function, call.column) for name, call in calls.items()),
+        allowed_lateness_us=window.allowed_lateness,
+        scope="pipeline" if sections.event_time is None else sections.event_time.scope,
+    )
+
+
+def _build_tumbling(window: settings.WindowSection) -> Tumbling:
+    from arrowflow.windows.spec import Tumbling
+
+    return Tumbling(window.size or 0, window.origin or 0)
+
+
+def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
+    """Return the shifts of one calendar; raises `ConfigError` for rules that contradict each other."""
+    from arrowflow.calendars import PlantCalendar, ShiftPlan
+
+    holidays = section.holidays
+    by_key = {key: tuple(days) for key, days in holidays.items()} if isinstance(holidays, dict) else tuple(holidays)
+    return PlantCalendar(
+        key=section.key,
+        zones=section.zones,
+        shifts=section.shifts,
+        holidays=by_key,
+        revisions=tuple(ShiftPlan(plan.valid_from, plan.shifts) for plan in section.revisions),
+    )
+
+
+# ---- sinks ------------------------------------------------------------------------------------------------
+
+
+def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
+    """Return the tables of results, then late rows, then dead letters."""
+    from arrowflow.sinks.parquet import ParquetSpec
+
+    civil = _civil_time(sections)
+    nodes = [
+        SinkNode(
+            name,
+            ParquetSpec(
+                absolute(sink.path), tuple(sink.partition_by), sink.compression, civil, time_column(sink, sections)
+            ),
+        )
+        for name, sink in sections.sink.items()
+    ]
+    if sections.late is not None:
+        nodes.append(
+            SinkNode("late", ParquetSpec(absolute(sections.late.path), compression=sections.late.compression), "late")
+        )
+    dead = sections.dead_letter
+    if dead is not None:
+        nodes.append(
+            SinkNode(
+                "dead_letter", ParquetSpec(absolute(dead.path), compression=dead.compression), "dead", dead.payload
+            )
+        )
+    return tuple(nodes)
+
+
+def time_column(sink: settings.SinkSection, sections: Sections) -> str:
+    """Return the column that `date` and `hour` of a path derive from."""
+    if sink.time_column is not None:
+        return sink.time_column
+    if sections.window is not None:
+        return "window_start"
+    return "_timestamp" if sections.event_time is None else sections.event_time.column
+
+
+def _civil_time(sections: Sections) -> CivilTime | None:
+    window = sections.window
+    if window is None or window.type != "calendar":
+        return None
+    return build_calendar(sections.calendars[window.calendar or ""]).civil_time()

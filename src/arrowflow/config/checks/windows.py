@@ -1,0 +1,187 @@
+"""Event time, windows and calendars: which settings belong together, and which contradict each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import pyarrow as pa
+
+from arrowflow.config import build, columns, settings
+from arrowflow.config.checks.common import decoded, one_source, twice
+from arrowflow.config.document import Document
+from arrowflow.config.problem import Path, Problem, dotted, listed, meant, printable, shown
+from arrowflow.config.sections import Sections
+from arrowflow.errors import ConfigError
+
+_SHIFT = re.compile(r"([01]\d|2[0-3]):[0-5]\d\s*[-–]\s*(([01]\d|2[0-3]):[0-5]\d|24:00)")
+
+
+def _event_time(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    event, window = sections.event_time, sections.window
+    if event is None:
+        if window is not None and sections.whole("event_time"):
+            yield document.problem(
+                ("event_time",),
+                "a window needs event time: write [event_time] with `column` and `max_out_of_orderness`",
+            )
+        return
+    if window is None and sections.whole("window"):
+        if event.scope == "partition":
+            yield document.problem(
+                ("event_time", "scope"),
+                '"partition" says which partitions a window waits for, and there is no [window]: remove it',
+            )
+        for key in ("idle_timeout", "close_silent_after"):
+            if getattr(event, key) is not None:
+                yield document.problem(
+                    ("event_time", key), "is about closing windows, and there is no [window]: remove it", at_key=True
+                )
+    if event.scope == "partition" and event.idle_timeout is not None:
+        yield document.problem(
+            ("event_time", "idle_timeout"),
+            'belongs to scope = "pipeline"; under "partition" a silent partition holds back only its own windows, and `close_silent_after` closes those',
+            at_key=True,
+        )
+    if event.scope == "pipeline" and event.close_silent_after is not None:
+        yield document.problem(
+            ("event_time", "close_silent_after"),
+            'belongs to scope = "partition"; under "pipeline" `idle_timeout` lets a silent partition go',
+            at_key=True,
+        )
+    if event.when_all_idle == "advance" and event.idle_timeout is None:
+        yield document.problem(
+            ("event_time", "when_all_idle"),
+            '"advance" needs `idle_timeout`, which says when a partition counts as idle',
+        )
+    if event.future_clock_reference == "create" and event.max_future_skew is None:
+        yield document.problem(
+            ("event_time", "future_clock_reference"), "has no meaning without `max_future_skew`", at_key=True
+        )
+    yield from _event_column(event, sections, document)
+
+
+def _event_column(event: settings.EventTimeSection, sections: Sections, document: Document) -> Iterator[Problem]:
+    found = one_source(sections)
+    if found is None:
+        return
+    path, source = found
+    rows = decoded(source)
+    if rows is None:
+        return
+    here: Path = ("event_time", "column")
+    own = [name for name in rows.names if name not in columns.RESERVED]
+    if event.column not in own:
+        if event.column not in source.columns:
+            yield document.problem(
+                here,
+                f"{shown(event.column)} is not in [{dotted((*path, 'schema'))}], which has {listed(own)}{meant(event.column, own)}",
+            )
+    elif not pa.types.is_timestamp(rows.field(event.column).type):
+        written = (
+            source.columns[event.column].type if event.column in source.columns else str(rows.field(event.column).type)
+        )
+        yield document.problem(
+            here,
+            f'{shown(event.column)} is "{written}", not a time: declare it as "timestamp[ms]" or whatever the messages hold',
+        )
+
+
+_WINDOW_KEYS = {"tumbling": ("size",), "calendar": ("unit", "calendar")}
+_WINDOW_OPTIONAL = {"tumbling": ("origin",), "calendar": ("off",)}
+
+
+def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    window = sections.window
+    if window is None:
+        return
+    for key in _WINDOW_KEYS[window.type]:
+        if getattr(window, key) is None:
+            yield document.problem(("window", key), f"a {window.type} window needs it{_window_hint(key)}", at_key=True)
+    own = {*_WINDOW_KEYS[window.type], *_WINDOW_OPTIONAL[window.type]}
+    for other, keys in ((kind, (*_WINDOW_KEYS[kind], *_WINDOW_OPTIONAL[kind])) for kind in _WINDOW_KEYS):
+        for key in keys:
+            if key not in own and getattr(window, key) is not None:
+                yield document.problem(
+                    ("window", key), f"belongs to {other} windows, and this one is {window.type}", at_key=True
+                )
+    if window.size == 0:
+        yield document.problem(("window", "size"), "must be longer than nothing")
+    yield from twice(document, ("window", "group_by"), window.group_by)
+    if not window.group_by and sections.event_time is not None and sections.event_time.scope == "partition":
+        yield document.problem(
+            ("event_time", "scope"),
+            '"partition" promises that a group lives in one partition, and without `window.group_by` there is one group for all: use "pipeline"',
+        )
+    if sections.aggregate is None and sections.whole("aggregate"):
+        yield document.problem(
+            ("aggregate",), 'a window needs at least one result: write [aggregate] with lines such as rows = "count(*)"'
+        )
+
+
+def _window_hint(key: str) -> str:
+    return {
+        "size": ', such as size = "8h"',
+        "unit": ': "shift" or "day"',
+        "calendar": ": the name of a table under [calendars]",
+    }[key]
+
+
+def _calendars(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    window = sections.window
+    if window is not None and window.type == "calendar" and window.calendar is not None and sections.whole("calendars"):
+        yield from _window_calendar(window, sections, document)
+    for name, calendar in sections.calendars.items():
+        faults = list(_calendar(("calendars", name), calendar, document))
+        yield from faults
+        if not faults:
+            try:
+                build.build_calendar(calendar)
+            except ConfigError as error:
+                yield document.problem(("calendars", name), str(error), at_key=True)
+
+
+def _window_calendar(window: settings.WindowSection, sections: Sections, document: Document) -> Iterator[Problem]:
+    name = window.calendar or ""
+    calendar = sections.calendars.get(name)
+    if calendar is None:
+        yield document.problem(
+            ("window", "calendar"),
+            f"{shown(name)} is not one of the calendars, which are {listed(sections.calendars)}{meant(name, sections.calendars)}; write [calendars.{printable(name)}]",
+        )
+        return
+    if calendar.key not in window.group_by:
+        yield document.problem(
+            ("window", "group_by"),
+            f'must contain "{printable(calendar.key)}", the key of the calendar "{printable(name)}": its value picks the time zone of a window',
+        )
+    if window.unit == "shift" and not calendar.shifts:
+        yield document.problem(
+            ("calendars", name), 'unit = "shift" needs [shifts]: write shifts = { T1 = "06:00-14:00" }', at_key=True
+        )
+
+
+def _calendar(path: Path, calendar: settings.CalendarSection, document: Document) -> Iterator[Problem]:
+    from arrowflow.calendars.zones import zone_names
+
+    zones = zone_names()
+    for value, zone in calendar.zones.items():
+        if zone not in zones:
+            yield document.problem(
+                (*path, "zones", value),
+                f"{shown(zone)} is no IANA time zone{meant(zone, zones) or '; names look like America/Monterrey'}",
+            )
+    plans = [
+        ((*path, "shifts"), calendar.shifts),
+        *(((*path, "revisions", index, "shifts"), plan.shifts) for index, plan in enumerate(calendar.revisions)),
+    ]
+    for where, shifts in plans:
+        for name, hours in shifts.items():
+            if not _SHIFT.fullmatch(hours.strip()):
+                yield document.problem(
+                    (*where, name),
+                    f'{shown(hours)} is no shift: write "HH:MM-HH:MM" from 00:00 to 24:00, such as "22:00-06:00"',
+                )
+
+
+CHECKS = (_event_time, _window, _calendars)

@@ -1,0 +1,341 @@
+"""The sections of a configuration file: their keys, types and defaults; never how one section fits another."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from arrowflow.config.durations import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
+from arrowflow.config.secrets import SecretReference, is_reference
+
+_DATE = {"type": "string", "format": "date"}
+
+
+def _start(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        value = value.isoformat()
+    if value in ("earliest", "latest", "committed"):
+        return value
+    try:
+        moment = dt.datetime.fromisoformat(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(
+            'is no start: write "earliest", "latest", "committed" or a time with its offset, such as "2025-10-31T06:00:00Z"'
+        )
+    return moment.isoformat()
+
+
+def _column(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+def _property(value: object) -> object:
+    if is_reference(value):
+        ((kind, name),) = value.items()  # type: ignore[attr-defined]
+        return SecretReference(kind, name)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, str):
+        return value
+    raise ValueError('is no setting: write text, a number, true or false, or { env = "NAME" } for a secret')
+
+
+def _holidays(value: object) -> object:
+    lists = list(value.values()) if isinstance(value, dict) else [value]
+    if not all(isinstance(days, list) and all(type(day) is dt.date for day in days) for days in lists):
+        raise ValueError(
+            "is no list of holidays: write dates without quotes, such as [2025-12-25], or one such list per value of the key"
+        )
+    return value
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["5m"]}),
+]
+"""Microseconds, written "5m"."""
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "string", "pattern": SIZE_PATTERN}]}),
+]
+"""Bytes, written "64MiB"."""
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+Names = Annotated[list[Text], Field(max_length=256)]
+Holidays = Annotated[
+    Any,
+    BeforeValidator(_holidays),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": _DATE},
+                {"type": "object", "additionalProperties": {"type": "array", "items": _DATE}},
+            ]
+        }
+    ),
+]
+Start = Annotated[
+    str,
+    BeforeValidator(_start),
+    WithJsonSchema({"type": "string", "examples": ["earliest", "latest", "committed", "2025-10-31T06:00:00Z"]}),
+]
+Property = Annotated[
+    Any,
+    BeforeValidator(_property),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "number", "boolean"]},
+                {
+                    "type": "object",
+                    "properties": {"env": {"type": "string"}},
+                    "required": ["env"],
+                    "additionalProperties": False,
+                },
+                {
+                    "type": "object",
+                    "properties": {"file": {"type": "string"}},
+                    "required": ["file"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        validate_by_alias=True,
+        validate_by_name=False,
+    )
+
+
+class PipelineSection(_Section):
+    """What the job is called."""
+
+    name: Text
+    """Names the job in records, file names and logs: ASCII letters, digits, `_` and `-`."""
+    layer: Literal["raw", "bronze", "silver", "gold", "platinum"] | None = None
+    """Where its results stand; a label, nothing depends on it."""
+
+
+class ColumnSettings(_Section):
+    """One column of the messages."""
+
+    type: Text
+    """`string`, `int64`, `float64`, `bool`, `timestamp[s|ms|us|ns|iso]` and others: docs/config.md has the table."""
+    required: bool = False
+    """A message without it goes to the dead letters."""
+    path: Text | None = None
+    """Where the value is, if not under the column's name: `meta.sensor.id`."""
+
+
+Columns = dict[str, Annotated[ColumnSettings, BeforeValidator(_column)]]
+
+
+class _Format(_Section):
+    format: Literal["json", "raw"] = "json"
+    """`json` reads typed columns; `raw` keeps each message as it is."""
+    columns: Columns = Field(default_factory=dict, alias="schema")
+    """The columns to read, by name; needed for `json`."""
+    coerce: bool = False
+    """Accept text where the schema wants a number, if it is one."""
+
+
+class KafkaSection(_Format):
+    """Records from Kafka topics."""
+
+    brokers: Text
+    """`host:port` pairs separated by commas, or `embedded` for a local broker filled with a sample."""
+    topics: Annotated[Names, Field(min_length=1)]
+    start: Start = "earliest"
+    """Where the very first run begins; afterwards the records of the job say where to go on."""
+    group: Text | None = None
+    """Consumer group whose offsets are set for lag tools; they are never read back."""
+    fetch: Literal["auto", "client"] = "auto"
+    """`auto` takes the fastest way that gives the same records; `client` insists on the ordinary client."""
+    properties: dict[str, Property] = Field(default_factory=dict)
+    """Settings of librdkafka, from an allow-list."""
+    sample: Text = "production"
+    """Which sample fills the embedded broker; ignored with a real one."""
+    sample_rows: Annotated[int, Field(gt=0)] | None = None
+    sample_seed: int | None = None
+
+
+class ReplaySection(_Format):
+    """Records from archived files, with the offsets they had."""
+
+    paths: Annotated[Names, Field(min_length=1)]
+    """NDJSON or Parquet files, or patterns such as `archive/*.ndjson`."""
+    topic: Text | None = None
+    """Take records of this topic only; names the topic of files that do not say it."""
+    envelope: bool = True
+    """Each line holds topic, partition, offset and value; false if a line is the message itself."""
+
+
+class SourceSection(_Section):
+    """Where records come from: exactly one of the tables."""
+
+    kafka: KafkaSection | None = None
+    replay: ReplaySection | None = None
+
+
+class EventTimeSection(_Section):
+    """Which column says when something happened, and how late it may be told."""
+
+    column: Text
+    max_out_of_orderness: Duration
+    """How far rows of one partition may be out of order and still count as on time."""
+    max_future_skew: Duration | None = None
+    """A row further ahead than this goes to the dead letters and moves no clock."""
+    future_clock_reference: Literal["broker", "create"] = "broker"
+    """Ahead of what: the broker's time, or the create time the producer wrote."""
+    scope: Literal["pipeline", "partition"] = "pipeline"
+    """`partition`: a window waits only for the partitions that fed it."""
+    idle_timeout: Duration | None = None
+    """A partition read to its end and silent this long holds nothing back (scope `pipeline`)."""
+    when_all_idle: Literal["hold", "advance"] = "hold"
+    close_silent_after: Duration | None = None
+    """Close the windows of a silent partition after this long (scope `partition`)."""
+
+
+class TransformSection(_Section):
+    """One row-wise step: exactly one of filter, derive and select."""
+
+    filter: Text | None = None
+    """SQL condition; rows for which it is not true are counted and left out."""
+    reason: Text | None = None
+    """The name those rows are counted under."""
+    derive: Annotated[dict[str, Text], Field(min_length=1)] | None = None
+    """New columns: name = SQL expression over the same row."""
+    select: Annotated[Names, Field(min_length=1)] | None = None
+    """Columns to keep, in this order."""
+
+
+class WindowSection(_Section):
+    """How rows are grouped in event time. Leave the section out to pass rows through."""
+
+    type: Literal["tumbling", "calendar"]
+    size: Duration | None = None
+    """Length (tumbling)."""
+    origin: Duration | None = None
+    """Shift of all boundaries from Unix time zero, UTC (tumbling)."""
+    unit: Literal["shift", "day"] | None = None
+    """What a window is (calendar)."""
+    calendar: Text | None = None
+    """Name of a table under [calendars] (calendar)."""
+    off: Literal["window", "dead_letter"] | None = None
+    """What becomes of rows outside every shift: a window of their own, named "off", or dead letters (calendar)."""
+    group_by: Names = Field(default_factory=list)
+    allowed_lateness: Duration = 0
+    """How long a window stays open for stragglers after its end has passed."""
+    late: Literal["drop", "side"]
+    """What becomes of rows whose windows are closed; there is no default."""
+
+
+class RevisionSection(_Section):
+    """A later plan of shifts."""
+
+    valid_from: dt.date
+    """The first production day of these shifts."""
+    shifts: Annotated[dict[str, Text], Field(min_length=1)]
+
+
+class CalendarSection(_Section):
+    """Shifts in civil time, with a zone for each value of one column."""
+
+    key: Text
+    """The column whose value picks the zone."""
+    zones: Annotated[dict[str, Text], Field(min_length=1)]
+    """IANA time zone of each value."""
+    shifts: dict[str, Text] = Field(default_factory=dict)
+    """Named shifts, `"06:00-14:00"`; one may cross midnight. Needed for the unit `shift`."""
+    holidays: Holidays = Field(default_factory=list)
+    """Production days without shifts: a list of dates, or one list per value of the key."""
+    revisions: list[RevisionSection] = Field(default_factory=list)
+    """Later plans of shifts, ascending by their first day."""
+
+
+class SinkSection(_Section):
+    """Result rows as Parquet files in a folder."""
+
+    kind: Literal["parquet"] | None = None
+    """Needed if the table has another name than its kind."""
+    path: Text
+    """The folder; it holds nothing but committed files."""
+    partition_by: Names = Field(default_factory=list)
+    """Folder levels: columns of the result, and `date` or `hour`."""
+    time_column: Text | None = None
+    """What `date` and `hour` derive from: `window_start` unless said otherwise."""
+    compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+
+
+class LateSection(_Section):
+    """Where late rows are written under `late = "side"`."""
+
+    path: Text
+    compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+
+
+class DeadLetterSection(_Section):
+    """Where records that cannot be used are written, with the reason."""
+
+    path: Text
+    payload: Literal["raw", "none"] = "raw"
+    """Keep the message itself, or only where it was."""
+    compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+
+
+class CheckpointSection(_Section):
+    """Where the records of the job live and how often one is written."""
+
+    path: Text
+    cadence: Duration = 60_000_000
+    full_every: Annotated[int, Field(ge=1, le=1000)] = 20
+    """A whole snapshot of the state after so many changes to it."""
+    discover_every: Duration = 30_000_000
+    """How often new partitions are looked for."""
+
+
+class LimitsSection(_Section):
+    """When to stop, and how much to hold at once."""
+
+    max_error_rate: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Stop when more than this share of records are dead letters."""
+    error_sample: Annotated[int, Field(ge=1)] = 1000
+    """Judge no fewer records than this."""
+    max_epoch_rows: Annotated[int, Field(ge=1)] = 10_000_000
+    max_epoch_bytes: Annotated[Size, Field(ge=1024)] = 1024**3
+    max_slice_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    max_slice_bytes: Annotated[Size, Field(ge=1024)] = 64 * 1024**2
+
+
+class Settings(_Section):
+    """A whole file. Each section is checked alone first, then against the others."""
+
+    pipeline: PipelineSection
+    source: SourceSection
+    event_time: EventTimeSection | None = None
+    transform: list[TransformSection] = Field(default_factory=list)
+    window: WindowSection | None = None
+    aggregate: dict[str, Text] | None = None
+    """Result columns: name = "function(column)"."""
+    calendars: dict[str, CalendarSection] = Field(default_factory=dict)
+    sink: Annotated[dict[str, SinkSection], Field(min_length=1)]
+    late: LateSection | None = None
+    dead_letter: DeadLetterSection | None = None
+    checkpoint: CheckpointSection
+    limits: LimitsSection = Field(default_factory=LimitsSection)
