@@ -18,7 +18,7 @@ def write_ndjson(stream: SampleStream, file: IO[str]) -> int:
     stream : SampleStream
         What to write, in the order it is produced.
     file : text file
-        Open it with ``newline="\\n"`` if the bytes must be the same on Windows; all text is ASCII.
+        All text is ASCII. Open it without newline translation if the bytes must be the same on Windows.
 
     Returns
     -------

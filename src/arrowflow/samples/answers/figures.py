@@ -35,10 +35,12 @@ def mean(rows: Sequence[Placed], column: str) -> float | None:
 
 
 def smallest(rows: Sequence[Placed], column: str) -> float | None:
+    """The smallest value of a float column."""
     return min(_floats(rows, column), default=None)
 
 
 def largest(rows: Sequence[Placed], column: str) -> float | None:
+    """The largest value of a float column."""
     return max(_floats(rows, column), default=None)
 
 
@@ -55,6 +57,7 @@ def last(rows: Sequence[Placed], column: str) -> object:
 
 
 def latest_event(rows: Sequence[Placed]) -> str:
+    """When the latest of the rows happened."""
     return iso(instant(max(placed.event_us for placed in rows)))
 
 

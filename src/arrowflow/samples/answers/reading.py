@@ -13,7 +13,7 @@ Row = dict[str, object]
 _INT64 = range(-(2**63), 2**63)
 
 
-class Refused(Exception):  # noqa: N818 - a reason for the dead letters, not a failure
+class Refused(Exception):
     """Carries the reason class under which a value goes to the dead letters."""
 
     def __init__(self, reason: str) -> None:
@@ -82,7 +82,8 @@ def _typed(value: object, kind: str) -> object:
             return _whole(value) * 1_000
         case "timestamp[iso]":
             return _time(value)
-    raise AssertionError(kind)
+        case _:
+            raise AssertionError(kind)
 
 
 def _whole(value: object) -> int:

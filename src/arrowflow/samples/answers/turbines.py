@@ -19,12 +19,11 @@ TOLERANCE = timedelta(hours=1)
 
 @dataclass
 class _Day:
-    """The values of one turbine and day that are not null."""
+    """The times of all rows of one turbine and day, and the values that are not null."""
 
-    rows: int = 0
     wind: list[float] = field(default_factory=list)
     power: list[float] = field(default_factory=list)
-    latest: datetime = datetime.min.replace(tzinfo=UTC)
+    times: list[datetime] = field(default_factory=list)
 
 
 def read_time(text: str) -> datetime:
@@ -57,7 +56,7 @@ def turbines(rows: Iterable[Mapping[str, str]]) -> dict[str, object]:
             late.append({"turbine": name, "offset": offset})
         else:
             _fold(days.setdefault((name, day), _Day()), row, when)
-    folded = sum(each.rows for each in days.values())
+    folded = sum(len(each.times) for each in days.values())
     return {
         "read": folded + len(late),
         "folded": folded,
@@ -72,8 +71,7 @@ def turbines(rows: Iterable[Mapping[str, str]]) -> dict[str, object]:
 
 
 def _fold(day: _Day, row: Mapping[str, str], when: datetime) -> None:
-    day.rows += 1
-    day.latest = max(day.latest, when)
+    day.times.append(when)
     if row["Ws_avg"]:
         day.wind.append(float(row["Ws_avg"]))
     if row["P_avg"]:
@@ -88,12 +86,12 @@ def _window(name: str, day: date, values: _Day) -> dict[str, object]:
         "production_day": day.isoformat(),
         "window_start": iso(midnight(day)),
         "window_end": iso(midnight(day + timedelta(days=1))),
-        "rows": values.rows,
+        "rows": len(values.times),
         "lecturas": len(power),
         "viento_medio": float(sum(map(Fraction, wind), Fraction(0)) / len(wind)) if wind else None,
         "potencia_suma": math.fsum(power) if power else None,
         "potencia_maxima": max(power, default=None),
-        "ultima_lectura": iso(values.latest),
+        "ultima_lectura": iso(max(values.times)),
     }
 
 

@@ -28,10 +28,10 @@ class Outage(NamedTuple):
     stop_ms: int
 
 
-def delay_ms(dice: Dice, disorder_ms: int, straggler_ms: int) -> int:
-    """How long a record is under way: mostly seconds, often up to `disorder_ms`, rarely up to `straggler_ms`."""
+def delay_ms(dice: Dice, disorder_ms: int, straggler_ms: int, stragglers: int = 60) -> int:
+    """How long a record is under way: mostly seconds, often up to `disorder_ms`, for `stragglers` in 10,000 longer."""
     throw = dice.below(10_000)
-    if throw < 60:
+    if throw < stragglers:
         return disorder_ms + dice.below(straggler_ms - disorder_ms)
     if throw < 2_500:
         return dice.below(disorder_ms)

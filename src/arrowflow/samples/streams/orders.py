@@ -79,7 +79,7 @@ class _Plant:
             earlier = before[-1 - self._dice.below(min(len(before), 40))]
             return earlier._replace(arrival_ms=earlier.arrival_ms + 1_000 + self._dice.below(20 * MINUTE_MS))
         event_ms = self._due_ms(i)
-        arrival_ms = event_ms + delay_ms(self._dice, DISORDER_MS, STRAGGLER_MS)
+        arrival_ms = event_ms + delay_ms(self._dice, DISORDER_MS, STRAGGLER_MS, stragglers=150)
         return Draft(arrival_ms, event_ms, self._plant.key, telegram.text(self._fields(event_ms)))
 
     def _due_ms(self, i: int) -> int:

@@ -132,7 +132,7 @@ class _Line:
         """Units an hour; one line's counter glitches on 3 November, and its huge values cancel in pairs."""
         if line == "L4" and 62 * self._count <= 100 * i < 63 * self._count:
             self._glitches += 1
-            return (2.0**53, 0.5, -(2.0**53), 1.5)[self._glitches % 4]
+            return (2.0**60, 0.5, -(2.0**60), 1.5)[self._glitches % 4]
         if self._dice.chance(300):
             return 30 + self._dice.below(60)
         return (300 + self._dice.below(600)) / 10

@@ -55,4 +55,5 @@ def broken(how: str, fields: Mapping[str, object], whole: str, time: str) -> byt
             return text({**fields, whole: None}).replace(b":null", b":NaN", 1)
         case "bare":
             return b"42"
-    raise AssertionError(how)
+        case _:
+            raise AssertionError(how)

@@ -1,0 +1,416 @@
+"""Answers add up, hold every promised outcome, and agree with a second, even more naive reckoning."""
+
+import importlib.resources
+import json
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from arrowflow.samples import NAMES, answer, stream
+from arrowflow.samples.answers import civil
+from arrowflow.samples.answers.judge import judge
+from arrowflow.samples.answers.production import RULES, production
+from arrowflow.samples.answers.reading import Refused, read
+
+ZONE_NAMES = {"monterrey": "America/Monterrey", "guadalajara": "America/Mexico_City", "tijuana": "America/Tijuana"}
+COLUMN = {"timestamp": "timestamp[ms]", "n": "int64", "x": "float64", "s": "string"}
+
+
+def zone(plant):
+    """The plant's zone from the pinned database, not the machine's."""
+    area, city = ZONE_NAMES[plant].split("/")
+    with importlib.resources.files("tzdata").joinpath("zoneinfo", area, city).open("rb") as file:
+        return ZoneInfo.from_file(file)
+
+
+ZONES = {plant: zone(plant) for plant in ZONE_NAMES}
+
+
+@pytest.fixture(scope="module")
+def answers():
+    return {name: answer(name) for name in NAMES}
+
+
+# ---- the balance --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_record_is_folded_filtered_late_or_dead_and_only_one_of_them(answers, name):
+    sheet = answers[name]
+
+    parts = (
+        sheet["folded"]
+        + sum(sheet["filtered"].values())
+        + sheet["late_count"]
+        + sum(sheet["dead_letter_count"].values())
+    )
+    assert parts == sheet["read"] == len(list(stream(name).records()))
+    assert sum(window["rows"] for window in sheet["windows"]) == sheet["folded"]
+    assert len(sheet["late"]) == sheet["late_count"]
+    places = [(each["partition"], each["offset"]) for each in sheet["late"] + sheet["dead_letters"]]
+    assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_is_json_and_survives_the_journey(answers, name):
+    assert answers[name] == json.loads(json.dumps(answers[name], allow_nan=False))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_names_the_stream_it_is_for(answers, name):
+    assert answers[name]["digest"] == stream(name).digest
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_dead_letters_stay_well_under_the_breaker_in_any_thousand_records(answers, name):
+    offsets = defaultdict(list)
+    for letter in answers[name]["dead_letters"]:
+        offsets[letter["partition"]].append(letter["offset"])
+
+    assert len(answers[name]["dead_letters"]) < answers[name]["read"] * 0.008
+    for dead in offsets.values():
+        assert max(sum(first <= offset < first + 1_000 for offset in dead) for first in dead) <= 9
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_some_rows_are_late_and_some_behind_their_clock_are_on_time(answers, name):
+    sheet = answers[name]
+    late_by_plant = Counter(each["partition"] for each in sheet["late"])
+
+    assert min(late_by_plant[partition] for partition in (0, 1, 2)) >= 5
+    assert sheet["late_count"] < sheet["read"] * 0.01
+
+
+# ---- production ---------------------------------------------------------------------------------------------
+
+
+def test_production_has_every_reason_for_a_dead_letter(answers):
+    counts = answers["production"]["dead_letter_count"]
+
+    reasons = "empty syntax trailing_data not_object utf8 type overflow future_clock no_calendar no_event_time"
+    assert set(counts) == set(reasons.split())
+    assert min(counts.values()) >= 8
+
+
+def test_the_night_of_the_clock_change_has_nine_hours_in_tijuana_and_eight_elsewhere(answers):
+    nights = {
+        (window["planta"], hours(window))
+        for window in answers["production"]["windows"]
+        if window["shift"] == "T3" and window["production_day"] == "2025-11-01"
+    }
+
+    assert nights == {("tijuana", 9.0), ("monterrey", 8.0), ("guadalajara", 8.0)}
+
+
+def test_all_fifteen_shifts_of_each_line_have_a_result(answers):
+    shifts = Counter((w["planta"], w["linea"]) for w in answers["production"]["windows"] if w["linea"] is not None)
+
+    assert set(shifts.values()) == {15}
+    assert len(shifts) == 10
+
+
+def test_a_row_without_a_line_is_a_group_of_its_own(answers):
+    assert any(window["linea"] is None for window in answers["production"]["windows"])
+
+
+def test_old_rows_whose_shift_is_still_open_are_folded():
+    behind = 0
+    verdict = judge(stream("production").records(), RULES)
+    late = {place for place, _ in verdict.late}
+    dead = {place for place, _ in verdict.dead}
+    largest, offsets = {}, Counter()
+    for record in stream("production").records():
+        place = (record.partition, offsets[record.partition])
+        offsets[record.partition] += 1
+        if record.value is None or place in dead:
+            continue
+        event_us = json.loads(record.value)["timestamp"] * 1_000
+        behind += event_us < largest.get(record.partition, event_us) - 30 * 60_000_000 and place not in late
+        largest[record.partition] = max(largest.get(record.partition, event_us), event_us)
+
+    assert behind > 50
+
+
+def test_a_row_is_late_when_the_clock_is_exactly_at_its_shifts_end_and_not_a_millisecond_before(answers):
+    places, offsets = {}, Counter()
+    for record in stream("production").records():
+        if record.value and b"-edge-1" in record.value:
+            places[record.partition] = offsets[record.partition]
+        offsets[record.partition] += 1
+    late = {(each["partition"], each["offset"]) for each in answers["production"]["late"]}
+
+    assert set(places) == {0, 1, 2}
+    assert [(partition, places[partition]) in late for partition in (0, 1, 2)] == [True, False, False]
+
+
+def test_a_row_five_minutes_ahead_is_folded_and_one_a_millisecond_further_is_refused(answers):
+    offsets, edges = Counter(), {}
+    for record in stream("production").records():
+        for edge in (b"-edge-2", b"-edge-3"):
+            if record.value and edge in record.value:
+                edges[edge, record.partition] = offsets[record.partition]
+        offsets[record.partition] += 1
+    refused = {
+        (d["partition"], d["offset"]) for d in answers["production"]["dead_letters"] if d["reason"] == "future_clock"
+    }
+
+    assert len(edges) == 6
+    assert all(((partition, offset) in refused) == (edge == b"-edge-2") for (edge, partition), offset in edges.items())
+
+
+def test_adding_the_rates_one_by_one_gives_other_means():
+    def naive(values):
+        total = 0.0
+        for value in values:  # not sum(): newer Pythons compensate inside it
+            total += value
+        return total / len(values)
+
+    verdict = judge(stream("production").records(), RULES)
+    groups = [
+        [p.row["tasa_produccion"] for p in rows if p.row["tasa_produccion"] is not None]
+        for rows in verdict.groups.values()
+    ]
+    exact = [float(sum(map(Fraction, values)) / len(values)) for values in groups if values]
+    other = [naive(values) for values in groups if values]
+
+    assert sum(a != b for a, b in zip(exact, other, strict=True)) > 10
+    assert max(abs(a - b) for a, b in zip(exact, other, strict=True)) > 0.01
+
+
+def test_records_sent_twice_count_twice():
+    records = list(stream("production", 3_000).records())
+    fresh = [
+        record
+        for i, record in enumerate(records)
+        if record.value is None or record.value not in {r.value for r in records[:i][-500:]}
+    ]
+
+    assert production(fresh)["folded"] < production(records)["folded"]
+
+
+# ---- the second reckoning -----------------------------------------------------------------------------------
+
+
+def hours(window):
+    return (datetime.fromisoformat(window["window_end"]) - datetime.fromisoformat(window["window_start"])) / timedelta(
+        hours=1
+    )
+
+
+def shift_by_zone(plant, when):
+    """Try every shift of the days around; local times go through the zone database."""
+    for day in range(-2, 3):
+        midnight = datetime(when.year, when.month, when.day) + timedelta(days=day)  # noqa: DTZ001
+        for start, end in ((6, 14), (14, 22), (22, 30)):
+            first, after = (
+                (midnight + timedelta(hours=hour)).replace(tzinfo=ZONES[plant]).astimezone(UTC) for hour in (start, end)
+            )
+            if first <= when < after:
+                return first, after, midnight.date(), start
+    raise AssertionError(when)
+
+
+def span_by_zone(name, row, when):
+    if name == "scada":
+        start = datetime(when.year, when.month, when.day, when.hour, when.minute // 30 * 30, tzinfo=UTC)
+        return start, start + timedelta(minutes=30)
+    if row["planta"] not in ZONES:
+        return None
+    first, after, day, _ = shift_by_zone(row["planta"], when)
+    if name == "production":
+        return first, after
+    local = datetime(day.year, day.month, day.day, 6)  # noqa: DTZ001
+    edges = (local, local + timedelta(days=1))
+    return tuple(edge.replace(tzinfo=ZONES[row["planta"]]).astimezone(UTC) for edge in edges)
+
+
+def time_of(name, row):
+    if name == "orders":
+        return datetime.fromisoformat(row["timestamp"]).astimezone(UTC)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=row["timestamp"])
+
+
+def usable(name, record):
+    """The row and its time if it decodes, has one and is not ahead of its record; by trying, not by rules."""
+    numbers = {
+        "production": ("unidades_producidas", "tasa_produccion"),
+        "scada": ("value",),
+        "orders": ("cantidad", "costo"),
+    }
+    try:
+        row = json.loads(record.value)
+        when = time_of(name, row)
+        assert all(row.get(column) is None or abs(row[column]) < 2**63 for column in numbers[name])
+        assert "NaN" not in record.value.decode()
+    except (ValueError, TypeError, KeyError, AssertionError):
+        return None
+    ahead = when - (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=record.timestamp_ms))
+    return None if ahead > timedelta(minutes=5) else (row, when)
+
+
+def reckoned(name, records):
+    """Outcome of each record by looking at all earlier ones again: quadratic, and no state at all."""
+    tolerance = timedelta(minutes={"production": 30, "scada": 5, "orders": 60}[name])
+    outcomes = {}
+    for partition in (0, 1, 2):
+        log = [record for record in records if record.partition == partition]
+        rows = [None if record.value is None else usable(name, record) for record in log]
+        for offset, record in enumerate(log):
+            earlier = [row[1] for row in rows[:offset] if row is not None]
+            outcomes[partition, offset] = outcome(name, record, rows[offset], max(earlier, default=None), tolerance)
+    return outcomes
+
+
+def outcome(name, record, row, largest, tolerance):
+    if record.value is None:
+        return "filtered"
+    if row is None:
+        return "dead"
+    if name == "production" and not (
+        (row[0].get("unidades_producidas") or 0) >= 0 and row[0].get("unidades_producidas") is not None
+    ):
+        return "filtered"
+    span = span_by_zone(name, *row)
+    if span is None:
+        return "dead"
+    if largest is not None and span[1] <= largest - tolerance:
+        return "late"
+    return row[0], row[1], span
+
+
+GROUPS = {"production": ("planta", "linea"), "scada": ("planta", "sensor_id"), "orders": ("planta", "estado")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("rows", "seed"), [(37, 1), (240, 2), (1_300, 3)])
+def test_an_answer_equals_the_second_reckoning(name, rows, seed):
+    sheet = answer(name, rows, seed)
+    outcomes = reckoned(name, list(stream(name, rows, seed).records()))
+
+    def places(kind):
+        return sorted(place for place, what in outcomes.items() if what == kind)
+
+    assert [(each["partition"], each["offset"]) for each in sheet["late"]] == places("late")
+    assert [(each["partition"], each["offset"]) for each in sheet["dead_letters"]] == places("dead")
+    assert sum(sheet["filtered"].values()) == len(places("filtered"))
+    groups = defaultdict(list)
+    for place, what in sorted(outcomes.items()):
+        if not isinstance(what, str):
+            row, when, span = what
+            groups[(*(row.get(column) for column in GROUPS[name]), *span)].append((when, place, row))
+    assert len(groups) == len(sheet["windows"])
+    for window in sheet["windows"]:
+        key = (
+            *(window[column] for column in GROUPS[name]),
+            *(datetime.fromisoformat(window[edge]) for edge in ("window_start", "window_end")),
+        )
+        assert window["rows"] == len(groups[key])
+        check_figures(name, window, groups[key])
+
+
+def check_figures(name, window, members):
+    def values(column):
+        return [row[column] for _, _, row in members if row.get(column) is not None]
+
+    latest = max(when for when, _, _ in members)
+    if name == "production":
+        rates = values("tasa_produccion")
+        assert window["total_unidades"] == sum(values("unidades_producidas"))
+        assert window["tasa_promedio"] == exact_mean(rates)
+        assert datetime.fromisoformat(window["ultimo_evento"]) == latest
+    elif name == "scada":
+        readings = values("value")
+        ordered = [row["value"] for _, _, row in sorted(members, key=lambda m: m[:2]) if row["value"] is not None]
+        assert window["lecturas"] == len(readings)
+        assert window["media"] == exact_mean(readings)
+        assert (window["minimo"], window["maximo"]) == ((min(readings), max(readings)) if readings else (None, None))
+        assert (window["primera"], window["ultima"]) == ((ordered[0], ordered[-1]) if readings else (None, None))
+    else:
+        assert window["cambios"] == len(members)
+        assert window["cantidad_total"] == sum(values("cantidad"))
+        assert window["costo_total"] == (float(sum(map(Fraction, values("costo")))) if values("costo") else None)
+        assert datetime.fromisoformat(window["ultimo_cambio"]) == latest
+
+
+def exact_mean(values):
+    with localcontext(prec=2_000):
+        return float(sum(map(Decimal, values)) / len(values)) if values else None
+
+
+def test_an_answer_does_not_depend_on_how_partitions_are_interleaved():
+    records = list(stream("production", 1_000, 4).records())
+    one_after_the_other = sorted(records, key=lambda record: record.partition)
+
+    assert production(records) == production(one_after_the_other)
+
+
+# ---- civil time ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plant", ZONE_NAMES)
+def test_every_half_hour_of_a_fortnight_is_in_the_shift_the_zone_database_says(plant):
+    start = datetime(2025, 10, 27, tzinfo=UTC)
+    for step in range(14 * 48):
+        when = start + timedelta(minutes=30 * step)
+        found = civil.shift(plant, when)
+        first, after, day, hour = shift_by_zone(plant, when)
+
+        assert (found.start, found.end, found.production_day) == (first, after, day)
+        assert found.name == {6: "T1", 14: "T2", 22: "T3"}[hour]
+
+
+def test_the_production_day_of_the_change_has_25_hours_in_tijuana():
+    day = civil.production_day("tijuana", datetime(2025, 11, 2, 9, 30, tzinfo=UTC))
+
+    assert day.production_day == date(2025, 11, 1)
+    assert day.end - day.start == timedelta(hours=25)
+
+
+def test_a_plant_without_a_zone_has_no_shift():
+    assert civil.shift("saltillo", datetime(2025, 11, 1, tzinfo=UTC)) is None
+    assert civil.production_day(None, datetime(2025, 11, 1, tzinfo=UTC)) is None
+
+
+def test_an_instant_outside_the_table_of_offsets_is_refused():
+    with pytest.raises(ValueError, match="outside the table"):
+        civil.shift("tijuana", datetime(2026, 3, 9, tzinfo=UTC))
+
+
+# ---- reading ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"", "empty"),
+        (b"\xff", "utf8"),
+        (b'{"n":1', "syntax"),
+        (b'{"n":NaN}', "syntax"),
+        (b'{"n":1}{"n":2}', "trailing_data"),
+        (b'[{"n":1}]', "not_object"),
+        (b"42", "not_object"),
+        (b'{"n":"12"}', "type"),
+        (b'{"n":1.5}', "type"),
+        (b'{"n":true}', "type"),
+        (b'{"x":"1.0"}', "type"),
+        (b'{"s":1}', "type"),
+        (b'{"n":9223372036854775808}', "overflow"),
+    ],
+)
+def test_a_value_that_cannot_be_read_has_its_reason(value, reason):
+    with pytest.raises(Refused) as refused:
+        read(value, COLUMN)
+
+    assert refused.value.reason == reason
+
+
+def test_a_value_that_can_be_read_becomes_a_row_of_the_schemas_columns():
+    row = read(b' {"n": 12.0, "x": 3, "timestamp": 1500, "other": [1]}\n', COLUMN)
+
+    assert row == {"timestamp": 1_500_000, "n": 12, "x": 3.0, "s": None}
+    assert isinstance(row["n"], int)
+    assert isinstance(row["x"], float)
