@@ -1,0 +1,1 @@
+"""Public fakes and conformance suites: what a new adapter is tested with."""

@@ -1,0 +1,32 @@
+"""Arrays as kernels want them, and short names for Arrow's generic types. Converts no values."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+Array: TypeAlias = "pa.Array[Any]"
+Field: TypeAlias = "pa.Field[Any]"
+I8 = np.ndarray[tuple[int], np.dtype[np.int8]]
+I32 = np.ndarray[tuple[int], np.dtype[np.int32]]
+U64 = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Numbers: TypeAlias = np.ndarray[Any, Any]
+
+
+def nulls(length: int, kind: pa.DataType) -> Array:
+    """`length` nulls of any type."""
+    return pa.array([None], kind).take(pa.array(np.zeros(length, np.int64), pa.int64()))
+
+
+def words_of(buffer: pa.Buffer | None, dtype: type, count: int, offset: int = 0) -> Numbers:
+    """`count` numbers of an Arrow buffer from byte `offset` on, read-only; none where there is no buffer."""
+    if buffer is None or count == 0:
+        return np.empty(0, dtype)
+    return np.frombuffer(memoryview(buffer), dtype, count, offset)
+
+
+def ready(array: Numbers, dtype: type | None = None) -> Numbers:
+    """`array`, contiguous and writable: kernels take nothing else. Copies only where it must."""
+    return np.require(array, dtype, ["C", "W"])

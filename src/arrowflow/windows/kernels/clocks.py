@@ -1,0 +1,76 @@
+"""The partition clock before each row. Knows nothing of windows, and never reads a clock of the machine."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from arrowflow.types import I64, Bool
+
+_MIN_US = -(2**63)
+
+
+@njit(
+    "Tuple((int64, boolean))(int64[::1], boolean[::1], int64[::1], int64, int64, boolean, int64, int64[::1], boolean[::1])",
+    nogil=True,
+    cache=True,
+)
+def tick_rows(
+    event_us: I64,
+    valid: Bool,
+    limit_us: I64,
+    tolerance_us: int,
+    max_event_us: int,
+    seen: bool,
+    floor_us: int,
+    clock_us: I64,
+    ahead: Bool,
+) -> tuple[int, bool]:
+    """Write the partition's clock just before each row, and which rows are ahead of their limit.
+
+    Parameters
+    ----------
+    event_us : int64[n]
+        Event times in microseconds, in offset order; anything where `valid` is false.
+    valid : bool[n]
+        False for rows without an event time: they never advance the clock and are never ahead.
+    limit_us : int64[n] or int64[0]
+        Largest credible event time of each row; empty where nothing limits them.
+    tolerance_us : int64
+        How far rows may be out of order, not negative.
+    max_event_us : int64
+        Largest event time at smaller offsets; read only where `seen`.
+    seen : bool
+        Whether any row advanced the clock before.
+    floor_us : int64
+        The clock is never below it.
+    clock_us : int64[n]
+        Output: ``max(largest event time at smaller offsets - tolerance, floor)``, saturating; `floor_us` before any.
+    ahead : bool[n]
+        Output: valid rows with ``event_us > limit_us``; they do not advance the clock.
+
+    Returns
+    -------
+    max_event_us : int64
+        Largest event time after the last row; meaningless where `seen` is false.
+    seen : bool
+        Whether any row advanced the clock by now.
+
+    Notes
+    -----
+    O(n). Oracle: ``tests/oracles/windows.py::clocks``.
+    """
+    limited = len(limit_us) == len(event_us)
+    lowest = _MIN_US + tolerance_us
+    clock = floor_us
+    if seen and max_event_us >= lowest:
+        clock = max(floor_us, max_event_us - tolerance_us)
+    for i in range(len(event_us)):
+        clock_us[i] = clock
+        event = event_us[i]
+        ahead[i] = valid[i] and limited and event > limit_us[i]
+        if valid[i] and not ahead[i] and (not seen or event > max_event_us):
+            seen = True
+            max_event_us = event
+            if event >= lowest:
+                clock = max(floor_us, event - tolerance_us)
+    return max_event_us, seen

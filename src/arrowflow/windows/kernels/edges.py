@@ -1,0 +1,83 @@
+"""The first or last value of each cell by event time. Rows of one call come from one partition, offsets ascending."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from arrowflow.types import I64, Bool
+
+
+@njit(
+    "int64(int64[::1], boolean[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], boolean,"
+    " int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
+    nogil=True,
+    cache=True,
+)
+def keep_edge(
+    slot: I64,
+    valid: Bool,
+    event_us: I64,
+    offset: I64,
+    value: I64,
+    feeder: int,
+    rank: I64,
+    last: bool,
+    kept_value: I64,
+    kept_event_us: I64,
+    kept_feeder: I64,
+    kept_offset: I64,
+    moved: I64,
+) -> int:
+    """Keep the value with the smallest (or largest) (event time, partition rank, offset) of each cell.
+
+    Parameters
+    ----------
+    slot : int64[n]
+        Cell of each row; negative rows are skipped.
+    valid : bool[n]
+        False where the value is null: nulls are never first or last.
+    event_us, offset, value : int64[n]
+        Event time in microseconds, offset, and the value's bits.
+    feeder : int64
+        Number of the partition all rows come from.
+    rank : int64[p]
+        Place of each partition number in the order of (source, topic, partition).
+    last : bool
+        Whether to keep the largest instead of the smallest.
+    kept_value, kept_event_us, kept_feeder, kept_offset : int64[c]
+        What each cell holds, changed in place; `kept_feeder` is -1 where a cell holds nothing.
+    moved : int64[n]
+        Output: cells that changed, in row order, with repeats.
+
+    Returns
+    -------
+    moves : int64
+        How many entries of `moved` were written.
+
+    Notes
+    -----
+    O(n). The three-part order is total, so the order of rows never matters.
+    Oracle: ``tests/oracles/windows.py::finish``, ``first`` and ``last``.
+    """
+    moves = 0
+    for i in range(len(slot)):
+        cell = slot[i]
+        if cell < 0 or not valid[i]:
+            continue
+        better = kept_feeder[cell] < 0
+        if not better:
+            held = kept_feeder[cell]
+            if event_us[i] != kept_event_us[cell]:
+                better = (event_us[i] > kept_event_us[cell]) == last
+            elif rank[feeder] != rank[held]:
+                better = (rank[feeder] > rank[held]) == last
+            elif offset[i] != kept_offset[cell]:
+                better = (offset[i] > kept_offset[cell]) == last
+        if better:
+            kept_value[cell] = value[i]
+            kept_event_us[cell] = event_us[i]
+            kept_feeder[cell] = feeder
+            kept_offset[cell] = offset[i]
+            moved[moves] = cell
+            moves += 1
+    return moves

@@ -1,0 +1,143 @@
+"""Open addressing over pairs of 64-bit patterns. Never compares values, only bits; never shrinks.
+
+Products of 32-bit halves cannot overflow 64 bits, so the hash needs no wrap-around and is the same with and
+without the JIT.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arrowflow.types import I64
+
+U64 = np.ndarray[tuple[int], np.dtype[np.uint64]]
+I8 = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_ONE = np.uint64(1)
+_C1 = np.uint64(0x9E3779B1)
+_C2 = np.uint64(0x85EBCA77)
+_C3 = np.uint64(0xC2B2AE3D)
+_C4 = np.uint64(0x27D4EB2F)
+_C5 = np.uint64(0x165667B1)
+_C6 = np.uint64(0xD6E8FEB9)
+
+
+@njit("uint64(uint64, uint64)", nogil=True, cache=True)
+def hash_pair(left: np.uint64, right: np.uint64) -> np.uint64:
+    """Mix two bit patterns into one; equal across machines, not a digest.
+
+    Parameters
+    ----------
+    left, right : uint64
+        Any bits.
+
+    Returns
+    -------
+    hash : uint64
+        Its low bits are well mixed.
+    """
+    mixed = ((left & _LOW) * _C1) ^ ((left >> _HALF) * _C2) ^ ((right & _LOW) * _C3) ^ ((right >> _HALF) * _C4)
+    mixed = mixed ^ (mixed >> _HALF)
+    mixed = ((mixed & _LOW) * _C5) ^ ((mixed >> _HALF) * _C6)
+    return mixed ^ (mixed >> _HALF)
+
+
+@njit(
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], int64)",
+    nogil=True,
+    cache=True,
+)
+def intern_pairs(
+    left: U64,
+    right: U64,
+    fate: I8,
+    begin: int,
+    identity: I64,
+    index: I64,
+    known_left: U64,
+    known_right: U64,
+    born: I64,
+    used: int,
+) -> tuple[int, int]:
+    """Give each pair a dense number, new ones the next free, until there is no room.
+
+    Parameters
+    ----------
+    left, right : uint64[n]
+        The pairs.
+    fate : int8[n]
+        Rows other than 0 get -1 and leave no trace.
+    begin : int64
+        Row to begin at.
+    identity : int64[n]
+        Output: number of each pair from `begin` to the row returned.
+    index : int64[s]
+        The hash table: a number, or -1 where free; `s` is a power of two and at least ``2 * c``.
+    known_left, known_right : uint64[c]
+        Pairs by number; the first `used` are set.
+    born : int64[c]
+        Output: for a new number, the row that brought it.
+    used : int64
+        How many pairs are known.
+
+    Returns
+    -------
+    row : int64
+        First row not done: n when all are, less when the table must grow before the next new pair.
+    used : int64
+        How many pairs are known now.
+
+    Notes
+    -----
+    O(n) expected: at most half of the slots are taken, so a probe always ends. Linear probing.
+    Oracle: a dict.
+    """
+    mask = np.uint64(len(index) - 1)
+    for i in range(begin, len(left)):
+        if fate[i] != 0:
+            identity[i] = -1
+            continue
+        at = hash_pair(left[i], right[i]) & mask
+        number = index[at]
+        while number >= 0 and not (known_left[number] == left[i] and known_right[number] == right[i]):
+            at = (at + _ONE) & mask
+            number = index[at]
+        if number < 0:
+            if used == len(known_left):
+                return i, used
+            number = used
+            index[at] = number
+            known_left[number] = left[i]
+            known_right[number] = right[i]
+            born[number] = i
+            used += 1
+        identity[i] = number
+    return len(left), used
+
+
+@njit("void(uint64[::1], uint64[::1], int64, int64[::1])", nogil=True, cache=True)
+def index_pairs(known_left: U64, known_right: U64, used: int, index: I64) -> None:
+    """Fill a free hash table with the pairs already known.
+
+    Parameters
+    ----------
+    known_left, known_right : uint64[c]
+        Pairs by number; the first `used` are set and distinct.
+    used : int64
+        How many.
+    index : int64[s]
+        Output: all -1 on entry; `s` is a power of two and at least twice `used`.
+
+    Notes
+    -----
+    O(used) expected. Oracle: a dict.
+    """
+    mask = np.uint64(len(index) - 1)
+    for number in range(used):
+        at = hash_pair(known_left[number], known_right[number]) & mask
+        while index[at] >= 0:
+            at = (at + _ONE) & mask
+        index[at] = number

@@ -1,0 +1,184 @@
+"""Exact sums: integers in two limbs, floats in fixed point. Nothing here rounds, wraps or depends on order.
+
+Floats: a cell holds six chunks; chunk c counts multiples of ``2**(LOWEST + 32 * c)``. A double is cut into at most
+three 32-bit pieces, added with its sign to three neighbouring chunks; a chunk that nears the end of int64 carries into
+the next one. Values outside the window of the chunks are handed back to the caller row by row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arrowflow.types import I64, Bool
+
+I64x2 = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+U8 = np.ndarray[tuple[int], np.dtype[np.uint8]]
+
+CHUNKS = 6
+LOWEST = -112
+"""Exponent of the lowest chunk's unit: doubles from ``2**-60`` to ``2**80`` fit whole."""
+SEEN_NAN, SEEN_PLUS, SEEN_MINUS = 1, 2, 4
+
+_LOW32 = 0xFFFFFFFF
+_FRACTION = (1 << 52) - 1
+_BIAS = 1075
+_FULL = 1 << 62
+_LOW62 = _FULL - 1
+
+
+@njit("void(int64[:, ::1], int64)", nogil=True, cache=True)
+def carry_cell(chunks: I64x2, cell: int) -> None:
+    """Bring chunks 0 to 4 of one cell into ``[0, 2**32)``; the sign ends up in the last.
+
+    Parameters
+    ----------
+    chunks : int64[c, 6]
+        Sums in fixed point, changed in place; the exact value stays the same.
+    cell : int64
+        Which row.
+    """
+    for c in range(CHUNKS - 1):
+        carry = chunks[cell, c] >> 32
+        chunks[cell, c] -= carry << 32
+        chunks[cell, c + 1] += carry
+
+
+@njit("void(int64[::1], int64[:, ::1])", nogil=True, cache=True)
+def carry_cells(slot: I64, chunks: I64x2) -> None:
+    """Bring the chunks of the cells listed into their one canonical form.
+
+    Parameters
+    ----------
+    slot : int64[m]
+        Cells, each at most once.
+    chunks : int64[c, 6]
+        Changed in place; the exact values stay the same.
+
+    Notes
+    -----
+    O(m). Oracle: integer arithmetic in ``tests/unit/windows/test_sums.py``.
+    """
+    for i in range(len(slot)):
+        carry_cell(chunks, slot[i])
+
+
+@njit(
+    "int64(int64[::1], boolean[::1], int64[::1], int64[:, ::1], int64[::1], uint8[::1], int64[::1])",
+    nogil=True,
+    cache=True,
+)
+def add_floats(slot: I64, valid: Bool, bits: I64, chunks: I64x2, count: I64, flags: U8, spilled: I64) -> int:
+    """Add doubles to their cells exactly.
+
+    Parameters
+    ----------
+    slot : int64[n]
+        Cell of each row; negative rows are skipped.
+    valid : bool[n]
+        False where the value is null.
+    bits : int64[n]
+        The doubles' bit patterns.
+    chunks : int64[c, 6]
+        Sums in fixed point, changed in place.
+    count : int64[c]
+        Values added, infinities and NaN included, changed in place.
+    flags : uint8[c]
+        `SEEN_NAN`, `SEEN_PLUS`, `SEEN_MINUS`, changed in place.
+    spilled : int64[n]
+        Output: rows the window does not hold; the caller adds them.
+
+    Returns
+    -------
+    spills : int64
+        How many rows of `spilled` were written, ascending.
+
+    Notes
+    -----
+    O(n). The order of rows never matters. Oracle: ``math.fsum``.
+
+    References
+    ----------
+    Neal, Fast Exact Summation Using Small and Large Superaccumulators, 2015 (small superaccumulator).
+    """
+    spills = 0
+    for i in range(len(slot)):
+        cell = slot[i]
+        if cell < 0 or not valid[i]:
+            continue
+        count[cell] += 1
+        exponent = (bits[i] >> 52) & 0x7FF
+        fraction = bits[i] & _FRACTION
+        if exponent == 0x7FF:
+            if fraction != 0:
+                flags[cell] |= SEEN_NAN
+            elif bits[i] > 0:
+                flags[cell] |= SEEN_PLUS
+            else:
+                flags[cell] |= SEEN_MINUS
+            continue
+        if exponent == 0 and fraction == 0:
+            continue
+        shift = exponent - _BIAS - LOWEST
+        last = chunks[cell, CHUNKS - 1]
+        if exponent == 0 or shift < 0 or shift > 32 * CHUNKS - 53 or last > _FULL or last < -_FULL:
+            spilled[spills] = i
+            spills += 1
+            continue
+        fraction |= 1 << 52
+        c = shift >> 5
+        low = (fraction & _LOW32) << (shift & 31)
+        high = (fraction >> 32) << (shift & 31)
+        piece0 = low & _LOW32
+        piece1 = (low >> 32) + (high & _LOW32)
+        piece2 = high >> 32
+        if bits[i] < 0:
+            piece0, piece1, piece2 = -piece0, -piece1, -piece2
+        chunks[cell, c] += piece0
+        chunks[cell, c + 1] += piece1
+        full = abs(chunks[cell, c]) > _FULL or abs(chunks[cell, c + 1]) > _FULL
+        if piece2 != 0:
+            chunks[cell, c + 2] += piece2
+            full = full or abs(chunks[cell, c + 2]) > _FULL
+        if full:
+            carry_cell(chunks, cell)
+    return spills
+
+
+@njit("void(int64[::1], boolean[::1], int64[::1], boolean, int64[::1], int64[::1], int64[::1])", nogil=True, cache=True)
+def add_integers(slot: I64, valid: Bool, bits: I64, unsigned: bool, high: I64, low: I64, count: I64) -> None:
+    """Add 64-bit integers to their cells exactly.
+
+    Parameters
+    ----------
+    slot : int64[n]
+        Cell of each row; negative rows are skipped.
+    valid : bool[n]
+        False where the value is null.
+    bits : int64[n]
+        The integers; those of uint64 by their bit pattern.
+    unsigned : bool
+        Whether the patterns are uint64.
+    high, low : int64[c]
+        The sum is ``high * 2**62 + low`` with ``0 <= low < 2**62``, always; changed in place.
+    count : int64[c]
+        Values added, changed in place.
+
+    Notes
+    -----
+    O(n). No addition can overflow before 2**60 rows. Oracle: Python integers.
+    """
+    for i in range(len(slot)):
+        cell = slot[i]
+        if cell < 0 or not valid[i]:
+            continue
+        count[cell] += 1
+        upper = bits[i] >> 62
+        if unsigned:
+            upper &= 3
+        total = low[cell] + (bits[i] & _LOW62)
+        if total >= _FULL:
+            total -= _FULL
+            upper += 1
+        low[cell] = total
+        high[cell] += upper

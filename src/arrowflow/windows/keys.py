@@ -1,0 +1,107 @@
+"""Group keys as dense numbers, private to one operator in one process: never in state, output or sort order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from arrowflow.types import I64
+from arrowflow.windows.arrays import I8, Array, Field, nulls
+from arrowflow.windows.pairs import Pairs
+
+
+class Values:
+    """The distinct values of one key column, null among them, numbered in order of appearance."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._type = kind
+        self._number: dict[object, int] = {}
+        self._chunks: list[Array] = []
+
+    def __len__(self) -> int:
+        return len(self._number)
+
+    def number(self, column: Array) -> I64:
+        """Number each value of `column`; null has a number of its own."""
+        coded = column.dictionary_encode()
+        plain = _plain(coded.dictionary).to_pylist()
+        numbers = np.fromiter((self._learn(value) for value in plain), np.int64, len(plain))
+        self._remember(coded.dictionary)
+        codes = coded.indices
+        if codes.null_count:
+            null = self._learn(None)
+            self._remember(nulls(1, self._type))
+            codes = codes.fill_null(len(plain))
+            numbers = np.append(numbers, null)
+        return np.asarray(numbers[codes.to_numpy(zero_copy_only=False)])
+
+    def take(self, numbers: I64) -> Array:
+        """The values by number."""
+        if len(self._chunks) > 1:
+            self._chunks = [pa.concat_arrays(self._chunks)]
+        held = self._chunks[0] if self._chunks else nulls(0, self._type)
+        return held.take(pa.array(numbers, pa.int64()))
+
+    def _learn(self, value: object) -> int:
+        return self._number.setdefault(value, len(self._number))
+
+    def _remember(self, distinct: Array) -> None:
+        """Keep the Arrow form of what was learnt just now; values known before are skipped."""
+        held = sum(map(len, self._chunks))
+        if held == len(self._number):
+            return
+        plain = _plain(distinct).to_pylist()
+        fresh = [row for row, value in enumerate(plain) if self._number[value] >= held]
+        self._chunks.append(distinct.take(pa.array(fresh, pa.int64())))
+
+
+class Keys:
+    """Tuples of key values, numbered."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self.fields = tuple(fields)
+        self.values = tuple(Values(field.type) for field in fields)
+        # The tuple (a, b, c) is the pair ((a, b), c); a tuple of one is its value.
+        self._pairs = tuple(Pairs() for _ in fields[1:])
+
+    def __len__(self) -> int:
+        if self._pairs:
+            return self._pairs[-1].used
+        return len(self.values[0]) if self.values else 1
+
+    @property
+    def weight(self) -> int:
+        """The largest number of entries held anywhere: what says when to renumber."""
+        return max([len(self), *(len(values) for values in self.values)])
+
+    def parts(self, columns: Sequence[Array]) -> tuple[I64, ...]:
+        """Number the values of each key column."""
+        return tuple(values.number(column) for values, column in zip(self.values, columns, strict=True))
+
+    def number(self, parts: Sequence[I64], fate: I8) -> I64:
+        """Number each row's tuple; what is given for rows whose fate is not 0 means nothing."""
+        if not parts:
+            return np.zeros(len(fate), np.int64)
+        number = parts[0]
+        for pairs, part in zip(self._pairs, parts[1:], strict=True):
+            number, _born = pairs.intern(number, part, fate)
+        return number
+
+    def take(self, numbers: I64) -> list[Array]:
+        """The key columns of tuples by number."""
+        columns: list[Array] = []
+        for pairs, values in zip(reversed(self._pairs), reversed(self.values), strict=False):
+            columns.append(values.take(pairs.right[numbers]))
+            numbers = pairs.left[numbers]
+        if self.values:
+            columns.append(self.values[0].take(numbers))
+        return columns[::-1]
+
+
+def _plain(column: Array) -> Array:
+    """Timestamps and dates as integers: Python's dates do not reach as far as Arrow's."""
+    if pa.types.is_timestamp(column.type):
+        return column.view(pa.int64())
+    return column.view(pa.int32()) if pa.types.is_date32(column.type) else column

@@ -1,0 +1,36 @@
+"""Growing arrays with one entry per pane. A lane knows nothing of what its entries mean."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arrowflow.types import I64
+from arrowflow.windows.arrays import Numbers
+
+
+class Lane:
+    """One value (or one row of `width` values) per slot; slots never used hold `blank`.
+
+    `values` is replaced when the lane grows: look it up when you need it, never keep it.
+    """
+
+    __slots__ = ("_blank", "values")
+
+    def __init__(self, dtype: type, blank: object = 0, width: int | None = None) -> None:
+        self._blank = blank
+        shape: tuple[int, ...] = (0,) if width is None else (0, width)
+        self.values: Numbers = np.empty(shape, dtype)
+
+    def fit(self, capacity: int) -> None:
+        """Grow to `capacity` slots; never shrinks."""
+        if len(self.values) < capacity:
+            self.values = self._spread(self.values, capacity)
+
+    def keep(self, slots: I64) -> None:
+        """Keep only `slots`, renumbered from 0 in the order given."""
+        self.values = self._spread(self.values[slots], len(slots))
+
+    def _spread(self, held: Numbers, capacity: int) -> Numbers:
+        wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)
+        wider[: len(held)] = held
+        return wider

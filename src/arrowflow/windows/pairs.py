@@ -1,0 +1,100 @@
+"""Dense numbers for pairs of integers. Never forgets a pair by itself and never hands a number out twice."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arrowflow.types import I64
+from arrowflow.windows.arrays import I8, U64, ready
+from arrowflow.windows.kernels.pairs import index_pairs, intern_pairs
+
+_DEAD = np.uint64(2**64 - 1)
+
+
+class Pairs:
+    """An open-addressing table (left, right) -> 0, 1, 2 …, in order of appearance.
+
+    Left parts are never negative: a bit pattern of all ones marks a pair that is gone.
+    """
+
+    def __init__(self) -> None:
+        self._left: U64 = np.empty(0, np.uint64)
+        self._right: U64 = np.empty(0, np.uint64)
+        self._index: I64 = np.full(2, -1, np.int64)
+        self.used = 0
+
+    @property
+    def left(self) -> I64:
+        """Left parts by number; -1 where the pair is gone."""
+        return self._left[: self.used].view(np.int64)
+
+    @property
+    def right(self) -> I64:
+        """Right parts by number."""
+        return self._right[: self.used].view(np.int64)
+
+    def intern(self, left: I64, right: I64, fate: I8) -> tuple[I64, I64]:
+        """Number each pair.
+
+        Parameters
+        ----------
+        left, right : int64[n]
+            The pairs.
+        fate : int8[n]
+            Rows other than 0 get -1 and leave no trace.
+
+        Returns
+        -------
+        number : int64[n]
+            The pair's number, or -1.
+        born : int64[m]
+            For each new number, ascending, the row that brought it.
+        """
+        before, row = self.used, 0
+        number, births = np.empty(len(left), np.int64), []
+        left, right = ready(left, np.int64), ready(right, np.int64)
+        while True:
+            born = np.empty(len(self._left), np.int64)
+            row, used = intern_pairs(
+                left.view(np.uint64),
+                right.view(np.uint64),
+                fate,
+                row,
+                number,
+                self._index,
+                self._left,
+                self._right,
+                born,
+                self.used,
+            )
+            births.append(born[self.used : used])
+            self.used = used
+            if row == len(left):
+                break
+            self._grow()
+        assert self.used - before == sum(map(len, births))
+        return number, np.concatenate(births)
+
+    def forget(self, numbers: I64) -> None:
+        """Mark pairs as gone: their numbers stay taken and match nothing, until `keep`."""
+        self._left[numbers] = _DEAD
+
+    def keep(self, numbers: I64, left: I64) -> None:
+        """Keep only `numbers`, renumbered from 0 in the order given, with new left parts."""
+        self._left = np.ascontiguousarray(left).view(np.uint64).copy()
+        self._right = self._right[numbers].copy()
+        self.used = len(numbers)
+        self._reindex()
+
+    def _grow(self) -> None:
+        capacity = max(16, 2 * len(self._left))
+        self._left = np.resize(self._left, capacity) if self.used else np.zeros(capacity, np.uint64)
+        self._right = np.resize(self._right, capacity) if self.used else np.zeros(capacity, np.uint64)
+        self._reindex()
+
+    def _reindex(self) -> None:
+        size = 2
+        while size < 2 * len(self._left):
+            size *= 2
+        self._index = np.full(size, -1, np.int64)
+        index_pairs(self._left, self._right, self.used, self._index)

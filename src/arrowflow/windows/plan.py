@@ -1,0 +1,265 @@
+"""Descriptions of windows as frozen values, and what they mean for rows of one schema. Folds nothing."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from arrowflow.errors import ConfigError
+from arrowflow.protocols import Calendar
+from arrowflow.types import RESERVED
+from arrowflow.windows.aggregates.functions import FUNCTIONS, Family, is_float, is_known, is_text
+from arrowflow.windows.arrays import Field
+
+STATE_VERSION = "1"
+CLOSED_BY = "__af_closed_by"
+UTC = pa.timestamp("us", tz="UTC")
+DAY = pa.date32()
+
+_MAX_US = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tumbling:
+    """Windows ``[start, start + size_us)``, back to back; starts are `origin_us` plus multiples of the size."""
+
+    size_us: int
+    origin_us: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.size_us <= _MAX_US:
+            raise ConfigError(f"tumbling window: size is {self.size_us} µs; it must be positive and fit into int64")
+        if not -_MAX_US <= self.origin_us <= _MAX_US:
+            raise ConfigError(f"tumbling window: origin is {self.origin_us} µs; it must fit into int64")
+
+    def fields(self) -> tuple[Field, ...]:
+        """Result columns this kind adds after ``window_end``."""
+        return ()
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+        return {"kind": "tumbling", "size_us": self.size_us, "origin_us": self.origin_us}
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarWindow:
+    """Windows whose bounds a calendar gives for each value of the group key `key`.
+
+    Parameters
+    ----------
+    calendar : Calendar
+        Where the boundaries come from.
+    key : str
+        The group key whose value picks the calendar.
+    unit : "shift" or "day"
+        One window per named interval, or one per production day.
+    off : "window" or "dead_letter"
+        What becomes of rows in an interval labelled ``off``: a window of its own, or a dead letter.
+    """
+
+    calendar: Calendar
+    key: str
+    unit: Literal["shift", "day"]
+    off: Literal["window", "dead_letter"] = "window"
+
+    def __post_init__(self) -> None:
+        if self.unit not in ("shift", "day"):
+            raise ConfigError(f"calendar window: unit is {self.unit!r}; it is 'shift' or 'day'")
+        if self.off not in ("window", "dead_letter"):
+            raise ConfigError(f"calendar window: off is {self.off!r}; it is 'window' or 'dead_letter'")
+
+    def fields(self) -> tuple[Field, ...]:
+        """Result columns this kind adds after ``window_end``."""
+        day = pa.field("production_day", DAY)
+        return (pa.field("shift", pa.string()), day) if self.unit == "shift" else (day,)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+        rules = dict(self.calendar.fingerprint())
+        return {"kind": "calendar", "key": self.key, "unit": self.unit, "off": self.off, "calendar": rules}
+
+
+WindowKind = Tumbling | CalendarWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One result column: `function` over the non-null values of `column`, or over rows for ``count`` of None."""
+
+    name: str
+    function: str
+    column: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.function not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            hint = _did_you_mean(self.function, FUNCTIONS)
+            raise ConfigError(
+                f"aggregate {self.name!r}: there is no function {self.function!r}{hint}; there are {known}"
+            )
+        if self.column is None and self.function != "count":
+            raise ConfigError(f"aggregate {self.name!r}: {self.function} needs a column; only count works without one")
+        if not self.name:
+            raise ConfigError(f"aggregate {self.function}({self.column}): the output needs a name")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAggregate:
+    """An aggregate whose types are known; aggregates of equal `accumulator` share what they keep."""
+
+    name: str
+    function: str
+    column: str | None
+    family: Family
+    output: pa.DataType
+    accumulator: PlannedAccumulator | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAccumulator:
+    """What is kept per open window for one column, named like ``sum(speed)`` in the state."""
+
+    kind: str
+    column: str
+    type: pa.DataType
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}({self.column})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A window description checked against the schema of its rows."""
+
+    window: WindowKind
+    keys: tuple[Field, ...]
+    aggregates: tuple[PlannedAggregate, ...]
+    allowed_lateness_us: int
+    scope: Literal["pipeline", "partition"]
+
+    @property
+    def accumulators(self) -> tuple[PlannedAccumulator, ...]:
+        """Each accumulator once, in the order of the aggregates that need them."""
+        return tuple(dict.fromkeys(a.accumulator for a in self.aggregates if a.accumulator is not None))
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns rows must bring, by type."""
+        wanted = {key.name: key.type for key in self.keys}
+        return wanted | {accumulator.column: accumulator.type for accumulator in self.accumulators}
+
+    def output_schema(self) -> pa.Schema:
+        """The columns of closed windows, in order."""
+        bounds = [pa.field("window_start", UTC), pa.field("window_end", UTC)]
+        results = [pa.field(aggregate.name, aggregate.output) for aggregate in self.aggregates]
+        return pa.schema([*self.keys, *bounds, *self.window.fields(), *results, pa.field(CLOSED_BY, pa.string())])
+
+    def state_metadata(self) -> dict[str, str]:
+        """What the schema of the state says about itself; both families have their place."""
+        aggregates = [
+            {"name": a.name, "function": a.function, "column": a.column, "family": a.family} for a in self.aggregates
+        ]
+        return {
+            "arrowflow.state": STATE_VERSION,
+            "arrowflow.window": str(self.window.fingerprint()["kind"]),
+            "arrowflow.aggregates": json.dumps(aggregates, sort_keys=True),
+        }
+
+
+def plan_window(
+    window: WindowKind,
+    group_by: tuple[str, ...],
+    aggregates: tuple[Aggregate, ...],
+    allowed_lateness_us: int,
+    scope: Literal["pipeline", "partition"],
+    schema: pa.Schema,
+) -> Plan:
+    """Check a description against `schema`; raises `ConfigError` naming what is wrong and what was possible."""
+    if not 0 <= allowed_lateness_us <= _MAX_US:
+        raise ConfigError(f"window: allowed_lateness is {allowed_lateness_us} µs; it must not be negative")
+    if scope not in ("pipeline", "partition"):
+        raise ConfigError(f"window: scope is {scope!r}; it is 'pipeline' or 'partition'")
+    if scope == "partition" and not group_by:
+        raise ConfigError(
+            'window: scope = "partition" promises that a group key lives in one partition: it needs group_by'
+        )
+    _check_calendar(window, group_by, schema)
+    keys = tuple(_plan_key(name, schema) for name in group_by)
+    planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
+    plan = Plan(window, keys, planned, allowed_lateness_us, scope)
+    _check_names(plan)
+    return plan
+
+
+def _plan_key(name: str, schema: pa.Schema) -> Field:
+    field = _column(f"group_by {name!r}", name, schema)
+    if not is_known(field.type) or is_float(field.type):
+        raise ConfigError(
+            f"group_by {name!r}: the column is {field.type}; group by strings, integers, bool, dates or timestamps"
+        )
+    return pa.field(name, field.type)
+
+
+def _plan_aggregate(aggregate: Aggregate, schema: pa.Schema) -> PlannedAggregate:
+    function = FUNCTIONS[aggregate.function]
+    if aggregate.column is None:
+        return PlannedAggregate(aggregate.name, aggregate.function, None, function.family, pa.int64(), None)
+    place = f"aggregate {aggregate.name!r}"
+    kind = _column(place, aggregate.column, schema).type
+    output = function.output(kind)
+    if output is None or (aggregate.function != "count" and not is_known(kind)):
+        raise ConfigError(
+            f"{place}: {aggregate.function} of column {aggregate.column!r}, which is {kind}; "
+            f"{aggregate.function} takes {function.takes}"
+        )
+    accumulator = PlannedAccumulator(function.accumulator, aggregate.column, kind)
+    return PlannedAggregate(aggregate.name, aggregate.function, aggregate.column, function.family, output, accumulator)
+
+
+def _column(place: str, name: str, schema: pa.Schema) -> Field:
+    if schema.names.count(name) != 1:
+        hint = _did_you_mean(name, schema.names)
+        raise ConfigError(f"{place}: there is no column {name!r}{hint}; the rows have {', '.join(schema.names)}")
+    return schema.field(name)
+
+
+def _check_calendar(window: WindowKind, group_by: tuple[str, ...], schema: pa.Schema) -> None:
+    if not isinstance(window, CalendarWindow):
+        return
+    if window.key not in group_by:
+        raise ConfigError(
+            f"calendar window: key {window.key!r} picks the calendar, so it must be one of group_by "
+            f"({', '.join(group_by) or 'which is empty'})"
+        )
+    kind = _column("calendar window: key", window.key, schema).type
+    if not is_text(kind):
+        raise ConfigError(f"calendar window: key {window.key!r} is {kind}; calendars are picked by a string column")
+
+
+def _check_names(plan: Plan) -> None:
+    taken: set[str] = set()
+    fixed = {"window_start", "window_end", *(field.name for field in plan.window.fields())}
+    for place, name in [
+        *(("group_by", key.name) for key in plan.keys),
+        *(("aggregate", aggregate.name) for aggregate in plan.aggregates),
+    ]:
+        if name in fixed:
+            raise ConfigError(
+                f"{place} {name!r}: every window result has a column of that name already; choose another"
+            )
+        if name in RESERVED or name.startswith("__af_"):
+            raise ConfigError(f"{place} {name!r}: names of that form are reserved; choose another")
+        if name in taken:
+            raise ConfigError(f"{place} {name!r}: the result has two columns of that name; rename one")
+        taken.add(name)
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

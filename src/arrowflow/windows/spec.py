@@ -1,0 +1,92 @@
+"""What a pipeline says about its windows: frozen descriptions with a `build`. Importing this loads no kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, Tumbling, WindowKind, plan_window
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from arrowflow.windows.operator import WindowOperator
+    from arrowflow.windows.passing import PassThrough
+
+__all__ = ["Aggregate", "CalendarWindow", "PassThroughSpec", "Tumbling", "WindowSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """Rows grouped by key and window, aggregated, and given out once when the window closes.
+
+    Parameters
+    ----------
+    window : Tumbling or CalendarWindow
+        Which windows there are.
+    group_by : tuple of str
+        Key columns; null is a key of its own, apart from the empty string.
+    aggregates : tuple of Aggregate
+        Result columns, in order.
+    allowed_lateness_us : int
+        How long a window waits after its end, on top of the tolerance for disorder.
+    scope : "pipeline" or "partition"
+        Whether a window waits for all partitions, or only for the one that feeds its key.
+    """
+
+    window: WindowKind
+    group_by: tuple[str, ...]
+    aggregates: tuple[Aggregate, ...]
+    allowed_lateness_us: int = 0
+    scope: Literal["pipeline", "partition"] = "pipeline"
+
+    def plan(self, schema: pa.Schema) -> Plan:
+        """Check against the schema of the rows without loading a kernel; raises `ConfigError`."""
+        return plan_window(self.window, self.group_by, self.aggregates, self.allowed_lateness_us, self.scope, schema)
+
+    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns of closed windows over rows of `schema`; raises `ConfigError`."""
+        return self.plan(schema).output_schema()
+
+    def build(self, schema: pa.Schema) -> WindowOperator:
+        """Make an operator over rows of `schema`; raises `ConfigError`. Loads (or compiles) the kernels."""
+        plan = self.plan(schema)
+        # Kernels take seconds to load and `validate`, `explain` and `--help` never need them.
+        from arrowflow.windows.operator import WindowOperator
+
+        return WindowOperator(plan)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+        return {
+            "window": dict(self.window.fingerprint()),
+            "group_by": list(self.group_by),
+            "aggregates": [
+                {"name": aggregate.name, "function": aggregate.function, "column": aggregate.column}
+                for aggregate in self.aggregates
+            ],
+            "allowed_lateness_us": self.allowed_lateness_us,
+            "scope": self.scope,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PassThroughSpec:
+    """No window: every row goes on as it is, with the reserved columns beside its own."""
+
+    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+        """The columns of `schema` and the reserved ones; raises `ConfigError`."""
+        from arrowflow.windows.passing import passed_schema
+
+        return passed_schema(schema)
+
+    def build(self, schema: pa.Schema) -> PassThrough:
+        """Make the operator; raises `ConfigError`."""
+        from arrowflow.windows.passing import PassThrough
+
+        return PassThrough(schema)
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on: nothing but that there is no window."""
+        return {"window": {"kind": "none"}}
