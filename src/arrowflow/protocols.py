@@ -23,6 +23,7 @@ from arrowflow.types import (
     Folded,
     Manifest,
     RawBatch,
+    Reject,
     RowBatch,
     SourcePartition,
     StagedFile,
@@ -207,6 +208,9 @@ class Sink(Protocol):
 
     def holds_files(self) -> bool:
         """Whether the table already holds rows; asked once, before the very first record."""
+
+    def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        """Rows of `table` (by index) whose results this sink could never take; asked before they are folded."""
 
 
 class CommitLog(Protocol):

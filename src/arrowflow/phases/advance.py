@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from arrowflow.events import Progress
+from arrowflow.phases.decode import keep_dead_letters
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.idleness import find_idle, find_silent
 from arrowflow.phases.job import Job
 from arrowflow.phases.read import is_caught_up
-from arrowflow.phases.tables import dead_table, late_table
+from arrowflow.phases.tables import late_table
 from arrowflow.types import MIN_US, Closed, Folded, ForcedClose, Manifest, RowBatch, SourcePartition
 from arrowflow.windows.clocks import raise_floor, watermark_us
 
@@ -17,7 +20,8 @@ from arrowflow.windows.clocks import raise_floor, watermark_us
 def fold(job: Job, draft: Draft, batches: list[RowBatch]) -> None:
     """Fold one slice into the operator's state; nothing closes before the epoch's end."""
     for batch in batches:
-        _count(job, draft, batch, job.operator.fold(batch))
+        fit = _without_refused(job, draft, batch)
+        _count(job, draft, fit, job.operator.fold(fit))
     job.failpoints.hit("kernel.mid")
     _show_progress(job, draft)
 
@@ -99,11 +103,20 @@ def _count(job: Job, draft: Draft, batch: RowBatch, folded: Folded) -> None:
         if job.pipeline.operator.late == "side":
             draft.late.append(late_table(batch, folded.late))
             draft.buffered_bytes += draft.late[-1].nbytes
-    if folded.rejects:
-        draft.reject(batch.partition, folded.rejects)
-        for node in job.pipeline.sinks:
-            if node.stream == "dead":
-                draft.dead.append(dead_table(batch.raw, folded.rejects, node.payload))
+    keep_dead_letters(job, draft, batch.raw, folded.rejects)
+
+
+def _without_refused(job: Job, draft: Draft, batch: RowBatch) -> RowBatch:
+    """Take out rows that a result sink could not name a folder for, while each can still be a dead letter."""
+    for node in job.pipeline.sinks:
+        refused = job.sinks[node.name].refusals(batch.table) if node.stream == "rows" else ()
+        if refused:
+            places = [reject._replace(row=int(batch.row[reject.row])) for reject in refused]
+            keep_dead_letters(job, draft, batch.raw, tuple(places))
+            fit = np.ones(len(batch), np.bool_)
+            fit[[reject.row for reject in refused]] = False
+            batch = batch.keep(fit)
+    return batch
 
 
 def _show_progress(job: Job, draft: Draft) -> None:

@@ -39,7 +39,7 @@ def _decode_batch(job: Job, draft: Draft, raw: RawBatch) -> RowBatch:
         timed = _Timed(decoded.ok, np.zeros(len(raw), np.int64), np.full(len(raw), MIN_US, np.int64), ())
     else:
         timed = _judge_time(draft, raw, decoded, event)
-    _keep_dead_letters(job, draft, raw, decoded.rejects + timed.rejects)
+    keep_dead_letters(job, draft, raw, decoded.rejects + timed.rejects)
     _break_on_errors(job, len(raw), decoded, timed)
     table = decoded.table if timed.keep.all() else decoded.table.filter(timed.keep)
     return RowBatch(raw, np.flatnonzero(timed.keep), table, timed.event_us[timed.keep], timed.clock_us[timed.keep])
@@ -109,7 +109,8 @@ def _future(row: int, event_us: I64, limit_us: I64) -> Reject:
     return Reject(row, "future_clock", f"event time is {ahead_s:.3f} s beyond what max_future_skew allows")
 
 
-def _keep_dead_letters(job: Job, draft: Draft, raw: RawBatch, rejects: tuple[Reject, ...]) -> None:
+def keep_dead_letters(job: Job, draft: Draft, raw: RawBatch, rejects: tuple[Reject, ...]) -> None:
+    """Count refused records by reason and keep them for the dead-letter sinks."""
     if not rejects:
         return
     draft.reject(raw.partition, rejects)

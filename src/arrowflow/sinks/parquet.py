@@ -143,6 +143,12 @@ class ParquetSink:
                 self._confirm(file)
             self.context.failpoints.lost("publish.move")
 
+    def holds_files(self) -> bool:
+        return bool(self.context.control.store.list(self.spec.location))
+
+    def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        return self.spec.key_refusals(table)
+
     def _stage_file(self, attempt: Attempt, seq: int, part: Part) -> StagedFile:
         failpoints, control = self.context.failpoints, self.context.control
         failpoints.hit("stage.file.before")

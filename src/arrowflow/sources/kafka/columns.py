@@ -97,7 +97,9 @@ class Gathering:
         step = np.diff(offset)
         if step.size and step.min() < 1:
             row = int(np.argmax(step < 1))
-            raise DataLossError(f"{part}: the broker delivered offset {offset[row + 1]} after {offset[row]}; nothing of this read was used")
+            raise DataLossError(
+                f"{part}: the broker delivered offset {offset[row + 1]} after {offset[row]}; nothing of this read was used"
+            )
         # Holes are counted where they are walked, so that the record's second balance is no tautology.
         self.unseen[part] += int(offset[0]) - self._next[part] + int((step - 1).sum())
         self._next[part] = int(offset[-1]) + 1
