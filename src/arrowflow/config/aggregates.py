@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from arrowflow.config.problem import listed, meant, printable, shown
 
 FUNCTIONS = ("count", "sum", "min", "max", "mean", "first", "last")
@@ -22,7 +20,6 @@ LATER = (
 )
 _SYNONYMS = {"avg": "mean", "average": "mean", "total": "sum", "minimum": "min", "maximum": "max"}
 _CALL = re.compile(r"\s*(?P<function>\w+)\s*\(\s*(?P<column>\*|\"[^\"]*\"|[^()\",]*?)\s*\)\s*")
-_NUMBERS_ONLY = frozenset({"sum", "mean"})
 
 
 class Call(NamedTuple):
@@ -48,11 +45,3 @@ def parse_aggregate(text: str) -> Call:
             raise ValueError(f'{function} needs a column: write "{function}(column)"')
         return Call(function, None)
     return Call(function, column)
-
-
-def type_fault(call: Call, column: pa.DataType) -> str | None:
-    """Say why `call` cannot read a column of that type, or None."""
-    number = pa.types.is_integer(column) or pa.types.is_floating(column) or pa.types.is_decimal(column)
-    if call.function in _NUMBERS_ONLY and not number:
-        return f'{call.function} needs numbers, and column "{printable(call.column or "")}" is {column}'
-    return None

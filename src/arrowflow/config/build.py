@@ -11,12 +11,15 @@ from arrowflow.config.aggregates import parse_aggregate
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
 from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
-from arrowflow.protocols import CivilTime, DecoderSpec, OperatorSpec, SourceSpec, Transform
+from arrowflow.protocols import CivilTime, DecoderSpec, SourceSpec, Transform
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from arrowflow.calendars import PlantCalendar
     from arrowflow.decoders.schema import Field
-    from arrowflow.windows.spec import Tumbling
+    from arrowflow.sinks.parquet import ParquetSpec
+    from arrowflow.windows.spec import WindowSpec
 
 SECOND_US = 1_000_000
 EMBEDDED = "embedded"
@@ -185,11 +188,12 @@ def build_operator(sections: Sections) -> OperatorNode:
         from arrowflow.windows.spec import PassThroughSpec
 
         return OperatorNode("rows", PassThroughSpec())
-    return OperatorNode("window", _build_window(window, sections), late=window.late)
+    return OperatorNode("window", build_window(window, sections, sections.aggregate or {}), late=window.late)
 
 
-def _build_window(window: settings.WindowSection, sections: Sections) -> OperatorSpec:
-    from arrowflow.windows.spec import Aggregate, CalendarWindow, WindowSpec
+def build_window(window: settings.WindowSection, sections: Sections, aggregates: Mapping[str, str]) -> WindowSpec:
+    """Return the window of `sections` with the aggregates given, by result column."""
+    from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
 
     if window.type == "calendar":
         plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
@@ -197,8 +201,8 @@ def _build_window(window: settings.WindowSection, sections: Sections) -> Operato
             plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window"
         )
     else:
-        shape = _build_tumbling(window)
-    calls = {name: parse_aggregate(text) for name, text in (sections.aggregate or {}).items()}
+        shape = Tumbling(window.size or 0, window.origin or 0)
+    calls = {name: parse_aggregate(text) for name, text in aggregates.items()}
     return WindowSpec(
         window=shape,
         group_by=tuple(window.group_by),
@@ -208,10 +212,13 @@ def _build_window(window: settings.WindowSection, sections: Sections) -> Operato
     )
 
 
-def _build_tumbling(window: settings.WindowSection) -> Tumbling:
-    from arrowflow.windows.spec import Tumbling
+def output_schema(sections: Sections, rows: pa.Schema, aggregates: Mapping[str, str]) -> pa.Schema:
+    """Return the result columns over `rows`; raises `ConfigError` where the operator refuses them."""
+    if sections.window is not None:
+        return build_window(sections.window, sections, aggregates).output_schema(rows)
+    from arrowflow.windows.spec import PassThroughSpec
 
-    return Tumbling(window.size or 0, window.origin or 0)
+    return PassThroughSpec().output_schema(rows)
 
 
 def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
@@ -236,28 +243,33 @@ def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
     """Return the tables of results, then late rows, then dead letters."""
     from arrowflow.sinks.parquet import ParquetSpec
 
-    civil = _civil_time(sections)
-    nodes = [
-        SinkNode(
-            name,
-            ParquetSpec(
-                absolute(sink.path), tuple(sink.partition_by), sink.compression, civil, time_column(sink, sections)
-            ),
-        )
-        for name, sink in sections.sink.items()
-    ]
+    nodes = [SinkNode(name, build_table(sink, sections)) for name, sink in sections.sink.items()]
     if sections.late is not None:
-        nodes.append(
-            SinkNode("late", ParquetSpec(absolute(sections.late.path), compression=sections.late.compression), "late")
-        )
+        late = ParquetSpec(absolute(sections.late.path), compression=sections.late.compression)
+        nodes.append(SinkNode("late", late, "late"))
     dead = sections.dead_letter
     if dead is not None:
-        nodes.append(
-            SinkNode(
-                "dead_letter", ParquetSpec(absolute(dead.path), compression=dead.compression), "dead", dead.payload
-            )
-        )
+        letters = ParquetSpec(absolute(dead.path), compression=dead.compression)
+        nodes.append(SinkNode("dead_letter", letters, "dead", dead.payload))
     return tuple(nodes)
+
+
+def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:
+    """Return a table of results."""
+    from arrowflow.sinks.parquet import ParquetSpec
+
+    return ParquetSpec(
+        root=absolute(sink.path),
+        partition_by=tuple(sink.partition_by),
+        compression=sink.compression,
+        civil=_civil_time(sections),
+        time_column=time_column(sink, sections),
+    )
+
+
+def check_folders(sink: settings.SinkSection, sections: Sections, result: pa.Schema) -> None:
+    """Raise `ConfigError` if results cannot be split into folders as asked."""
+    build_table(sink, sections).partitioning.check(result)
 
 
 def time_column(sink: settings.SinkSection, sections: Sections) -> str:

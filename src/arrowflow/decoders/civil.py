@@ -97,8 +97,6 @@ def in_range(instant_us: int, seen: str) -> int:
 def _wall_us(text: str, parts: re.Match[str]) -> int:
     year, month, day, hour, minute = (int(parts[group]) for group in range(1, 6))
     second, fraction = int(parts[6] or 0), (parts[7] or "")[:6].ljust(6, "0")
-    if year == 0:
-        raise Refused("timestamp_range", f"{snippet(text)} is outside the years 0001 to 9999 UTC")
     try:
         reading = datetime(year, month, day, hour, minute, second, int(fraction))  # noqa: DTZ001
     except ValueError:

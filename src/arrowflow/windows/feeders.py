@@ -55,7 +55,7 @@ class Feeders:
         distinct, first, inverse = np.unique(packed[valid], return_index=True, return_inverse=True)
         rows = np.flatnonzero(valid)[first]
         structs: Array = array.take(pa.array(rows, pa.int64()))
-        found = [self.number(SourcePartition(**struct)) for struct in structs.to_pylist()]
+        found = [self.number(SourcePartition(**struct)) for struct in structs.to_pylist() if struct is not None]
         if len(distinct):
             numbers[valid] = np.array(found, np.int64)[inverse]
         return numbers

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from arrowflow.errors import ConfigError, PromiseBroken
 from arrowflow.types import (
@@ -45,9 +43,6 @@ class WindowOperator:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._schema = plan.output_schema()
-        self._order: list[tuple[str, Literal["ascending"]]] = [
-            (name, "ascending") for name in ("window_start", *(field.name for field in plan.keys))
-        ]
         self._kind = _build_kind(plan)
         self._state = State(plan, self._kind)
 
@@ -168,6 +163,7 @@ class WindowOperator:
         state = self._state
         if not len(slots):
             return Closed(self._schema.empty_table(), 0, 0)
+        slots = state.in_order(slots)
         results = [self._finish(index, slots) for index in range(len(self._plan.aggregates))]
         columns = [
             *state.key_columns(slots),
@@ -178,7 +174,6 @@ class WindowOperator:
             pa.repeat(pa.scalar(label, pa.string()), len(slots)),
         ]
         table = pa.Table.from_arrays(columns, schema=self._schema)
-        table = table.take(pc.sort_indices(table, sort_keys=self._order))
         folded = int(state.rows.values[slots].sum())
         state.remove(slots)
         return Closed(table, folded, len(slots))

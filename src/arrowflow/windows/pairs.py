@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from arrowflow.types import I64
-from arrowflow.windows.arrays import I8, U64, ready
+from arrowflow.windows.arrays import I8, I32, U64, ready
 from arrowflow.windows.kernels.pairs import index_pairs, intern_pairs
 
 _DEAD = np.uint64(2**64 - 1)
@@ -20,7 +20,7 @@ class Pairs:
     def __init__(self) -> None:
         self._left: U64 = np.empty(0, np.uint64)
         self._right: U64 = np.empty(0, np.uint64)
-        self._index: I64 = np.full(2, -1, np.int64)
+        self._index: I32 = np.full(2, -1, np.int32)
         self.used = 0
 
     @property
@@ -96,5 +96,5 @@ class Pairs:
         size = 2
         while size < 2 * len(self._left):
             size *= 2
-        self._index = np.full(size, -1, np.int64)
+        self._index = np.full(size, -1, np.int32)
         index_pairs(self._left, self._right, self.used, self._index)

@@ -130,6 +130,17 @@ class State:
         )
         return ", ".join(values) or "all rows"
 
+    def in_order(self, slots: I64) -> I64:
+        """`slots` by window start, then by key values, nulls last: the same whatever came first."""
+        distinct, which = np.unique(self._pairs.left[slots], return_inverse=True)
+        rank = np.zeros(len(distinct), np.int64)
+        columns = self.keys.take(distinct)
+        if columns:
+            table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+            order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
+            rank[order.to_numpy()] = np.arange(len(distinct))
+        return slots[np.lexsort((rank[which], self.start_us[slots]))]
+
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
         return self.keys.take(self._pairs.left[slots])

@@ -12,7 +12,7 @@ import pytest
 
 from arrowflow.samples import NAMES, answer, stream
 from arrowflow.samples.answers import civil
-from arrowflow.samples.answers.judge import judge
+from arrowflow.samples.answers.judge import Span, judge
 from arrowflow.samples.answers.production import RULES, production
 from arrowflow.samples.answers.reading import Refused, read
 
@@ -346,6 +346,49 @@ def test_an_answer_does_not_depend_on_how_partitions_are_interleaved():
     one_after_the_other = sorted(records, key=lambda record: record.partition)
 
     assert production(records) == production(one_after_the_other)
+
+
+def record(partition, minute, ahead=1, **fields):
+    value = {
+        "planta": "monterrey",
+        "linea": "L1",
+        "timestamp": MORNING_MS + minute * 60_000,
+        "unidades_producidas": 1,
+        **fields,
+    }
+    return "t", partition, MORNING_MS + (minute + ahead) * 60_000, None, json.dumps(value).encode()
+
+
+MORNING_MS = 1_761_998_400_000  # 2025-11-01T12:00Z, 06:00 in Monterrey, the end of a T3
+
+
+@pytest.mark.parametrize(
+    ("log", "late"),
+    [
+        # 06:30 puts the clock at 06:00, the end of T3; a row of 05:59 is late
+        ([(0, 30), (0, -1)], [(0, 1)]),
+        # the clock does not fall when older rows follow
+        ([(0, 30), (0, 1), (0, -1)], [(0, 2)]),
+        # a row does not move the clock it is judged by, and another partition's clock says nothing
+        ([(0, -1), (0, 30), (1, 45), (1, -1), (2, -1)], [(1, 1)]),
+    ],
+)
+def test_lateness_is_judged_by_the_largest_event_time_at_smaller_offsets(log, late):
+    assert judge([record(*each) for each in log], RULES).late == [(place, LAST_NIGHT) for place in late]
+
+
+def test_rows_that_are_filtered_or_have_no_calendar_move_the_clock_and_refused_ones_do_not():
+    def late_after(first):
+        return len(judge([first, record(0, -1)], RULES).late)
+
+    assert late_after(record(0, 30, unidades_producidas=-1)) == 1
+    assert late_after(record(0, 30, planta="saltillo")) == 1
+    assert late_after(record(0, 30, ahead=-6)) == 0
+    assert late_after(record(0, 30, unidades_producidas="1")) == 0
+
+
+NIGHT_START = datetime(2025, 11, 1, 4, tzinfo=UTC)
+LAST_NIGHT = Span(NIGHT_START, NIGHT_START + timedelta(hours=8), (("shift", "T3"), ("production_day", "2025-10-31")))
 
 
 # ---- civil time ---------------------------------------------------------------------------------------------

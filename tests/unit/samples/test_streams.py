@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 
 DIGESTS = {
     "production": "dd143250c71c8fac8113a0e49d1e84ea562bcc6e9a6c6d93487397128f61a3c7",
-    "scada": "7ec03d7dac6b28f3cee0ce18da38dac172d614aa783943c037f0ea09aead39ac",
+    "scada": "67be08f963fec64265ff016b54e19baedaeb7d3430f83a1edf92ae6abb746707",
     "orders": "fe7763a9f1f8f69136941069d431c6dc808a52a68f5210b750b532b858e00c26",
 }
 
@@ -211,6 +211,15 @@ def test_seventy_sensors_report_on_a_steady_cadence(partitions):
     assert len(seen | {scada.WRONG_CLOCK_SENSOR: 1}) == 70
     assert min(seen.values()) > 400
     assert sum(steps[step] for step in (65_000, 66_000)) / len(times) > 0.95
+
+
+def test_some_readings_of_a_sensor_have_one_time_and_different_values(partitions):
+    readings = {}
+    for records in partitions["scada"].values():
+        for _, _, row, event_ms in good(records):
+            readings.setdefault((row["sensor_id"], event_ms), set()).add(row["value"])
+
+    assert sum(len(values) > 1 for values in readings.values()) > 500
 
 
 def test_production_holds_tombstones_negative_null_and_missing_values(partitions):

@@ -31,7 +31,7 @@ def decoded(source: settings.KafkaSection | settings.ReplaySection) -> pa.Schema
     if source.format == "json" and (not source.columns or any(columns.name_fault(name) for name in source.columns)):
         return None
     try:
-        return columns.with_reserved(build.build_decoder(source).build().schema)
+        return build.build_decoder(source).build().schema
     except ConfigError:
         return None
 

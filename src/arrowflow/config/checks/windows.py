@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from arrowflow.config import build, columns, settings
+from arrowflow.config import build, settings
 from arrowflow.config.checks.common import decoded, one_source, twice
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, printable, shown
@@ -70,21 +70,14 @@ def _event_column(event: settings.EventTimeSection, sections: Sections, document
     if rows is None:
         return
     here: Path = ("event_time", "column")
-    own = [name for name in rows.names if name not in columns.RESERVED]
-    if event.column not in own:
-        if event.column not in source.columns:
-            yield document.problem(
-                here,
-                f"{shown(event.column)} is not in [{dotted((*path, 'schema'))}], which has {listed(own)}{meant(event.column, own)}",
-            )
+    if event.column not in rows.names:
+        sentence = f"{shown(event.column)} is not in [{dotted((*path, 'schema'))}], which has {listed(rows.names)}{meant(event.column, rows.names)}"
+        yield document.problem(here, sentence)
     elif not pa.types.is_timestamp(rows.field(event.column).type):
-        written = (
-            source.columns[event.column].type if event.column in source.columns else str(rows.field(event.column).type)
-        )
-        yield document.problem(
-            here,
-            f'{shown(event.column)} is "{written}", not a time: declare it as "timestamp[ms]" or whatever the messages hold',
-        )
+        column = source.columns.get(event.column)
+        written = str(rows.field(event.column).type) if column is None else column.type
+        sentence = f'{shown(event.column)} is "{written}", not a time: declare it as "timestamp[ms]" or whatever the messages hold'
+        yield document.problem(here, sentence)
 
 
 _WINDOW_KEYS = {"tumbling": ("size",), "calendar": ("unit", "calendar")}

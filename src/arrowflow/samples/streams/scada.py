@@ -88,11 +88,13 @@ class _Plant:
             earlier = before[-1 - self._dice.below(min(len(before), 40))]
             return earlier._replace(arrival_ms=earlier.arrival_ms + 500 + self._dice.below(2 * MINUTE_MS))
         event_ms = self._due_ms(i)
+        if throw < 260:
+            event_ms = self._due_ms(max(0, i - len(self._sensors)))  # a second reading for the round before
         arrival_ms = event_ms + delay_ms(self._dice, DISORDER_MS, STRAGGLER_MS)
         return Draft(arrival_ms, event_ms, self._plant.key, telegram.text(self._fields(i, event_ms)))
 
     def _due_ms(self, i: int) -> int:
-        """All sensors of a round are due at the same second, so equal event times are common."""
+        """All sensors of a round are due at the same second."""
         rounds = -(-self._count // len(self._sensors))
         return FIRST_MS + (i // len(self._sensors)) * SPAN_MS // rounds // 1_000 * 1_000
 

@@ -13,6 +13,7 @@ from arrowflow.types import I64
 
 U64 = np.ndarray[tuple[int], np.dtype[np.uint64]]
 I8 = np.ndarray[tuple[int], np.dtype[np.int8]]
+I32 = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -46,7 +47,7 @@ def hash_pair(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @njit(
-    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int64[::1], uint64[::1], uint64[::1], int64[::1], int64)",
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], uint64[::1], uint64[::1], int64[::1], int64)",
     nogil=True,
     cache=True,
 )
@@ -56,7 +57,7 @@ def intern_pairs(
     fate: I8,
     begin: int,
     identity: I64,
-    index: I64,
+    index: I32,
     known_left: U64,
     known_right: U64,
     born: I64,
@@ -74,7 +75,7 @@ def intern_pairs(
         Row to begin at.
     identity : int64[n]
         Output: number of each pair from `begin` to the row returned.
-    index : int64[s]
+    index : int32[s]
         The hash table: a number, or -1 where free; `s` is a power of two and at least ``2 * c``.
     known_left, known_right : uint64[c]
         Pairs by number; the first `used` are set.
@@ -118,8 +119,8 @@ def intern_pairs(
     return len(left), used
 
 
-@njit("void(uint64[::1], uint64[::1], int64, int64[::1])", nogil=True, cache=True)
-def index_pairs(known_left: U64, known_right: U64, used: int, index: I64) -> None:
+@njit("void(uint64[::1], uint64[::1], int64, int32[::1])", nogil=True, cache=True)
+def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> None:
     """Fill a free hash table with the pairs already known.
 
     Parameters
@@ -128,7 +129,7 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I64) -> Non
         Pairs by number; the first `used` are set and distinct.
     used : int64
         How many.
-    index : int64[s]
+    index : int32[s]
         Output: all -1 on entry; `s` is a power of two and at least twice `used`.
 
     Notes

@@ -85,6 +85,13 @@ def round_quotients(limbs: I64x2, negative: Bool, divisor: I64, lowest: int, out
     quotient = np.zeros(width + _EXTRA, np.int64)
     for i in range(limbs.shape[0]):
         remainder = 0
+        if divisor[i] == 1:
+            for j in range(width):
+                quotient[j + _EXTRA] = limbs[i, j]
+            quotient[:_EXTRA] = 0
+            rounded = round_limbs(quotient, lowest - 32 * _EXTRA, False)
+            out[i] = -rounded if negative[i] and rounded != 0.0 else rounded
+            continue
         for j in range(width + _EXTRA - 1, -1, -1):
             digit = limbs[i, j - _EXTRA] if j >= _EXTRA else 0
             current = (remainder << 32) | digit

@@ -1,0 +1,95 @@
+"""`arrowflow log`: the records of a pipeline, as they stand in its folder. Writes nothing, takes nothing over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arrowflow.cli.session import Session
+
+if TYPE_CHECKING:
+    from arrowflow.protocols import CommitLog
+    from arrowflow.types import Manifest
+
+
+@click.command("log")
+@click.argument("where", type=click.Path())
+@click.option("--epoch", type=click.IntRange(min=0), help="Show one record whole.")
+@click.option("--last", type=click.IntRange(min=1), help="Only the newest N records.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON, one a line.")
+@click.pass_obj
+def command(session: Session, *, where: str, epoch: int | None, last: int | None, as_json: bool) -> None:
+    """List the records of a pipeline: WHERE is its configuration or its checkpoint folder."""
+    log = _open(session, where)
+    if epoch is not None:
+        _show(session, log.read(epoch), as_json=as_json)
+        return
+    epochs = log.epochs_after(-1)
+    chosen = epochs if last is None else epochs[-last:]
+    if not epochs and not as_json:
+        click.echo("no records yet: the pipeline has not run", err=True)
+    elif not as_json:
+        click.echo(_row("epoch", "kind", "time", "rows", "files", "watermark", "balance"))
+    for number in chosen:
+        record = log.read(number)
+        click.echo(json.dumps(_brief(record)) if as_json else session.clean(_line(record)))
+
+
+def _open(session: Session, where: str) -> CommitLog:
+    """Return the log behind a configuration file or a checkpoint folder."""
+    from arrowflow.errors import ConfigError
+    from arrowflow.failpoints import Failpoints
+
+    if Path(where).is_dir():
+        from arrowflow.commitlog.local import LocalLogSpec
+
+        if not (Path(where) / "manifests").is_dir():
+            raise ConfigError(
+                f"{where} is no checkpoint folder: it has no records in it; give a configuration file instead"
+            )
+        return LocalLogSpec(str(Path(where).absolute())).build(Failpoints())[0]
+    pipeline = session.load(where)
+    session.keep_secret(pipeline)
+    return pipeline.checkpoint.log.build(Failpoints())[0]
+
+
+def _show(session: Session, record: Manifest, *, as_json: bool) -> None:
+    import msgspec
+
+    plain = msgspec.to_builtins(record)
+    text = json.dumps(plain) if as_json else json.dumps(plain, indent=2)
+    for line in text.split("\n"):
+        click.echo(session.clean(line))
+
+
+def _brief(record: Manifest) -> dict[str, object]:
+    from arrowflow.cli.figures import balance_data, moment
+
+    return {
+        "epoch": record.epoch,
+        "kind": record.kind,
+        "time": moment(record.epoch_time_us),
+        "writer": record.writer.id,
+        "host": record.writer.host,
+        "rows": sum(file.rows for file in record.outputs),
+        "files": len(record.outputs),
+        "watermark": None if record.watermark_us is None else moment(record.watermark_us),
+        "balance": balance_data(record.balance),
+        "sha256": record.sha256,
+    }
+
+
+def _line(record: Manifest) -> str:
+    from arrowflow.cli.figures import balance_line, moment
+
+    rows = sum(file.rows for file in record.outputs)
+    balance = balance_line(record.balance) if record.kind == "data" else f"by {record.writer.host}"
+    time, watermark = moment(record.epoch_time_us), moment(record.watermark_us)
+    return _row(str(record.epoch), record.kind, time, f"{rows:,}", str(len(record.outputs)), watermark, balance)
+
+
+def _row(epoch: str, kind: str, time: str, rows: str, files: str, watermark: str, balance: str) -> str:
+    return f"{epoch:>7}  {kind:<8} {time:<20} {rows:>9} {files:>6}  {watermark:<20}  {balance}"

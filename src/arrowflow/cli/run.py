@@ -1,0 +1,109 @@
+"""`arrowflow run`: start a pipeline, show it, end it in order, sum it up."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from arrowflow.cli.session import Session
+
+if TYPE_CHECKING:
+    from arrowflow.cli.lines import Lines
+    from arrowflow.cli.live import LiveView
+    from arrowflow.cli.session import Handle
+    from arrowflow.events import Finished
+    from arrowflow.failpoints import Failpoints
+
+_WAIT_S = 0.2
+
+
+@click.command("run")
+@click.argument("config", type=click.Path())
+@click.option("--until-caught-up", is_flag=True, help="Stop at the ends the topics have now.")
+@click.option("--close-open-windows", is_flag=True, help="Then close what is open; needs --until-caught-up.")
+@click.option("--once", is_flag=True, help="Stop after one committed epoch.")
+@click.option("--dry-run", is_flag=True, help="Read and fold; write and commit nothing.")
+@click.option("--take-over", is_flag=True, help="Do not wait for another writer's young record to age.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.pass_obj
+def command(
+    session: Session,
+    *,
+    config: str,
+    until_caught_up: bool,
+    close_open_windows: bool,
+    once: bool,
+    dry_run: bool,
+    take_over: bool,
+    as_json: bool,
+) -> None:
+    """Run the pipeline in CONFIG.
+
+    Without options it follows the topics until it is stopped. Ctrl-C, SIGTERM and SIGHUP commit what was read and
+    end with exit code 0; a second Ctrl-C ends at once with 130, and the next run goes on from the newest record.
+    """
+    from arrowflow.cli.summary import summary_data, summary_text
+    from arrowflow.pipeline import RunOptions
+
+    if close_open_windows and not until_caught_up:
+        raise click.UsageError(
+            "--close-open-windows needs --until-caught-up: a window can only be closed early at an end"
+        )
+    pipeline = session.load(config)
+    session.keep_secret(pipeline)
+    options = RunOptions(
+        until_caught_up=until_caught_up,
+        close_open_windows=close_open_windows,
+        once=once,
+        dry_run=dry_run,
+        take_over=take_over,
+    )
+    failpoints = _failpoints()
+    began = time.monotonic()
+    with _observer(session, pipeline.name) as observer:
+        run = session.start(pipeline, options, observer=observer, failpoints=failpoints)
+        finished = _wait(run, observer)
+    seconds = time.monotonic() - began
+    if as_json:
+        click.echo(json.dumps(summary_data(pipeline, options, finished, seconds)))
+    else:
+        for line in summary_text(pipeline, options, finished, seconds).split("\n"):
+            click.echo(session.clean(line))
+
+
+def _wait(run: Handle, observer: Lines | LiveView) -> Finished:
+    from arrowflow.cli.signals import Draining
+
+    with Draining(run, lambda message: observer.say("warning", message)):
+        while not run.wait(_WAIT_S):
+            pass
+    return run.result()
+
+
+def _observer(session: Session, name: str) -> Lines | LiveView:
+    """Return the live view on a terminal, plain lines everywhere else."""
+    if sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from rich.console import Console
+
+        from arrowflow.cli.live import LiveView
+
+        return LiveView(name, session.clean, Console(stderr=True))
+    from arrowflow.cli.lines import Lines
+
+    return Lines(session.clean)
+
+
+def _failpoints() -> Failpoints:
+    from arrowflow.errors import ConfigError
+    from arrowflow.failpoints import Failpoints
+
+    plan = os.environ.get("ARROWFLOW_FAILPOINTS", "")
+    try:
+        return Failpoints.parse(plan, os.environ.get("ARROWFLOW_FAILPOINT_TRACE"))
+    except ValueError:
+        raise ConfigError(f"ARROWFLOW_FAILPOINTS: {plan!r} is no list of name:hit:action") from None

@@ -1,0 +1,49 @@
+"""`arrowflow sample`: a deterministic stream as an archive, and its right answer."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO
+
+import click
+
+
+@click.command("sample")
+@click.argument("name")
+@click.option(
+    "--out", default="-", type=click.Path(dir_okay=False, allow_dash=True), help="NDJSON file; stdout by default."
+)
+@click.option("--rows", type=click.IntRange(min=0), help="How many records; each sample has its own default.")
+@click.option("--seed", type=int, help="Another seed is another stream of the same kind.")
+@click.option("--answer", "answer_file", type=click.Path(dir_okay=False), help="Also write the right result, as JSON.")
+def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_file: str | None) -> None:
+    """Write the sample NAME (production, scada, orders): one record a line, with its topic, partition and offset.
+
+    [source.replay] reads such a file. The same name, rows and seed give the same bytes everywhere.
+    """
+    from arrowflow.errors import ConfigError
+    from arrowflow.samples import answer, stream, write_ndjson
+
+    records = stream(name, rows=rows, seed=seed)
+    try:
+        with _text(out) as file:
+            lines = write_ndjson(records, file)
+        click.echo(f"{lines:,} records to {'stdout' if out == '-' else out}", err=True)
+        if answer_file is not None:
+            with _text(answer_file) as file:
+                json.dump(answer(name, rows=rows, seed=seed), file, indent=1, ensure_ascii=False, default=str)
+                file.write("\n")
+            click.echo(f"answer to {answer_file}", err=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be written: {error.strerror}") from None
+
+
+def _text(path: str) -> AbstractContextManager[IO[str]]:
+    if path == "-":
+        stdout: IO[str] = click.get_text_stream("stdout", encoding="utf-8")
+        return nullcontext(stdout)
+    return Path(path).open("w", encoding="utf-8", newline="\n")

@@ -1,0 +1,261 @@
+"""What a pipeline will do, in sentences: from its sections alone, before anything is connected to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from arrowflow.config import build, settings
+from arrowflow.config.columns import DERIVED
+from arrowflow.config.durations import duration_text
+from arrowflow.config.problem import listed
+from arrowflow.config.secrets import SecretReference
+from arrowflow.config.sections import Sections
+
+_DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Headed paragraphs in the order of the flow, and what deserves a second look."""
+
+    name: str
+    parts: tuple[tuple[str, tuple[str, ...]], ...]
+    warnings: tuple[str, ...]
+
+
+def explain(sections: Sections, now: dt.datetime) -> Explanation:
+    """Explain checked sections; `now` is only used to name the unusual shifts of the coming year."""
+    parts = (
+        ("source", tuple(_source(sections))),
+        ("steps", tuple(_steps(sections))),
+        ("clocks", tuple(_clocks(sections))),
+        ("windows", tuple(_windows(sections))),
+        ("unusual shifts in the coming year", tuple(_unusual(sections, now))),
+        ("state", tuple(_state(sections))),
+        ("files per day", tuple(_files(sections))),
+        ("guarantees", tuple(_guarantees(sections))),
+        ("what an outage costs", tuple(_outages(sections))),
+    )
+    name = "" if sections.pipeline is None else sections.pipeline.name
+    return Explanation(name, tuple(part for part in parts if part[1]), tuple(_warnings(sections)))
+
+
+def _source(sections: Sections) -> Iterator[str]:
+    source = sections.source
+    if source is None:
+        return
+    if source.kafka is not None:
+        kafka = source.kafka
+        embedded = kafka.brokers == build.EMBEDDED
+        where = f"an embedded broker, filled once with the sample {kafka.sample}" if embedded else kafka.brokers
+        yield f"Kafka topics {listed(kafka.topics)} from {where}"
+        yield f"the very first run starts at {kafka.start}; later ones go on where the newest record says"
+        yield from (
+            f"{name} is looked up in the {value.kind} {value.name} when a run starts"
+            for name, value in kafka.properties.items()
+            if isinstance(value, SecretReference)
+        )
+    if source.replay is not None:
+        yield f"archived files {listed(source.replay.paths)}"
+    one = source.kafka or source.replay
+    if one is not None and one.format == "json":
+        yield f"each message is one JSON object; {listed(one.columns)} are read from it"
+    elif one is not None:
+        yield "each message is kept as it is"
+
+
+def _steps(sections: Sections) -> Iterator[str]:
+    for step in sections.transform:
+        if step.filter is not None:
+            yield f"keep rows where {step.filter}; others are counted as filtered: {step.reason or 'filter'}"
+        for name, expression in (step.derive or {}).items():
+            yield f"add {name} = {expression}"
+        if step.select is not None:
+            yield f"keep the columns {listed(step.select)}"
+
+
+def _clocks(sections: Sections) -> Iterator[str]:
+    event = sections.event_time
+    if event is None:
+        yield "none: rows pass through in the order they are read"
+        return
+    yield f"event time is {event.column}; a partition's clock is its largest time so far minus {duration_text(event.max_out_of_orderness)}"
+    if event.scope == "partition":
+        yield "a window waits only for the partitions that fed it; a group found in two partitions stops the run"
+    else:
+        yield "a window waits for the slowest partition"
+    if event.max_future_skew is not None:
+        reference = "the broker's time" if event.future_clock_reference == "broker" else "the producer's create time"
+        yield f"a row more than {duration_text(event.max_future_skew)} ahead of {reference} is a dead letter and moves no clock"
+    if event.idle_timeout is not None:
+        yield f"a partition read to its end and silent for {duration_text(event.idle_timeout)} holds nothing back"
+    if event.close_silent_after is not None:
+        yield f"windows of a partition silent for {duration_text(event.close_silent_after)} are closed, labelled silence"
+
+
+def _windows(sections: Sections) -> Iterator[str]:
+    window, event = sections.window, sections.event_time
+    if window is None:
+        yield "none"
+        return
+    groups = listed(window.group_by) if window.group_by else "all rows together"
+    if window.type == "tumbling":
+        yield f"back to back, {duration_text(window.size or 0)} long, from Unix time zero (UTC) plus {duration_text(window.origin or 0)}, per {groups}"
+    else:
+        calendar = sections.calendars[window.calendar or ""]
+        yield f"one per {window.unit} in the local time of {calendar.key}, per {groups}"
+        for name, hours in calendar.shifts.items():
+            yield f"  {name} {hours}"
+        for value, zone in calendar.zones.items():
+            yield f"  {value}: {zone}"
+    yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
+    wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
+    cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
+    yield f"a result appears once event time is {duration_text(wait)} past the window's end, then within {duration_text(cadence)}"
+    what = "are counted and nothing else" if window.late == "drop" else "are written to the late table with the reason"
+    yield f"rows that come later {what}"
+
+
+def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
+    """Name the shifts that a clock change makes longer or shorter than their hours say."""
+    window = sections.window
+    if window is None or window.type != "calendar" or window.unit is None:
+        return
+    plants = build.build_calendar(sections.calendars[window.calendar or ""])
+    units = plants.for_unit(window.unit)
+    start = int(now.timestamp()) * 1_000_000
+    for value in plants.zones:
+        table = units.table(value, start, start + 365 * _DAY_US)
+        if table is None:
+            continue
+        lengths: dict[int, list[tuple[int, int]]] = {}
+        for index, label in enumerate(table.label):
+            length = int(table.start_us[index + 1] - table.start_us[index])
+            lengths.setdefault(int(label), []).append((length, int(table.production_day[index])))
+        for label, found in lengths.items():
+            if units.labels[label] == "off":
+                continue
+            usual = sorted(length for length, _ in found)[len(found) // 2]
+            for length, day in found[1:]:
+                if length != usual:
+                    date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
+                    yield f"{value} {units.labels[label]} of {date}: {length / _HOUR_US:g} h instead of {usual / _HOUR_US:g} h"
+
+
+def _state(sections: Sections) -> Iterator[str]:
+    window, event, checkpoint = sections.window, sections.event_time, sections.checkpoint
+    if window is None:
+        yield "none but offsets"
+    else:
+        wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
+        size = _window_us(sections)
+        yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
+        if event is not None and event.scope == "pipeline":
+            yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
+    if checkpoint is not None:
+        yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"
+
+
+def _window_us(sections: Sections) -> int:
+    window = sections.window
+    if window is None or window.type == "tumbling":
+        return (window.size if window is not None else None) or _DAY_US
+    shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
+    return _DAY_US // shifts
+
+
+def _files(sections: Sections) -> Iterator[str]:
+    cadence = 60_000_000 if sections.checkpoint is None else sections.checkpoint.cadence
+    epochs = max(1, _DAY_US // cadence)
+    closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
+    why = f"{epochs:,} records a day" if sections.window is None else f"{closings:,} times a day windows close"
+    for name, sink in sections.sink.items():
+        known, unknown = _folders_per_closing(sink, sections)
+        times = "".join(f" × the number of different {column}" for column in unknown)
+        yield f"{name}: at most about {closings * known:,}{times} ({why}{f', {known} zones' if known > 1 else ''})"
+        if closings * known > 500:
+            yield f"  many small files are slow to read: a longer cadence than {duration_text(cadence)} makes fewer"
+    for name, section in (("late", sections.late), ("dead_letter", sections.dead_letter)):
+        if section is not None:
+            yield f"{name}: one per record that has such rows, at most {epochs:,}"
+
+
+def _folders_per_closing(sink: settings.SinkSection, sections: Sections) -> tuple[int, list[str]]:
+    """Return how many folders one closing fills as far as it is known, and the columns that multiply it."""
+    window = sections.window
+    one = {*DERIVED, "shift", "production_day", "window_start", "window_end"}
+    if window is None or window.type != "calendar":
+        return 1, [column for column in sink.partition_by if column not in one]
+    calendar = sections.calendars[window.calendar or ""]
+    unknown = [column for column in sink.partition_by if column not in one and column != calendar.key]
+    return len(calendar.zones), unknown
+
+
+def _guarantees(sections: Sections) -> Iterator[str]:
+    for name, sink in sections.sink.items():
+        yield f"{name}: each result row once, also after crashes, for every reader of {sink.path}/**/*.parquet; files of one record appear one after the other"
+    if sections.late is not None:
+        yield "late: each late row once, with the window it missed"
+    if sections.dead_letter is not None:
+        kept = "with the message itself" if sections.dead_letter.payload == "raw" else "without the message"
+        yield f"dead_letter: each refused record once, {kept}"
+    yield "read = folded + filtered + duplicate + late + dead_lettered is checked before every commit"
+
+
+def _outages(sections: Sections) -> Iterator[str]:
+    event = sections.event_time
+    yield "the process is killed: nothing; the next run reads again what no record holds"
+    yield "the broker is away: results wait; nothing is lost while the topic keeps its records"
+    yield "the disk is full or away: the run stops before its next record and goes on from the last one"
+    if event is None or sections.window is None:
+        return
+    if event.scope == "partition":
+        yield "one partition falls silent: its own windows wait, nobody else's, and nothing is lost"
+        if event.close_silent_after is not None:
+            yield f"  but after {duration_text(event.close_silent_after)} its windows close, and what it sends for them later is late"
+    elif event.idle_timeout is None:
+        yield "one partition falls silent: every window waits for it, and nothing is lost"
+    else:
+        yield f"one partition falls silent: after {duration_text(event.idle_timeout)} windows close without it, and what it sends for them later is late"
+
+
+def _warnings(sections: Sections) -> Iterator[str]:
+    if sections.dead_letter is None:
+        yield "there is no [dead_letter]: refused records are counted and their content is not kept"
+    if sections.event_time is not None and sections.event_time.max_future_skew is None:
+        yield "there is no max_future_skew: one message with a wrong clock closes windows that are still filling"
+    kafka = None if sections.source is None else sections.source.kafka
+    for name, value in ({} if kafka is None else kafka.properties).items():
+        if isinstance(value, SecretReference) and value.readable_by_others():
+            yield f"{name}: the file {value.name} can be read by others; chmod 600 keeps it yours"
+    for name, sink in sections.sink.items():
+        yield from _folder_warnings(name, sink, sections)
+
+
+def _folder_warnings(name: str, sink: settings.SinkSection, sections: Sections) -> Iterator[str]:
+    calendar = sections.window is not None and sections.window.type == "calendar"
+    if not calendar and (derived := [column for column in sink.partition_by if column in DERIVED]):
+        yield f"{name}: {listed(derived)} are UTC, for there is no calendar"
+    columns = {} if sections.source is None else _text_columns(sections.source)
+    known = {plant.key: plant.zones for plant in sections.calendars.values()}
+    for column in sink.partition_by:
+        if column in columns and any(map(_reads_as_other_type, known.get(column, ("1",)))):
+            yield (
+                f'{name}: folders hold {column} as text, and readers guess types: a value such as "007" or "1e3" comes back as a '
+                "number, unless the reader is told the type"
+            )
+
+
+def _reads_as_other_type(value: str) -> bool:
+    """Whether a reader that guesses types would not take this folder's value for text."""
+    return bool(re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null|nan|\d{4}-\d\d-\d\d.*", value, re.IGNORECASE))
+
+
+def _text_columns(source: settings.SourceSection) -> dict[str, settings.ColumnSettings]:
+    one = source.kafka or source.replay
+    return {} if one is None else {name: column for name, column in one.columns.items() if column.type == "string"}
