@@ -1,0 +1,1 @@
+"""Public fakes with the real protocols, and conformance suites that any adapter can be held to."""
