@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Producer
+from tests.chaos.victim import GOLD, ROOT, Victim
+from tests.realparts.kafka_broker import KafkaBroker
 
 from arrowflow.protocols import SampleStream
 from arrowflow.samples import answer, stream
 from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
-from tests.chaos.victim import GOLD, ROOT, Victim
-from tests.realparts.kafka_broker import KafkaBroker
 
 CADENCE = "150ms"
 
@@ -181,17 +181,22 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=60_000)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="arrowflow-campaign-") as folder, KafkaBroker() as broker:
-        with campaign_on(broker, Path(folder), rows=asked.rows, seed=asked.seed) as (campaign, arrivals):
-            with watched(campaign) as report:
-                deaths = kill_at_random(campaign, asked.kills)
-                freeze_and_fence(campaign, asked.zombies)
-                finish(campaign, arrivals)
-            print(f"{sum(flying for _, flying in deaths)} of {len(deaths)} kills had an epoch in flight after a commit")
-            print(f"{campaign.data_epochs()} epochs committed; reader: {report}")
-            wrong = campaign.wrong()
-            print("\n".join(wrong) or "every row is the answer's, once, late rows and dead letters included")
-            sys.exit(bool(wrong or report["violations"]))
+    with tempfile.TemporaryDirectory(prefix="arrowflow-campaign-") as folder, KafkaBroker.launch() as broker:
+        sys.exit(run_campaign(broker, Path(folder), asked))
+
+
+def run_campaign(broker: KafkaBroker, folder: Path, asked: argparse.Namespace) -> int:
+    """Kill, freeze, finish, report; return the exit code."""
+    with campaign_on(broker, folder, rows=asked.rows, seed=asked.seed) as (campaign, arrivals):
+        with watched(campaign) as report:
+            deaths = kill_at_random(campaign, asked.kills)
+            freeze_and_fence(campaign, asked.zombies)
+            finish(campaign, arrivals)
+        print(f"{sum(flying for _, flying in deaths)} of {len(deaths)} kills had an epoch in flight after a commit")
+        print(f"{campaign.data_epochs()} epochs committed; reader: {report}")
+        wrong = campaign.wrong()
+        print("\n".join(wrong) or "every row is the answer's, once, late rows and dead letters included")
+        return int(bool(wrong or report["violations"]))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.chaos.replay_job import write_archive, wrong
 
 from arrowflow.failpoints import REGISTRY
-from tests.chaos.replay_job import write_archive, wrong
 
 ROOT = Path(__file__).parents[2]
 ONLY_ON_RETRY = {"redo.mid"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.chaos.replay_job import GOLD, TO_THE_END, wrong
+from tests.support.dealt import DealtSpec
 
 from arrowflow.config import load
 from arrowflow.engine import start
 from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.samples import answer, stream
-from tests.chaos.replay_job import GOLD, TO_THE_END, wrong
-from tests.support.dealt import DealtSpec
 
 ROWS = 2500
 

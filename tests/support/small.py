@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from tests.support.dealt import DealtSpec
+
 from arrowflow.commitlog.local import LocalLogSpec
 from arrowflow.decoders.json import JsonSpec
 from arrowflow.decoders.schema import Field
@@ -15,7 +17,6 @@ from arrowflow.protocols import OperatorSpec, SampleRecord, SourceSpec
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.testing.answers import read_rows
 from arrowflow.windows.spec import Aggregate, Tumbling, WindowSpec
-from tests.support.dealt import DealtSpec
 
 SECOND_US = 1_000_000
 FIELDS = (Field("k", "string"), Field("t", "timestamp[s]"), Field("v", "float64"))

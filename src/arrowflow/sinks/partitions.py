@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ DERIVED = ("date", "hour")
 _HOUR_US = 3_600_000_000
 _DAY_US = 24 * _HOUR_US
 
-Texts = pa.Array[Any]
+Texts: TypeAlias = "pa.Array[Any]"
 """An Array of string[n]; null where the value is."""
 
 

@@ -77,9 +77,9 @@ class LocalStore:
             self._in_folder(target, lambda: _link_or_same(source, target))
             self._flush_folder(target)
             self._failpoints.hit("publish.between_link_unlink")
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):  # the other name, or the emptied folder, is gone by another hand
                 os.unlink(source)
-            self._flush_folder(source)
+                self._flush_folder(source)
             _remove_empty(os.path.dirname(source))
             self._failpoints.hit("publish.after")
 
@@ -140,9 +140,8 @@ class LocalStore:
 
     def _in_folder(self, path: str, step: Callable[[], None]) -> None:
         """Do `step` once the folder of `path` exists; again if an emptied folder was removed meanwhile."""
+        _check_absolute(path)
         folder = os.path.dirname(path)
-        if not os.path.isabs(path):
-            raise ConfigError(f"{path}: a store takes absolute paths")
         for _ in range(3):
             try:
                 self._make_folder(folder)
@@ -246,8 +245,15 @@ def _try_out(control: str) -> None:
         store.delete(name + "-b")
 
 
+def _check_absolute(path: str) -> None:
+    if not os.path.isabs(path):
+        raise ConfigError(f"{path}: a store takes absolute paths")
+
+
 def _check_apart(folders: Sequence[str]) -> None:
     """Refuse folders inside one another: a reader that globs the outer one would read the inner one's files."""
+    for folder in folders:
+        _check_absolute(folder)
     for i, inner in enumerate(folders):
         for outer in (*folders[:i], *folders[i + 1 :]):
             if os.path.commonpath([inner, outer]) == outer:

@@ -1,1 +1,1 @@
-"""Public fakes and conformance suites: what a new adapter is tested with."""
+"""Public fakes with the real protocols, and conformance suites that any adapter can be held to."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, TYPE_CHECKING, Literal
 
 from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, Tumbling, WindowKind, plan_window
 
@@ -58,7 +58,7 @@ class WindowSpec:
         return WindowOperator(plan)
 
     def fingerprint(self) -> Mapping[str, object]:
-        """What results depend on."""
+        """What results depend on; patience may change at a restart, where floors rise with it."""
         return {
             "window": dict(self.window.fingerprint()),
             "group_by": list(self.group_by),
@@ -66,7 +66,6 @@ class WindowSpec:
                 {"name": aggregate.name, "function": aggregate.function, "column": aggregate.column}
                 for aggregate in self.aggregates
             ],
-            "allowed_lateness_us": self.allowed_lateness_us,
             "scope": self.scope,
         }
 
@@ -74,6 +73,8 @@ class WindowSpec:
 @dataclass(frozen=True, slots=True)
 class PassThroughSpec:
     """No window: every row goes on as it is, with the reserved columns beside its own."""
+
+    allowed_lateness_us: ClassVar[int] = 0
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns of `schema` and the reserved ones; raises `ConfigError`."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from tests.support.dealt import DealtSource, DealtSpec
+from tests.support.small import pipeline, results, rows, window
 
 from arrowflow.engine import start
 from arrowflow.errors import BalanceError
 from arrowflow.pipeline import RunOptions
 from arrowflow.types import Fetched
-from tests.support.dealt import DealtSource, DealtSpec
-from tests.support.small import pipeline, results, rows, window
 
 TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True)
 RECORDS = rows(("a", 1, 1.0), ("a", 2, 2.0), ("b", 3, 3.0), ("a", 30, 4.0))

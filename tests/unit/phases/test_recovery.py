@@ -6,7 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.support.dealt import DealtSource, DealtSpec
+from tests.support.small import SECOND_US, pipeline, places, results, rows, window
 
 from arrowflow.engine import start
 from arrowflow.errors import DataLossError, Fenced, StateRefused
@@ -14,9 +17,8 @@ from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.pipeline import EventTime, RunOptions, SinkNode
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.testing.observer import RecordingObserver
+from arrowflow.types import Writer
 from arrowflow.windows.spec import Aggregate
-from tests.support.dealt import DealtSource, DealtSpec
-from tests.support.small import SECOND_US, pipeline, places, results, rows, window
 
 CAUGHT_UP = RunOptions(until_caught_up=True, take_over=True)
 TO_THE_END = replace(CAUGHT_UP, close_open_windows=True)
@@ -201,24 +203,17 @@ def test_a_smaller_tolerance_at_a_restart_never_moves_a_clock_back(tmp_path):
 def test_a_writer_that_finds_its_number_taken_is_fenced(tmp_path):
     """The second writer takes over while the first sits just before its commit."""
 
-    class TakeOver(RecordingObserver):
-        done = False
+    looks = iter(["at the start", "before the first commit"])
 
     class Intruding(DealtSource):
         def discover(self):
-            seen = super().discover()
-            if self.armed and not TakeOver.done:
-                self.calls += 1
-                if self.calls == 2:  # the look before the commit
-                    TakeOver.done = True
-                    grow(tmp_path, 20)
-            return seen
+            if next(looks, None) == "before the first commit":
+                grow(tmp_path, 20)
+            return super().discover()
 
     class IntrudingSpec(DealtSpec):
         def build(self, name, context):
-            source = Intruding(name, self)
-            source.armed, source.calls = True, 0
-            return source
+            return Intruding(name, self)
 
     with pytest.raises(Fenced):
         start(pipeline(tmp_path, IntrudingSpec(tuple(STREAM))), TO_THE_END).result()
@@ -251,29 +246,13 @@ def test_stop_commits_what_was_read_and_ends(tmp_path):
     assert [record["kind"] for record in records(tmp_path)] == ["open", "data", "close"]
 
 
-def test_fenced_messages_name_the_winner(tmp_path):
-    with pytest.raises(Fenced, match=r"process \d+"):
-        _fence_at_check(tmp_path)
-
-
-def _fence_at_check(folder: Path) -> None:
-    """Another writer's record appears between our create and our check."""
-
-    class Sleepy(RecordingObserver):
-        pass
-
-    failing = pipeline(folder, STREAM[:20])
-    log, _ = failing.checkpoint.log.build(Failpoints())
-    start(failing, CAUGHT_UP).result()
+def test_a_record_written_over_a_taken_number_names_the_winner(tmp_path):
+    grow(tmp_path, 20)
+    log, _ = pipeline(tmp_path, STREAM).checkpoint.log.build(Failpoints())
     head = log.read(log.epochs_after(-1)[-1])
-    from arrowflow.types import Writer
+    following = msgspec.structs.replace(head, epoch=head.epoch + 1, prev=head.sha256, sha256="")
+    theirs = Writer(id="other", host="elsewhere", pid=1, fence=0)
 
-    taken = replace_record(head, writer=Writer(id="other", host="elsewhere", pid=1, fence=0))
-    log.append(taken)
-    log.append(replace_record(head, writer=Writer(id="me", host="here", pid=2, fence=0)))
-
-
-def replace_record(head, **changes):
-    import msgspec
-
-    return msgspec.structs.replace(head, epoch=head.epoch + 1, prev=head.sha256, sha256="", **changes)
+    log.append(msgspec.structs.replace(following, writer=theirs))
+    with pytest.raises(Fenced, match="elsewhere"):
+        log.append(following)

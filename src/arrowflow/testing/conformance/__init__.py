@@ -1,1 +1,1 @@
-"""One suite per protocol; subclass it, say how to build the adapter, inherit the tests."""
+"""Suites to subclass: say how to build the adapter, inherit its tests. They need pytest."""

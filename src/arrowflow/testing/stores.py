@@ -1,0 +1,176 @@
+"""A store in memory that can be told to fail or to lose a reply at the n-th call; never touches a disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing, RetryableError
+from arrowflow.failpoints import Failpoints, LostResponse
+
+Verb = Literal["create", "read", "list", "move_once", "delete", "probe"]
+
+
+class Call(NamedTuple):
+    """One call a store received: the verb and the path (for a move, the source)."""
+
+    verb: Verb
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    verb: Verb
+    call: int
+    after: bool
+    lasting: bool
+    error: Callable[[], Exception]
+
+    def hits(self, verb: Verb, call: int, *, after: bool) -> bool:
+        here = call >= self.call if self.lasting else call == self.call
+        return here and verb == self.verb and after == self.after
+
+
+@dataclass(slots=True, eq=False)
+class _Object:
+    """Content with an identity, like an inode: two names of one object are not two objects of one content."""
+
+    data: bytes
+
+
+@dataclass(slots=True)
+class _World:
+    objects: dict[str, _Object] = field(default_factory=dict)
+    history: list[Call] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    faults: list[_Fault] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class MemoryStore:
+    """The `Store` protocol over a dictionary; safe among threads.
+
+    Parameters
+    ----------
+    failpoints : Failpoints
+        Of the run that uses this view; `publish.between_link_unlink` and `publish.after` are passed in a move.
+
+    Notes
+    -----
+    A "restart" is a second view of the same objects: ``store.armed(Failpoints())``. Calls are counted, and faults
+    wait, across all views.
+    """
+
+    def __init__(self, failpoints: Failpoints | None = None, world: _World | None = None) -> None:
+        self._failpoints = failpoints or Failpoints()
+        self._world = world or _World()
+
+    def armed(self, failpoints: Failpoints) -> MemoryStore:
+        """Another view of the same objects, for a run with these failpoints."""
+        return MemoryStore(failpoints, self._world)
+
+    # ---- what a test may look at and arrange ---------------------------------------------------------------------
+
+    @property
+    def history(self) -> list[Call]:
+        """Every call so far, in order."""
+        return list(self._world.history)
+
+    def calls(self, verb: Verb) -> int:
+        """How often `verb` was called."""
+        return self._world.calls[verb]
+
+    def snapshot(self) -> dict[str, bytes]:
+        """All objects by path, ascending."""
+        with self._world.lock:
+            return {path: thing.data for path, thing in sorted(self._world.objects.items())}
+
+    def put(self, path: str, data: bytes) -> None:
+        """Overwrite an object behind everyone's back, as damage does."""
+        self._world.objects[path] = _Object(data)
+
+    def fail(
+        self, verb: Verb, call: int, error: Callable[[], Exception] | None = None, *, lasting: bool = False
+    ) -> None:
+        """Let the `call`-th call of `verb` from now (from 1) raise before it has any effect; all later ones if `lasting`."""
+        self._arrange(
+            verb, call, error or (lambda: RetryableError(f"{verb} failed on purpose")), lasting=lasting, after=False
+        )
+
+    def lose_reply(self, verb: Verb, call: int, *, lasting: bool = False) -> None:
+        """Let the `call`-th call of `verb` from now (from 1) take effect and raise `LostResponse`."""
+        self._arrange(
+            verb, call, lambda: LostResponse(f"the reply of {verb} was lost on purpose"), lasting=lasting, after=True
+        )
+
+    def mend(self) -> None:
+        """Forget every fault that was arranged."""
+        self._world.faults.clear()
+
+    # ---- the protocol --------------------------------------------------------------------------------------------
+
+    def create(self, path: str, data: bytes) -> None:
+        with self._called("create", path), self._world.lock:
+            if path in self._world.objects:
+                raise AlreadyExists(f"{path}: the name is taken")
+            self._world.objects[path] = _Object(bytes(data))
+
+    def read(self, path: str) -> bytes:
+        with self._called("read", path), self._world.lock:
+            return self._object(path).data
+
+    def list(self, prefix: str, after: str = "") -> list[str]:
+        under = prefix.rstrip("/") + "/"
+        with self._called("list", prefix), self._world.lock:
+            return sorted(path for path in self._world.objects if path.startswith(under) and path > after)
+
+    def move_once(self, source: str, target: str) -> None:
+        with self._called("move_once", source):
+            with self._world.lock:
+                thing = self._object(source)
+                if self._world.objects.setdefault(target, thing) is not thing:
+                    raise AlreadyExists(f"{target}: the name is taken")
+            self._failpoints.hit("publish.between_link_unlink")
+            with self._world.lock:
+                self._world.objects.pop(source, None)
+            self._failpoints.hit("publish.after")
+
+    def delete(self, path: str) -> None:
+        with self._called("delete", path), self._world.lock:
+            self._world.objects.pop(path, None)
+
+    def probe(self, folders: Sequence[str]) -> None:
+        with self._called("probe", folders[0] if folders else ""):
+            for folder in folders:
+                if not folder.startswith("/"):
+                    raise ConfigError(f"{folder}: a store takes absolute paths")
+
+    # ---- faults --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _called(self, verb: Verb, path: str) -> Iterator[None]:
+        with self._world.lock:
+            self._world.calls[verb] += 1
+            call = self._world.calls[verb]
+            self._world.history.append(Call(verb, path))
+        self._fault(verb, call, after=False)
+        yield
+        self._fault(verb, call, after=True)
+
+    def _fault(self, verb: Verb, call: int, *, after: bool) -> None:
+        for fault in list(self._world.faults):
+            if fault.hits(verb, call, after=after):
+                raise fault.error()
+
+    def _arrange(self, verb: Verb, call: int, error: Callable[[], Exception], *, lasting: bool, after: bool) -> None:
+        self._world.faults.append(_Fault(verb, self._world.calls[verb] + call, after, lasting, error))
+
+    def _object(self, path: str) -> _Object:
+        try:
+            return self._world.objects[path]
+        except KeyError:
+            raise ObjectMissing(f"{path}: no such object") from None
