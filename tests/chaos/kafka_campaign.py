@@ -124,7 +124,9 @@ def kill_at_random(campaign: Campaign, kills: int) -> list[tuple[str, bool]]:
             time.sleep(campaign.dice.uniform(0.0, 2.5))
         victim.kill()
         deaths.append((victim.last_point, victim.in_flight))
-        print(f"kill {n + 1:2d}: {victim.commits:3d} commits, last point {victim.last_point}, in flight: {victim.in_flight}")
+        print(
+            f"kill {n + 1:2d}: {victim.commits:3d} commits, last point {victim.last_point}, in flight: {victim.in_flight}"
+        )
     return deaths
 
 
@@ -168,7 +170,9 @@ def campaign_on(broker: KafkaBroker, folder: Path, *, rows: int, seed: int) -> I
     sample = stream("production", rows=rows, seed=seed)
     for topic, partitions in sample.partitions.items():
         broker.create_topic(topic, partitions, {"retention.ms": "-1"})
-    campaign = Campaign(folder, broker.bootstrap, sample, answer("production", rows=rows, seed=seed), random.Random(seed))
+    campaign = Campaign(
+        folder, broker.bootstrap, sample, answer("production", rows=rows, seed=seed), random.Random(seed)
+    )
     arrivals = Arrivals(broker.bootstrap, sample, per_second=150)
     arrivals.start()
     yield campaign, arrivals

@@ -53,7 +53,15 @@ def test_another_interleaving_gives_the_same_rows_late_rows_included(seed, sampl
 @pytest.mark.parametrize("seed", range(10))
 def test_crashes_anywhere_and_another_cutting_after_each_give_the_same_rows(seed, sample, tmp_path):
     records, sheet = sample
-    points = ["kernel.mid", "stage.file", "commit.before", "commit.created", "publish.move", "publish.all", "lag.before"]
+    points = [
+        "kernel.mid",
+        "stage.file",
+        "commit.before",
+        "commit.created",
+        "publish.move",
+        "publish.all",
+        "lag.before",
+    ]
 
     for death in range(6):
         pipeline = gold(tmp_path, records, seed * 100 + death, epoch_rows=300)

@@ -177,9 +177,7 @@ def test_a_larger_tolerance_at_a_restart_gives_no_window_a_second_first_result(t
     old_row = rows(("a", 1, 99.0))
     patient = EventTime("t", max_out_of_orderness_us=60 * SECOND_US)
 
-    job = pipeline(
-        tmp_path, [*STREAM[:30], *old_row, *STREAM[30:]], event_time=patient, operator=window(lateness_s=60)
-    )
+    job = pipeline(tmp_path, [*STREAM[:30], *old_row, *STREAM[30:]], event_time=patient, operator=window(lateness_s=60))
     start(job, TO_THE_END).result()
 
     keys = [(key, second) for key, second, *_ in results(tmp_path)]
