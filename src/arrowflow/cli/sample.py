@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
@@ -44,6 +45,5 @@ def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_f
 
 def _text(path: str) -> AbstractContextManager[IO[str]]:
     if path == "-":
-        stdout: IO[str] = click.get_text_stream("stdout", encoding="utf-8")
-        return nullcontext(stdout)
+        return nullcontext(sys.stdout)
     return Path(path).open("w", encoding="utf-8", newline="\n")

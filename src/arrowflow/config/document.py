@@ -20,6 +20,8 @@ Value = Any
 MAX_BYTES = 1024 * 1024
 """Nobody writes a larger configuration by hand; a bomb stops here."""
 
+_DEEPEST = 32
+_TOO_DEEP = "values are nested too deep; nothing here needs ten levels"
 _TOP = Place(1, 1)
 _TOML_PLACE = re.compile(
     r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.DOTALL
@@ -47,7 +49,8 @@ class Document:
 
     def problem(self, path: Path, sentence: str, *, at_key: bool = False) -> Problem:
         """Say `sentence` about `path`, placed at its value (or its key), or at the nearest table around it."""
-        return Problem(self.file, self.place(path, at_key=at_key), dotted(path), sentence)
+        one_line = printable("; ".join(line.strip() for line in sentence.splitlines() if line.strip()))
+        return Problem(self.file, self.place(path, at_key=at_key), dotted(path), one_line)
 
     def place(self, path: Path, *, at_key: bool = False) -> Place:
         """Return where `path` stands, or where the nearest thing around it does."""
@@ -93,15 +96,16 @@ def read_document(path: str | FilePath) -> Document:
     """
     file = printable(str(path))
     text = _read_text(FilePath(path), file)
-    walk = _Walk(text)
+    try:
+        walk = _Walk(text)
+    except RecursionError:
+        raise InvalidConfig([Problem(file, _TOP, "", _TOO_DEEP)]) from None
     try:
         values = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(_syntax_problems(file, text, walk, str(error))) from None
     except RecursionError:
-        raise InvalidConfig(
-            [Problem(file, _TOP, "", "values are nested too deep; nothing here needs ten levels")]
-        ) from None
+        raise InvalidConfig([Problem(file, _TOP, "", _TOO_DEEP)]) from None
     return Document(file, values, walk.keys, walk.entries)
 
 
@@ -171,8 +175,11 @@ class _Walk:
         self._tables: dict[Path, Place] = {}
         self._lines = text.encode().split(b"\n")
         parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
-        for node in parser.parse(text.encode()).root_node.named_children:
+        root = parser.parse(text.encode()).root_node
+        for node in root.named_children:
             self._block(node)
+        if root.has_error:
+            self.twice = []  # the tree is a guess then, and what it takes for the same key may be none
 
     def _block(self, node: tree_sitter.Node) -> None:
         if node.type == "pair":
@@ -212,6 +219,7 @@ class _Walk:
         self._value(value, path)
 
     def _value(self, node: tree_sitter.Node, path: Path) -> None:
+        self._check_depth(path)
         self.entries.setdefault(path, self._place(node))
         if node.type == "inline_table":
             for child in node.named_children:
@@ -224,6 +232,7 @@ class _Walk:
 
     def _under(self, path: Path, parts: list[tuple[str, tree_sitter.Node]]) -> Path:
         for name, node in parts:
+            self._check_depth(path)
             path = (*path, name)
             self.keys.setdefault(path, self._place(node))
             path = self._last(path)
@@ -239,11 +248,17 @@ class _Walk:
         seen.setdefault(full, place)
 
     def _key_parts(self, node: tree_sitter.Node) -> Iterator[tuple[str, tree_sitter.Node]]:
-        if node.type == "dotted_key":
-            for child in node.named_children:
-                yield from self._key_parts(child)
-        elif node.type in {"bare_key", "quoted_key"} and node.text is not None:
-            yield _key_name(node.text.decode()), node
+        waiting = [node]
+        while waiting:  # not recursive: a key of many dots is a tree as deep as it is long
+            part = waiting.pop()
+            if part.type == "dotted_key":
+                waiting += reversed(part.named_children)
+            elif part.type in {"bare_key", "quoted_key"} and part.text is not None:
+                yield _key_name(part.text.decode()), part
+
+    def _check_depth(self, path: Path) -> None:
+        if len(path) > _DEEPEST:
+            raise RecursionError(_TOO_DEEP)
 
     def _place(self, node: tree_sitter.Node) -> Place:
         row, column = node.start_point

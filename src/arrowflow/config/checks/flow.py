@@ -82,7 +82,7 @@ def _result(sections: Sections, rows: pa.Schema, document: Document) -> Iterator
     if not _window_is_whole(sections):
         return
     try:
-        build.output_schema(sections, rows, {})
+        taken = build.output_schema(sections, rows, {}).names
     except ConfigError as error:
         yield document.problem(("window", "group_by"), str(error))
         return
@@ -91,7 +91,7 @@ def _result(sections: Sections, rows: pa.Schema, document: Document) -> Iterator
         try:
             build.output_schema(sections, rows, {name: text})
         except ConfigError as error:
-            faults.append(document.problem(("aggregate", name), str(error)))
+            faults.append(document.problem(("aggregate", name), str(error), at_key=name in taken))
     yield from faults
     if not faults:
         yield from _folders(sections, build.output_schema(sections, rows, sections.aggregate or {}), document)
