@@ -27,7 +27,7 @@ from arrowflow.protocols import SampleStream
 from arrowflow.samples import answer, stream
 from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
 
-CADENCE = "150ms"
+CADENCE = "250ms"
 
 
 @dataclass

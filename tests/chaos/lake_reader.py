@@ -30,9 +30,8 @@ def with_duckdb(root: Path, names: list[str]) -> list[dict[str, object]]:
     columns = ", ".join(f'"{name}"' for name in names)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        found = connection.execute(
-            f"SELECT {columns} FROM read_parquet('{root}/**/*.parquet', hive_partitioning = true)"
-        ).to_arrow_table()
+        query = f"SELECT {columns} FROM read_parquet('{root}/**/*.parquet', hive_partitioning = true)"
+        found = connection.sql(query).to_arrow_table()
     return found.to_pylist()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 GOLD = ROOT / "configs" / "gold.toml"
-IN_FLIGHT = ("source.polled", "kernel.", "stage.", "commit.", "publish.")
+IN_FLIGHT = ("source.polled", "kernel.", "stage.", "commit.", "publish.", "fs.")
 
 
 class Victim:

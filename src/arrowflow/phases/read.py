@@ -20,14 +20,18 @@ from arrowflow.types import (
     SourcePartition,
 )
 
+_LONGEST_SLICE_S = 0.2
+"""No wait is longer, so that a stop is noticed soon."""
+
 
 def read(job: Job, draft: Draft) -> Iterator[Fetched]:
     """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once."""
     checkpoint = job.pipeline.checkpoint
     deadline = draft.started + checkpoint.cadence_s
+    longest = min(_LONGEST_SLICE_S, checkpoint.cadence_s / 5)
     while True:
         left = max(0.0, deadline - job.clock.monotonic())
-        bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(0.2, left))
+        bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(longest, left))
         fetched = job.source.read(draft.positions, bounds)
         job.failpoints.hit("source.polled")
         take(draft, fetched)
