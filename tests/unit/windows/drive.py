@@ -138,12 +138,13 @@ class Drive:
         self.outcome.digests.append(digest)
 
     def _take(self, closed) -> None:
-        rows = closed.table.to_pylist() if closed.table.num_rows else []
-        assert len(rows) == closed.windows
         # Python's dates end where Arrow's do not: times as integers.
-        for name in ("window_start", "window_end"):
-            for row, us in zip(rows, closed.table.column(name).cast(pa.int64()).to_pylist(), strict=True):
-                row[name] = us
+        table = closed.table
+        for at, each in enumerate(table.schema):
+            if pa.types.is_timestamp(each.type):
+                table = table.set_column(at, each.name, table.column(at).cast(pa.int64()))
+        rows = table.to_pylist()
+        assert len(rows) == closed.windows
         self.outcome.results += rows
         self.outcome.left += closed.folded_rows
 
