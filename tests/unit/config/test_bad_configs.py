@@ -219,7 +219,9 @@ def _write(tmp_path: Path, text: str) -> tuple[Path, str | None]:
     return file, place
 
 
-@pytest.mark.parametrize(("old", "new", "key", "sentence"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("old", "new", "key", "sentence"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_row_56_every_mistake_is_told_at_its_place_with_what_to_do(tmp_path, monkeypatch, old, new, key, sentence):
     monkeypatch.chdir(tmp_path)
     assert old in BASE
@@ -247,12 +249,22 @@ def test_row_56_every_mistake_is_told_at_its_place_with_what_to_do(tmp_path, mon
         ),
         ([('"sum(units)"', '"sum(rate)"'), ('"date"]', '"total"]')], "sink.parquet.partition_by", "total"),
         (
-            [(WINDOW, ""), ("[window]\n", ""), ('[aggregate]\ntotal = "sum(units)"', ""), ('"30m"', '"30m"\nscope = ⌖"partition"')],
+            [
+                (WINDOW, ""),
+                ("[window]\n", ""),
+                ('[aggregate]\ntotal = "sum(units)"', ""),
+                ('"30m"', '"30m"\nscope = ⌖"partition"'),
+            ],
             "event_time.scope",
             "there is no [window]",
         ),
         (
-            [(WINDOW, ""), ("[window]\n", ""), ('[aggregate]\ntotal = "sum(units)"', ""), ('"30m"', '"30m"\n⌖idle_timeout = "1m"')],
+            [
+                (WINDOW, ""),
+                ("[window]\n", ""),
+                ('[aggregate]\ntotal = "sum(units)"', ""),
+                ('"30m"', '"30m"\n⌖idle_timeout = "1m"'),
+            ],
             "event_time.idle_timeout",
             "there is no [window]",
         ),
@@ -301,7 +313,10 @@ def test_a_problem_reads_file_line_column_key_sentence(tmp_path, monkeypatch):
 
     (problem,) = check("gold.toml", {})
 
-    assert str(problem) == 'gold.toml:19:8 window.type: "tumblin" is not one of tumbling, calendar – did you mean "tumbling"?'
+    assert (
+        str(problem)
+        == 'gold.toml:19:8 window.type: "tumblin" is not one of tumbling, calendar – did you mean "tumbling"?'
+    )
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkeypatch):
@@ -322,20 +337,33 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkey
 
     assert [problem.place.line for problem in problems] == sorted(problem.place.line for problem in problems)
     found = {problem.key for problem in problems}
-    assert {"pipeline.name", "source.kafka.broker", "source.kafka.brokers", "event_time.max_out_of_orderness", "window.type", "checkpoint.path"} <= found
+    assert {
+        "pipeline.name",
+        "source.kafka.broker",
+        "source.kafka.brokers",
+        "event_time.max_out_of_orderness",
+        "window.type",
+        "checkpoint.path",
+    } <= found
 
 
 def test_columns_are_counted_in_characters_not_bytes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    file, place = _write(tmp_path, BASE.replace('zones = ', "").replace('["events"]', '["events"] # ñandú 日本', 1).replace(
-        'path = "lake/table"', 'kind = "parquet"  # 日本語'
-    ).replace('[sink.parquet]', '[sink.parquet]\npath = "lake/日本語" # é\n"días" = 1'))
+    file, place = _write(
+        tmp_path,
+        BASE.replace("zones = ", "")
+        .replace('["events"]', '["events"] # ñandú 日本', 1)
+        .replace('path = "lake/table"', 'kind = "parquet"  # 日本語')
+        .replace("[sink.parquet]", '[sink.parquet]\npath = "lake/日本語" # é\n"días" = 1'),
+    )
 
     (problem,) = check(file, {})
 
     assert problem.key == "sink.parquet.días"
     assert problem.place.column == 1
-    file, place = _write(tmp_path, BASE.replace('plant = "string"', '"日本" = { type = "string", ⌖x = 1 }\nplant = "string"'))
+    file, place = _write(
+        tmp_path, BASE.replace('plant = "string"', '"日本" = { type = "string", ⌖x = 1 }\nplant = "string"')
+    )
     (problem,) = check(file, {})
     assert f"{problem.place.line}:{problem.place.column}" == place
 

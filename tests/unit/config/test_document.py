@@ -108,17 +108,7 @@ def test_an_empty_file_names_every_section_that_must_be_there(tmp_path):
 def test_every_key_and_value_has_its_place(tmp_path):
     file = tmp_path / "job.toml"
     file.write_text(
-        '[a.b]\n'
-        'c = 1\n'
-        '"d e".f = "x"\n'
-        'g = { h = 1, i.j = [10,\n'
-        '  20] }\n'
-        '[[t]]\n'
-        'f = 1\n'
-        '[[t]]\n'
-        'f = 2\n'
-        '[t.sub]\n'
-        'k = 3\n',
+        '[a.b]\nc = 1\n"d e".f = "x"\ng = { h = 1, i.j = [10,\n  20] }\n[[t]]\nf = 1\n[[t]]\nf = 2\n[t.sub]\nk = 3\n',
         encoding="utf-8",
     )
 

@@ -120,12 +120,37 @@ def test_columns_and_results_may_be_called_like_secrets(tmp_path, monkeypatch):
     assert check(file, {}) == []
 
 
-@pytest.mark.parametrize("name", ["sasl.password", "PASSWORD", "db_passwd", "ssl.key.pem", "jaas", "api-key", "access_token", "client.secret", "pwd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sasl.password",
+        "PASSWORD",
+        "db_passwd",
+        "ssl.key.pem",
+        "jaas",
+        "api-key",
+        "access_token",
+        "client.secret",
+        "pwd",
+    ],
+)
 def test_names_of_secrets_are_known(name):
     assert looks_secret(name)
 
 
-@pytest.mark.parametrize("name", ["brokers", "sasl.oauthbearer.token.endpoint.url", "ssl.key.location", "key", "client.id", "path", "topics", "sasl.username"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "brokers",
+        "sasl.oauthbearer.token.endpoint.url",
+        "ssl.key.location",
+        "key",
+        "client.id",
+        "path",
+        "topics",
+        "sasl.username",
+    ],
+)
 def test_names_that_only_sound_like_secrets_are_left_alone(name):
     assert not looks_secret(name)
 
