@@ -91,7 +91,7 @@ def build_kafka(section: settings.KafkaSection, sections: Sections, env: Mapping
         from arrowflow.sources.kafka.embedded import EmbeddedSpec
 
         sample = stream(section.sample, rows=section.sample_rows, seed=section.sample_seed)
-        embedded = EmbeddedSpec(embedded_folder(sections), sample)
+        embedded = EmbeddedSpec(embedded_folder(sections), sample, lake_folder(sections))
     return KafkaSpec(
         brokers=section.brokers,
         topics=tuple(section.topics),

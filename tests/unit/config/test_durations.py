@@ -53,7 +53,7 @@ def test_a_duration_is_microseconds(text, us):
     ],
 )
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(ValueError, match="length of time|longer than"):
+    with pytest.raises(ValueError, match=r"length of time|longer than"):
         parse_duration(text)
 
 

@@ -130,15 +130,6 @@ def _embedded(sections: Sections, document: Document, _: Mapping[str, str]) -> I
             f'"embedded" keeps its data beside the results, and these paths share no folder but {shown(lake)}: put them under one, such as ./lake',
         )
         return
-    ours = build.embedded_folder(sections)
-    for where, root in folders:
-        folder = build.absolute(root)
-        if not os.path.isdir(ours) and os.path.isdir(folder) and os.listdir(folder):  # noqa: PTH112, PTH208
-            yield document.problem(
-                path,
-                f'"embedded" would write sample data into {shown(folder)} ({dotted(where)}), which holds data already and not from an embedded broker: set the real brokers, or choose an empty lake',
-            )
-            return
     yield from _sample(kafka, document)
 
 
