@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -61,7 +62,8 @@ class KafkaSource:
     # ---- what the engine asks ------------------------------------------------------------------------------
 
     def discover(self) -> Discovery:
-        return self._cluster.discover()
+        found = self._cluster.discover()
+        return found if self._broker is None else replace(found, cluster_id=self._broker.cluster_id)
 
     def start_offsets(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, int]:
         if self._spec.start == "earliest":

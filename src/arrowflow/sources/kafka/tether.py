@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 # The shell blocks on a pipe whose other end only the parent holds: the kernel closes it however the parent dies.
@@ -49,11 +49,11 @@ class Tethered:
         Program and arguments; no shell looks at them.
     log : Path
         Receives both output streams, appended.
-    environment : mapping, optional
-        Added to this process's environment.
+    keep_open : sequence of int
+        Descriptors the child inherits, such as that of a lock it shall hold as long as it lives.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, command: Sequence[str], log: Path, keep_open: Sequence[int] = ()) -> None:
         # A session of its own: Ctrl-C in a terminal is for the engine, which drains and then stops us.
         self._shell = subprocess.Popen(  # noqa: S603
             ["/bin/sh", "-c", _LEASH, "sh", str(log), *command],
@@ -61,7 +61,7 @@ class Tethered:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, **(environment or {})},
+            pass_fds=tuple(keep_open),
         )
         assert self._shell.stdout is not None
         with self._shell.stdout as reply:
