@@ -200,6 +200,10 @@ class Sink(Protocol):
 
     name: str
 
+    @property
+    def location(self) -> str | None:
+        """The folder of the table as the store names it; None for a sink that is no folder."""
+
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         """Write `table` under the attempt's staging folder and describe each file; visible to no reader."""
 

@@ -15,13 +15,15 @@ from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSp
 from tests.oracles.windows import MAX_US, Row, Window, calendar, solve, tumbling
 from tests.unit.windows.drive import Drive, PlainCalendar, partition_of, slices
 
-SCHEMA = pa.schema([
-    pa.field("site", pa.string()),
-    pa.field("line", pa.int64()),
-    pa.field("x", pa.float64()),
-    pa.field("i", pa.int64()),
-    pa.field("s", pa.string()),
-])
+SCHEMA = pa.schema(
+    [
+        pa.field("site", pa.string()),
+        pa.field("line", pa.int64()),
+        pa.field("x", pa.float64()),
+        pa.field("i", pa.int64()),
+        pa.field("s", pa.string()),
+    ]
+)
 EPOCH = datetime.date(1970, 1, 1)
 EVERYTHING = tuple(
     Aggregate(f"{function}_{column}", function, column)

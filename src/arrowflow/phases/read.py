@@ -79,7 +79,8 @@ def look(job: Job) -> None:
         job.positions[part] = seen.partitions[part].low
         floor = None if job.watermark_us == MIN_US else job.watermark_us
         job.clocks[part] = PartitionClock(floor_us=floor)
-        job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
+        if job.head is not None:
+            job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
     job.identity = identity_of(seen)
     job.seen, job.seen_at = seen, job.clock.monotonic()
 

@@ -41,6 +41,7 @@ def recover(job: Job) -> None:
             inspect(job)
             if job.options.dry_run:
                 break
+            probe_folders(job)
             wait_for_other_writer(job)
             take_over(job)
             break
@@ -139,6 +140,12 @@ def inspect(job: Job) -> None:
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
     look(job)
+
+
+def probe_folders(job: Job) -> None:
+    """Raise `ConfigError` now, not at the first commit, if files cannot be made or moved to where they belong."""
+    roots = [sink.location for sink in job.sinks.values() if sink.location is not None]
+    job.control.store.probe([job.control.prefix, *roots])
 
 
 def wait_for_other_writer(job: Job) -> None:

@@ -143,6 +143,10 @@ class ParquetSink:
                 self._confirm(file)
             self.context.failpoints.lost("publish.move")
 
+    @property
+    def location(self) -> str | None:
+        return self.spec.location
+
     def holds_files(self) -> bool:
         return bool(self.context.control.store.list(self.spec.location))
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from arrowflow.errors import AlreadyExists, ObjectMissing
 from arrowflow.protocols import RunContext, Store
-from arrowflow.types import Attempt, StagedFile
+from arrowflow.types import Attempt, Reject, StagedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ class MemorySink:
         control.store.create(control.path(file.src), data)
         failpoints.lost("stage.file")
         return (file,)
+
+    @property
+    def location(self) -> str | None:
+        return self.root
+
+    def holds_files(self) -> bool:
+        return bool(self.context.control.store.list(self.root))
+
+    def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        return ()
 
     def publish(self, files: Sequence[StagedFile]) -> None:
         store, control = self.context.control.store, self.context.control

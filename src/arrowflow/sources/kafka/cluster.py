@@ -133,7 +133,10 @@ class Cluster:
             for what, level in asked
         ]
         return [
-            {plain[key]: self._answer(future, f"offsets of {key.topic}[{key.partition}]") for key, future in answers.items()}
+            {
+                plain[key]: self._answer(future, f"offsets of {key.topic}[{key.partition}]")
+                for key, future in answers.items()
+            }
             for answers in rounds
         ]
 
