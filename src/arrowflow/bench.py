@@ -22,7 +22,7 @@ from arrowflow.errors import ArrowflowError
 from arrowflow.pipeline import RunOptions
 from arrowflow.samples import answer, stream
 from arrowflow.sources.kafka.bare import consume_all
-from arrowflow.sources.kafka.embedded import EmbeddedBroker, EmbeddedSpec
+from arrowflow.sources.kafka.embedded import EmbeddedSpec
 from arrowflow.testing.answers import wrong_rows
 
 _CAUGHT_UP = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
@@ -81,7 +81,7 @@ def measure(config: Path, *, rows: int, runs: int) -> Report:
         If a run's rows are not the answer's.
     """
     sample = stream("production", rows=rows)
-    expected = answer("production", rows=rows)
+    expected: Mapping[str, Any] = answer("production", rows=rows)
     with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as folder:
         broker = EmbeddedBroker(EmbeddedSpec(data_dir=f"{folder}/broker", sample=sample))
         try:
