@@ -7,6 +7,7 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
+from importlib import resources
 from zoneinfo import ZoneInfo
 
 DIGITS = "0123456789"
@@ -365,7 +366,8 @@ def microseconds(naive):
 
 def from_zone(naive, name, fold="earlier"):
     """Try both offsets the zone may have at that reading and keep those under which its clock shows it."""
-    zone = ZoneInfo(name)
+    with resources.files("tzdata").joinpath("zoneinfo", name).open("rb") as rules:
+        zone = ZoneInfo.from_file(rules)
     hits = set()
     for trial in (0, 1):
         offset = naive.replace(tzinfo=zone, fold=trial).utcoffset()

@@ -123,16 +123,22 @@ class JsonDecoder:
         present = values.is_valid().to_numpy(zero_copy_only=False)
         filled, sizes = _bounded(values, self._limits)
         guess = self._strategy.read(filled)
+        asked = np.flatnonzero(guess.doubt & present)
+        texts: list[Any] = filled.take(pa.array(asked, pa.int64())).to_pylist() if asked.size else []
         right: dict[int, tuple[Value, ...]] = {}
         wrong: list[Reject] = []
-        for row in np.flatnonzero(guess.doubt & present).tolist():
+        for row, size, text in zip(asked.tolist(), sizes[asked].tolist(), texts, strict=True):
             try:
-                if sizes[row] > self._limits.max_bytes:
-                    raise too_large(int(sizes[row]), self._limits)
-                right[row] = self._dialect.judge(filled[row].as_py())
+                right[row] = self._judge(text, size)
             except Refused as refusal:
                 wrong.append(Reject(row, refusal.reason, refusal.detail))
         return self._patched(guess.columns, right, np.flatnonzero(guess.doubt)), wrong
+
+    def _judge(self, text: bytes | None, size: int) -> tuple[Value, ...]:
+        """Judge one record; `text` is None where it was too large to be looked at."""
+        if text is None or size > self._limits.max_bytes:
+            raise too_large(size, self._limits)
+        return self._dialect.judge(text)
 
     def _patched(
         self, columns: tuple[Column, ...], right: Mapping[int, tuple[Value, ...]], doubt: np.ndarray
