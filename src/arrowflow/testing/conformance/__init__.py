@@ -1,0 +1,1 @@
+"""One suite per protocol: subclass it, say how to make the adapter, inherit the tests."""
