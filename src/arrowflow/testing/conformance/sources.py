@@ -6,6 +6,7 @@ suite asks for a topic by its content; the subclass makes it and returns the spe
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,20 +44,14 @@ class RealClock:
 
     def now_us(self) -> int:
         """Wall time."""
-        import time
-
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
         """Seconds that never go back."""
-        import time
-
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Really wait."""
-        import time
-
         time.sleep(min(seconds, 0.2))
 
 
