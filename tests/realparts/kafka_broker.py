@@ -16,12 +16,12 @@ import tempfile
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from arrowflow.sources.kafka.tether import Tethered, free_ports
@@ -71,7 +71,96 @@ def _resolve(cache: Path, folder: Path) -> None:
         shutil.rmtree(fresh)
 
 
-class KafkaBroker:
+class Topics:
+    """What tests do to topics, on any broker that speaks the protocol.
+
+    Parameters
+    ----------
+    bootstrap : str
+        Address of the broker.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+    def admin(self) -> AdminClient:
+        """An administrator's client; the caller drops it."""
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """Create a topic that keeps records however old their timestamps, wait for its leaders, return its name."""
+        settings = {"retention.ms": "-1", **(config or {})}
+        admin = self.admin()
+        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
+        self._wait_for_leaders(admin, name, partitions)
+        return name
+
+    def delete_topic(self, name: str) -> None:
+        """Delete a topic and wait until the broker has forgotten it."""
+        admin = self.admin()
+        admin.delete_topics([name])[name].result(30)
+        while name in admin.list_topics(timeout=10).topics:
+            time.sleep(0.05)
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Raise the number of partitions and wait for the new leaders."""
+        admin = self.admin()
+        admin.create_partitions([NewPartitions(name, total)])[name].result(30)
+        self._wait_for_leaders(admin, name, total)
+
+    def producer(self, **settings: str | int) -> Producer:
+        """A producer that batches a little; pass ``transactional_id=...`` for transactions."""
+        named = {key.replace("_", "."): value for key, value in settings.items()}
+        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0, **named})
+
+    def produce(self, topic: str, rows: Iterable[Row], producer: Producer | None = None, flush: bool = True) -> None:
+        """Produce rows in order, waiting for every acknowledgement unless told not to flush."""
+        producer = producer or self.producer()
+        failures: list[str] = []
+        for row in rows:
+            while True:
+                try:
+                    producer.produce(
+                        topic, row.value, row.key, row.partition, timestamp=row.timestamp_ms,
+                        on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+                    )  # fmt: skip
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        if flush and (left := producer.flush(60)):
+            failures.append(f"{left} records were not acknowledged in a minute")
+        assert not failures, failures[:3]
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """What retention does: records below `before` are gone."""
+        place = TopicPartition(topic, partition, before)
+        self.admin().delete_records([place])[place].result(30)
+
+    def aborted(self, topic: str, rows: Sequence[Row]) -> None:
+        """Produce rows in a transaction and abort it."""
+        producer = self.transaction(topic, rows)
+        producer.abort_transaction(30)
+
+    def transaction(self, topic: str, rows: Sequence[Row]) -> Producer:
+        """Produce rows in a transaction that stays open; the producer returned can end it."""
+        producer = self.producer(transactional_id=f"tests-{uuid.uuid4()}")
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        self.produce(topic, rows, producer)
+        return producer
+
+    def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            topic = admin.list_topics(name, timeout=10).topics[name]
+            if len(topic.partitions) == partitions and all(part.leader >= 0 for part in topic.partitions.values()):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"the {partitions} partitions of {name} have no leaders after 30 s")
+
+
+class KafkaBroker(Topics):
     """One broker that is its own controller, with its data in a temporary folder.
 
     Parameters
@@ -84,7 +173,7 @@ class KafkaBroker:
         self._jars = jars()
         self.folder = Path(tempfile.mkdtemp(prefix="arrowflow-kafka-"))
         self.port, controller = free_ports(2)
-        self.bootstrap = f"127.0.0.1:{self.port}"
+        super().__init__(f"127.0.0.1:{self.port}")
         self._server: Tethered | None = None
         self._write_settings(controller, settings or {})
         self._format()
@@ -159,57 +248,6 @@ class KafkaBroker:
         assert self._server is not None
         return self._server.pid
 
-    # ---- what tests do with it ---------------------------------------------------------------------------
-
-    def admin(self) -> AdminClient:
-        """An administrator's client; the caller drops it."""
-        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-
-    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        """Create a topic that keeps records however old their timestamps, wait for its leaders, return its name."""
-        settings = {"retention.ms": "-1", **(config or {})}
-        admin = self.admin()
-        admin.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(30)
-        self._wait_for_leaders(admin, name, partitions)
-        return name
-
-    def delete_topic(self, name: str) -> None:
-        """Delete a topic and wait until the broker has forgotten it."""
-        admin = self.admin()
-        admin.delete_topics([name])[name].result(30)
-        while name in admin.list_topics(timeout=10).topics:
-            time.sleep(0.05)
-
-    def add_partitions(self, name: str, total: int) -> None:
-        """Raise the number of partitions and wait for the new leaders."""
-        admin = self.admin()
-        admin.create_partitions([NewPartitions(name, total)])[name].result(30)
-        self._wait_for_leaders(admin, name, total)
-
-    def producer(self, **settings: str | int) -> Producer:
-        """A producer that batches a little; pass ``transactional_id=...`` for transactions."""
-        named = {key.replace("_", "."): value for key, value in settings.items()}
-        return Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "log_level": 0, **named})
-
-    def produce(self, topic: str, rows: Iterable[Row], producer: Producer | None = None, flush: bool = True) -> None:
-        """Produce rows in order, waiting for every acknowledgement unless told not to flush."""
-        producer = producer or self.producer()
-        failures: list[str] = []
-        for row in rows:
-            while True:
-                try:
-                    producer.produce(
-                        topic, row.value, row.key, row.partition, timestamp=row.timestamp_ms,
-                        on_delivery=lambda error, _: failures.append(str(error)) if error else None,
-                    )  # fmt: skip
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-            producer.poll(0)
-        if flush and (left := producer.flush(60)):
-            failures.append(f"{left} records were not acknowledged in a minute")
-        assert not failures, failures[:3]
-
     # ---- starting -----------------------------------------------------------------------------------------
 
     def _write_settings(self, controller: int, settings: Mapping[str, str]) -> None:
@@ -249,12 +287,3 @@ class KafkaBroker:
             return bool(self.admin().list_topics(timeout=2).brokers)
         except Exception:  # noqa: BLE001 - not ready is not ready
             return False
-
-    def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            topic = admin.list_topics(name, timeout=10).topics[name]
-            if len(topic.partitions) == partitions and all(part.leader >= 0 for part in topic.partitions.values()):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"the {partitions} partitions of {name} have no leaders after 30 s")

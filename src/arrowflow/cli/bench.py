@@ -10,7 +10,9 @@ import click
 
 @click.command("bench")
 @click.argument("config", type=click.Path(path_type=Path), default=Path("configs/gold.toml"))
-@click.option("--rows", default=400_000, show_default=True, help="Records of the production sample to put in the topic.")
+@click.option(
+    "--rows", default=400_000, show_default=True, help="Records of the production sample to put in the topic."
+)
 @click.option("--runs", default=3, show_default=True, help="How often each of the two is timed, in turn.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(config: Path, *, rows: int, runs: int, as_json: bool) -> None:
@@ -26,6 +28,12 @@ def command(config: Path, *, rows: int, runs: int, as_json: bool) -> None:
         click.echo(json.dumps(report.as_dict()))
         return
     click.echo(f"{report.records:,} records, median of {report.runs} runs each, in turn; {report.machine}")
-    click.echo(f"  only consume   {report.consume_records_per_s:>12,.0f} records/s  {report.consume_cpu_ns_per_record:>8,.0f} CPU ns/record")
-    click.echo(f"  the whole job  {report.job_records_per_s:>12,.0f} records/s  {report.job_cpu_ns_per_record:>8,.0f} CPU ns/record")
-    click.echo(f"  ratio          {report.ratio:>12.2f}  of the bare loop's rate; {report.rows_checked} result rows checked")
+    click.echo(
+        f"  only consume   {report.consume_records_per_s:>12,.0f} records/s  {report.consume_cpu_ns_per_record:>8,.0f} CPU ns/record"
+    )
+    click.echo(
+        f"  the whole job  {report.job_records_per_s:>12,.0f} records/s  {report.job_cpu_ns_per_record:>8,.0f} CPU ns/record"
+    )
+    click.echo(
+        f"  ratio          {report.ratio:>12.2f}  of the bare loop's rate; {report.rows_checked} result rows checked"
+    )

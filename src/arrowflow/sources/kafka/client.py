@@ -14,8 +14,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from arrowflow.errors import ArrowflowError, DataLossError, RetryableError
 from arrowflow.events import Notice
 from arrowflow.protocols import RunContext
+from arrowflow.sources.gathering import Gathering
 from arrowflow.sources.kafka.cluster import Cluster, loss_message
-from arrowflow.sources.kafka.columns import Gathering
+from arrowflow.sources.kafka.columns import columns, runs
 from arrowflow.sources.kafka.embedded import EmbeddedBroker
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated
@@ -199,8 +200,13 @@ class KafkaSource:
                 if (error := message.error()) is not None:
                     self._meet(message, error)
             messages = [message for message in messages if message.error() is None]
-        if messages:
-            gathering.take(messages)
+        if not messages:
+            return
+        records = columns(messages)
+        for (topic, number), start, stop in runs(messages, len(self._spec.topics) == 1):
+            part = SourcePartition(self.name, topic, number)
+            if part in gathering.after:  # an unassigned partition's last messages may still come
+                gathering.add(part, records.slice(start, stop))
 
     def _reached(
         self, consumer: Consumer, gathering: Gathering, after: Mapping[SourcePartition, int]
