@@ -83,12 +83,10 @@ def measure(config: Path, *, rows: int, runs: int) -> Report:
     sample = stream("production", rows=rows)
     expected: Mapping[str, Any] = answer("production", rows=rows)
     with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as folder:
-        broker = EmbeddedBroker(EmbeddedSpec(data_dir=f"{folder}/broker", sample=sample))
+        broker = EmbeddedSpec(f"{folder}/broker", sample).start(list(sample.partitions))
         try:
-            bootstrap = broker.start()
-            pairs = [
-                _pair(config, bootstrap, f"{folder}/lake-{i}", sample.partitions, expected) for i in range(runs + 1)
-            ]
+            lakes = [f"{folder}/lake-{i}" for i in range(runs + 1)]
+            pairs = [_pair(config, broker.bootstrap, lake, sample.partitions, expected) for lake in lakes]
         finally:
             broker.stop()
     return _report(pairs[1:], len(expected["windows"]))

@@ -94,7 +94,7 @@ class _Envelope(msgspec.Struct):
     appended: bool = False
     key: str | None = None
     key_b64: str | None = None
-    value: str | None | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
     value_b64: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -205,7 +205,7 @@ def _columns(kept: list[_Envelope], file: Path, row: I64) -> Records:
         ) from error
 
 
-def _bytes(text: str | None | msgspec.UnsetType, encoded: str | None | msgspec.UnsetType) -> bytes | None:
+def _bytes(text: str | msgspec.UnsetType | None, encoded: str | msgspec.UnsetType | None) -> bytes | None:
     if isinstance(encoded, str):
         return base64.b64decode(encoded, validate=True)
     return text.encode() if isinstance(text, str) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, Tumbling, WindowKind, plan_window
 

@@ -21,7 +21,7 @@ def a_record(epoch: int, writer: str = "w1", kind: RecordKind = "data", prev: st
         incarnation="8c1f",
         epoch=epoch,
         prev=prev,
-        writer=Writer(id=writer, host=f"host-of-{writer}", pid=1, fence=0, pid=1),
+        writer=Writer(id=writer, host=f"host-of-{writer}", pid=1, fence=0),
         fingerprint=Fingerprint(semantic="s", query={"window": "shift"}, engine="0", tzdata="2026b"),
         epoch_time_us=1,
     )
