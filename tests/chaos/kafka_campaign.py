@@ -117,7 +117,7 @@ def kill_at_random(campaign: Campaign, kills: int) -> list[tuple[str, bool]]:
     deaths = []
     for n in range(kills):
         victim = campaign.start("--take-over")
-        if n % 5 == 4:  # also while starting: imports, recovery, take-over
+        if n % 8 == 7:  # also while starting: imports, recovery, take-over
             time.sleep(campaign.dice.uniform(0.5, 4.0))
         else:
             victim.wait_for_commit()

@@ -28,7 +28,7 @@ def read(job: Job, draft: Draft) -> Iterator[Fetched]:
     """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once."""
     checkpoint = job.pipeline.checkpoint
     deadline = draft.started + checkpoint.cadence_s
-    longest = min(_LONGEST_SLICE_S, checkpoint.cadence_s / 5)
+    longest = min(_LONGEST_SLICE_S, checkpoint.cadence_s / 10)
     while True:
         left = max(0.0, deadline - job.clock.monotonic())
         bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(longest, left))
