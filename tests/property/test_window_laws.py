@@ -9,11 +9,11 @@ from itertools import pairwise
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.oracles.windows import MAX_US, Row, Window, calendar, solve, tumbling
+from tests.unit.windows.drive import Drive, PlainCalendar, partition_of, slices
 
 from arrowflow.types import MIN_US
 from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
-from tests.oracles.windows import MAX_US, Row, Window, calendar, solve, tumbling
-from tests.unit.windows.drive import Drive, PlainCalendar, partition_of, slices
 
 SCHEMA = pa.schema(
     [
@@ -25,11 +25,12 @@ SCHEMA = pa.schema(
     ]
 )
 EPOCH = datetime.date(1970, 1, 1)
-EVERYTHING = tuple(
-    Aggregate(f"{function}_{column}", function, column)
-    for column in ("x", "i", "s")
-    for function in ("count", "min", "max", "first", "last", *(() if column == "s" else ("sum", "mean")))
-) + (Aggregate("n", "count"),)
+COMMON, NUMERIC = ("count", "min", "max", "first", "last"), ("sum", "mean")
+EVERYTHING = (
+    Aggregate("n", "count"),
+    *(Aggregate(f"{function}_{column}", function, column) for column in "xis" for function in COMMON),
+    *(Aggregate(f"{function}_{column}", function, column) for column in "xi" for function in NUMERIC),
+)
 FLOATS = st.one_of(
     st.none(),
     st.floats(allow_nan=True, allow_infinity=True, width=64),

@@ -56,7 +56,7 @@ def _committed(event: Committed) -> str:
     record = event.manifest
     rows = sum(file.rows for file in record.outputs)
     parts = [f"epoch {record.epoch} committed: {balance_line(record.balance)}"]
-    parts.append(f"{count(rows, 'row')} out in {count(len(record.outputs), 'file')}")
+    parts.append(f"{count(rows, 'row')} written to {count(len(record.outputs), 'file')}")
     parts.append(f"watermark {moment(record.watermark_us)}")
     return "; ".join(parts)
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+from tests.oracles.windows import Row, Window
 
 from arrowflow.protocols import CalendarTable
 from arrowflow.types import MIN_US, Folded, PartitionClock, RawBatch, RowBatch, SourcePartition
 from arrowflow.windows.clocks import tick, watermark_us
 from arrowflow.windows.operator import WindowOperator
 from arrowflow.windows.spec import WindowSpec
-from tests.oracles.windows import Row, Window
 
 UTC = pa.timestamp("us", tz="UTC")
 

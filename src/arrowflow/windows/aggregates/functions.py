@@ -36,8 +36,8 @@ class Function:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether `kind` is one of Arrow's string types."""
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    """Whether `kind` is a string type Arrow computes with; a string_view column is cast to the schema's type."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def is_float(kind: pa.DataType) -> bool:
