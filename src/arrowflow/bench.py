@@ -23,6 +23,7 @@ from arrowflow.pipeline import RunOptions
 from arrowflow.samples import answer, stream
 from arrowflow.sources.kafka.bare import consume_all
 from arrowflow.sources.kafka.embedded import EmbeddedSpec
+from arrowflow.sources.kafka.filling import fill
 from arrowflow.testing.answers import wrong_rows
 
 _CAUGHT_UP = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
@@ -83,8 +84,9 @@ def measure(config: Path, *, rows: int, runs: int) -> Report:
     sample = stream("production", rows=rows)
     expected: Mapping[str, Any] = answer("production", rows=rows)
     with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as folder:
-        broker = EmbeddedSpec(f"{folder}/broker", sample).start(list(sample.partitions))
+        broker = EmbeddedSpec(f"{folder}/broker").start([])
         try:
+            fill(broker.bootstrap, sample)
             lakes = [f"{folder}/lake-{i}" for i in range(runs + 1)]
             pairs = [_pair(config, broker.bootstrap, lake, sample.partitions, expected) for lake in lakes]
         finally:
