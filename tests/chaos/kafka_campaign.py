@@ -177,7 +177,11 @@ def campaign_on(broker: KafkaBroker, folder: Path, *, rows: int, seed: int) -> I
     )
     arrivals = Arrivals(broker.bootstrap, sample, per_second=150)
     arrivals.start()
-    yield campaign, arrivals
+    try:
+        yield campaign, arrivals
+    finally:
+        for topic in sample.partitions:
+            broker.delete_topic(topic)
 
 
 def main() -> None:
