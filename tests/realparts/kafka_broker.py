@@ -135,7 +135,8 @@ class Topics:
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: records below `before` are gone."""
         place = TopicPartition(topic, partition, before)
-        self.admin().delete_records([place])[place].result(30)
+        admin = self.admin()  # a client that is dropped too early answers nothing
+        admin.delete_records([place])[place].result(30)
 
     def aborted(self, topic: str, rows: Sequence[Row]) -> None:
         """Produce rows in a transaction and abort it."""
@@ -163,6 +164,8 @@ class Topics:
 class KafkaBroker(Topics):
     """One broker that is its own controller, with its data in a temporary folder.
 
+    `bootstrap` is its plain listener; `sasl_bootstrap` asks for SASL PLAIN, user ``alice``, password ``alice-secret``.
+
     Parameters
     ----------
     settings : mapping, optional
@@ -172,7 +175,8 @@ class KafkaBroker(Topics):
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self._jars = jars()
         self.folder = Path(tempfile.mkdtemp(prefix="arrowflow-kafka-"))
-        self.port, controller = free_ports(2)
+        self.port, controller, sasl = free_ports(3)
+        self.sasl_bootstrap = f"127.0.0.1:{sasl}"
         super().__init__(f"127.0.0.1:{self.port}")
         self._server: Tethered | None = None
         self._write_settings(controller, settings or {})
@@ -255,7 +259,12 @@ class KafkaBroker(Topics):
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://{self.sasl_bootstrap}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-secret";'
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.folder / "data"),
             "offsets.topic.replication.factor": "1",

@@ -147,6 +147,7 @@ class Cluster:
         try:
             answer = future.result(PATIENCE_S + 1)
         except (KafkaException, TimeoutError) as error:
+            self._admin.poll(0)  # complaints of the client's threads are delivered here
             raise translated(error, f"{place} at {self._brokers}", self._complaints) from error
         except RuntimeError as error:
             raise RetryableError(f"{place} at {self._brokers}: {error}") from error
