@@ -4,9 +4,9 @@ import importlib.util
 import os
 
 import pytest
+from tests.realparts.kafka_broker import BrokerUnavailable, KafkaBroker, Topics
 
 from arrowflow.sources.kafka.embedded import EmbeddedSpec
-from tests.realparts.kafka_broker import BrokerUnavailable, KafkaBroker, Topics
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,9 @@ def embedded(tmp_path_factory):
         broker.stop()
 
 
-@pytest.fixture(params=[pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("embedded", marks=pytest.mark.embedded)])
+@pytest.fixture(
+    params=[pytest.param("kafka", marks=pytest.mark.kafka), pytest.param("embedded", marks=pytest.mark.embedded)]
+)
 def topics(request):
     """Either broker, for what both can do."""
     return request.getfixturevalue(request.param)

@@ -4,13 +4,13 @@ import time
 import uuid
 
 import pytest
+from tests.realparts.kafka_broker import KafkaBroker, Row
 
 from arrowflow.errors import ArrowflowError, ConfigError, DataLossError, RetryableError, Unreachable
 from arrowflow.sources.kafka import cluster
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.testing.conformance.sources import check_sums, read_to_end, rows_of, source_context
 from arrowflow.types import Bounds, SourcePartition
-from tests.realparts.kafka_broker import KafkaBroker, Row
 
 pytestmark = pytest.mark.kafka
 
@@ -70,7 +70,12 @@ def test_leader_epochs_are_told_with_records_and_with_partitions(kafka, name):
 
 
 def test_row_63_holes_left_by_compaction_are_unseen_offsets(kafka, name):
-    compact = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
+    compact = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.01",
+        "max.compaction.lag.ms": "1000",
+    }
     kafka.create_topic(name, config=compact)
     for number in range(6):
         kafka.produce(name, [Row(0, b"same", b"v%d" % number, 0), Row(0, b"own%d" % number, b"kept", 0)])
@@ -130,7 +135,9 @@ def test_a_group_with_live_members_is_noticed_and_does_not_stop_the_job(kafka, n
 
     kafka.create_topic(name)
     kafka.produce(name, [Row(0, None, b"v", 1)])
-    member = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"g-{name}", "auto.offset.reset": "earliest", "log_level": 0})
+    member = Consumer(
+        {"bootstrap.servers": kafka.bootstrap, "group.id": f"g-{name}", "auto.offset.reset": "earliest", "log_level": 0}
+    )
     member.subscribe([name])
     assert member.poll(20) is not None
     source = opened(kafka, name, group=f"g-{name}")

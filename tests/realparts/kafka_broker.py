@@ -1,6 +1,6 @@
 """A real Apache Kafka on loopback ports, from jars that Maven resolves; needs no pytest, dies with its parent.
 
->>> with KafkaBroker.launch() as kafka:          # doctest: +SKIP
+>>> with KafkaBroker.launch() as kafka:  # doctest: +SKIP
 ...     kafka.create_topic("events", partitions=3)
 ...     kafka.produce("events", [Row(0, b"key", b"value", 1_700_000_000_000)])
 """
@@ -151,7 +151,6 @@ class Topics:
         self.produce(topic, rows, producer)
         return producer
 
-
     def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
@@ -199,7 +198,17 @@ class KafkaBroker(Topics):
         """Start, or start again on the same data, and wait until it answers."""
         log4j = "-Dlog4j2.level=WARN"
         self._server = Tethered(
-            ["java", "-Xms256m", "-Xmx1g", "-XX:TieredStopAtLevel=1", log4j, "-cp", f"{self._jars}/*", "kafka.Kafka", str(self._properties)],
+            [
+                "java",
+                "-Xms256m",
+                "-Xmx1g",
+                "-XX:TieredStopAtLevel=1",
+                log4j,
+                "-cp",
+                f"{self._jars}/*",
+                "kafka.Kafka",
+                str(self._properties),
+            ],
             self.log,
         )
         deadline = time.monotonic() + patience

@@ -19,9 +19,10 @@ from arrowflow.errors import ConfigError, DataLossError
 from arrowflow.sources.gathering import Gathering, Records
 from arrowflow.types import I64, MIN_US, SourcePartition
 
-SUFFIXES = tuple(
-    f".{kind}{packed}" for kind in ("ndjson", "jsonl", "json") for packed in ("", ".gz", ".zst")
-) + (".parquet",)
+SUFFIXES = (
+    ".parquet",
+    *(f".{kind}{packed}" for kind in ("ndjson", "jsonl", "json") for packed in ("", ".gz", ".zst")),
+)
 """Names of files that are read from a folder."""
 
 _ROWS = 10_000
@@ -94,7 +95,7 @@ class _Envelope(msgspec.Struct):
     appended: bool = False
     key: str | None = None
     key_b64: str | None = None
-    value: str | None | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
     value_b64: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -126,7 +127,7 @@ def read_lines(file: Path, topic: str, partition: int) -> Iterator[Slab]:
 
 def read_parquet(file: Path, topic: str | None) -> Iterator[Slab]:
     """Rows with ``topic, partition, offset, timestamp_us, key, value`` and, where there is one, ``appended``."""
-    columns = {
+    columns: dict[str, pa.DataType] = {
         "topic": pa.string(),
         "partition": pa.int64(),
         "offset": pa.int64(),
@@ -160,8 +161,9 @@ def read_parquet(file: Path, topic: str | None) -> Iterator[Slab]:
 def _chunks(file: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Lines without their newlines, some at a time, each time with the number of the first."""
     with pa.input_stream(str(file), compression="detect") as raw:
-        stream = io.BufferedReader(raw, 1024 * 1024)  # type: ignore[arg-type]  # readable and readinto are enough
-        number, lines, size = 1, [], 0
+        stream = io.BufferedReader(raw, 1024 * 1024)  # type: ignore[type-var]  # readable and readinto are enough
+        lines: list[bytes] = []
+        number, size = 1, 0
         while line := stream.readline(_LINE + 1):
             if len(line) > _LINE:
                 raise DataLossError(f"{file}:{number + len(lines)}: a line of more than {_LINE} bytes")
@@ -200,10 +202,12 @@ def _columns(kept: list[_Envelope], file: Path, row: I64) -> Records:
             pa.array([_bytes(each.value, each.value_b64) for each in kept], pa.binary()),
         )
     except (OverflowError, UnicodeEncodeError, binascii.Error) as error:
-        raise ConfigError(f"{file}:{row[0]}-{row[-1]}: a number or text of a record is out of range: {error}") from error
+        raise ConfigError(
+            f"{file}:{row[0]}-{row[-1]}: a number or text of a record is out of range: {error}"
+        ) from error
 
 
-def _bytes(text: str | None | msgspec.UnsetType, encoded: str | None | msgspec.UnsetType) -> bytes | None:
+def _bytes(text: str | msgspec.UnsetType | None, encoded: str | msgspec.UnsetType | None) -> bytes | None:
     if isinstance(encoded, str):
         return base64.b64decode(encoded, validate=True)
     return text.encode() if isinstance(text, str) else None
@@ -235,10 +239,14 @@ def _parquet_slab(
     for name in ("topic", "partition", "offset"):
         if column[name].null_count:
             raise ConfigError(f"{file}: column {name!r} holds a null near row {first}; every archived record has one")
-    pairs = zip(column["topic"].to_pylist(), column["partition"].to_pylist(), strict=True)
+    pairs: Iterator[Any] = zip(column["topic"].to_pylist(), column["partition"].to_pylist(), strict=True)
     lane = np.array([names.setdefault(pair, len(names)) for pair in pairs], np.int64)
     n = len(lane)
-    appended = column["appended"].fill_null(False).to_numpy(zero_copy_only=False) if "appended" in column else np.zeros(n, np.bool_)
+    appended = (
+        column["appended"].fill_null(False).to_numpy(zero_copy_only=False)
+        if "appended" in column
+        else np.zeros(n, np.bool_)
+    )
     records = Records(
         column["offset"].to_numpy(zero_copy_only=False),
         column["timestamp_us"].fill_null(MIN_US).to_numpy(zero_copy_only=False),

@@ -37,7 +37,11 @@ class Records:
         """The rows at these indices, in their order."""
         index = pa.array(rows, pa.int64())
         return Records(
-            self.offset[rows], self.timestamp_us[rows], self.appended[rows], self.key.take(index), self.value.take(index)
+            self.offset[rows],
+            self.timestamp_us[rows],
+            self.appended[rows],
+            self.key.take(index),
+            self.value.take(index),
         )
 
     @property

@@ -52,9 +52,13 @@ class ReplaySpec:
         """Find the files; raises `ConfigError` if there are none or one cannot be read as asked."""
         found = files_of(self.paths)
         if not found:
-            raise ConfigError(f"source.replay.paths: no file matches {', '.join(self.paths)} (known: {', '.join(SUFFIXES)})")
+            raise ConfigError(
+                f"source.replay.paths: no file matches {', '.join(self.paths)} (known: {', '.join(SUFFIXES)})"
+            )
         if not self.envelope and (wrong := [file for file in found if file.suffix == ".parquet"]):
-            raise ConfigError(f"source.replay.envelope: {wrong[0]} is Parquet, whose rows always are records; set envelope = true")
+            raise ConfigError(
+                f"source.replay.envelope: {wrong[0]} is Parquet, whose rows always are records; set envelope = true"
+            )
         return ReplaySource(name, self, context)
 
     def fingerprint(self) -> Mapping[str, object]:
@@ -90,7 +94,9 @@ class ReplaySource:
     def discover(self) -> Discovery:
         files = tuple(files_of(self._spec.paths))
         if not files:
-            raise DataLossError(f"source {self.name!r}: no file matches {', '.join(self._spec.paths)} any more; put the archive back")
+            raise DataLossError(
+                f"source {self.name!r}: no file matches {', '.join(self._spec.paths)} any more; put the archive back"
+            )
         stale = files != self._files
         order = _Order()
         for number, file in enumerate(files):
@@ -273,7 +279,9 @@ def files_of(paths: Sequence[str]) -> list[Path]:
 
 def _natural(file: Path) -> list[tuple[int, int, str]]:
     """Sort key in which runs of digits count as numbers."""
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in re.split(r"(\d+)", str(file)) if piece]
+    return [
+        (0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in re.split(r"(\d+)", str(file)) if piece
+    ]
 
 
 def _mark(file: Path) -> tuple[int, int]:

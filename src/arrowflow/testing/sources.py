@@ -229,7 +229,9 @@ class MemorySource:
             ranges[part] = OffsetRange(start, stop)
         if after and not gathering.rows:
             self._context.clock.sleep(min(bounds.seconds, 0.2))
-        unseen = {part: gathering.unseen[part] + each.stop - gathering.next_offset(part) for part, each in ranges.items()}
+        unseen = {
+            part: gathering.unseen[part] + each.stop - gathering.next_offset(part) for part, each in ranges.items()
+        }
         return Fetched(ranges, gathering.batches(), unseen, epochs)
 
     def acknowledge(self, positions: Mapping[SourcePartition, int], note: str) -> None:

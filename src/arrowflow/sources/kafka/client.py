@@ -239,7 +239,9 @@ class KafkaSource:
             again = (part, wanted or 0) in self._corrupt
             self._corrupt.add((part, wanted or 0))
             if again:
-                raise DataLossError(f"{place}: the batch is corrupt, also when fetched again ({error.str()}). Check the broker's disks")
+                raise DataLossError(
+                    f"{place}: the batch is corrupt, also when fetched again ({error.str()}). Check the broker's disks"
+                )
             raise RetryableError(f"{place}: the batch is corrupt ({error.str()}); fetching it again")
         else:
             raise translated(error, place, self._complaints)
@@ -250,7 +252,9 @@ class KafkaSource:
             raise DataLossError(loss_message(part, wanted, low, high))
         # A leader that lags behind its own answer, or an embedded broker before an open transaction: ask again.
         self._left.add(part)
-        self._notice("warning", f"{part}: the broker refuses offset {wanted} of its own range [{low}, {high}); asking again")
+        self._notice(
+            "warning", f"{part}: the broker refuses offset {wanted} of its own range [{low}, {high}); asking again"
+        )
 
     def _look_alive(self, consumer: Consumer) -> None:
         """Tell an empty topic from a cluster that is away; asks only when the client complained."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -21,6 +22,7 @@ from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.sources.kafka.translate import Complaints, translated
 from arrowflow.types import Discovery, PartitionInfo, SourcePartition
 
+_T = TypeVar("_T")
 PATIENCE_S = 10.0
 """How long one request may take before the cluster counts as unreachable."""
 
@@ -52,7 +54,9 @@ class Cluster:
 
     def discover(self) -> Discovery:
         """Every partition of the topics with its ids and range; raises `DataLossError` for a missing topic."""
-        described = self._ask(self._admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=PATIENCE_S))
+        described = self._ask(
+            self._admin.describe_topics(TopicCollection(list(self._topics)), request_timeout=PATIENCE_S)
+        )
         identity = self._answer(self._admin.describe_cluster(request_timeout=PATIENCE_S), "the cluster")
         parts = [
             SourcePartition(self._source, topic, number.id)
@@ -92,9 +96,7 @@ class Cluster:
     def at_time(self, partitions: Sequence[SourcePartition], moment_ms: int) -> dict[SourcePartition, int]:
         """The first offset stamped at or after a time; the end where there is none."""
         first, high = self._offsets(partitions, (OffsetSpec.for_timestamp(moment_ms), _RU), (_LATEST, _RU))
-        return {
-            part: int(first[part].offset if first[part].offset >= 0 else high[part].offset) for part in partitions
-        }
+        return {part: int(first[part].offset if first[part].offset >= 0 else high[part].offset) for part in partitions}
 
     def committed(self, partitions: Sequence[SourcePartition], group: str) -> dict[SourcePartition, int]:
         """The group's offsets; partitions it never committed are left out."""
@@ -121,7 +123,9 @@ class Cluster:
             if not low <= wanted[part] <= high:
                 raise DataLossError(loss_message(part, wanted[part], low, high))
 
-    def _offsets(self, parts: Iterable[SourcePartition], *asked: tuple[OffsetSpec, IsolationLevel]) -> list[dict[SourcePartition, Any]]:
+    def _offsets(
+        self, parts: Iterable[SourcePartition], *asked: tuple[OffsetSpec, IsolationLevel]
+    ) -> list[dict[SourcePartition, Any]]:
         """Ask several questions about every partition side by side, each answered per partition."""
         plain = {_plain(part): part for part in parts}
         if not plain:
@@ -131,14 +135,17 @@ class Cluster:
             for what, level in asked
         ]
         return [
-            {plain[key]: self._answer(future, f"offsets of {key.topic}[{key.partition}]") for key, future in answers.items()}
+            {
+                plain[key]: self._answer(future, f"offsets of {key.topic}[{key.partition}]")
+                for key, future in answers.items()
+            }
             for answers in rounds
         ]
 
     def _ask(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         return {topic: self._answer(future, f"topic {topic!r}") for topic, future in answers.items()}
 
-    def _answer(self, future: Any, place: str) -> Any:
+    def _answer(self, future: Future[_T], place: str) -> _T:
         try:
             answer = future.result(PATIENCE_S + 1)
         except (KafkaException, TimeoutError) as error:

@@ -153,7 +153,9 @@ def _program() -> Path:
 
 def _claim(place: str) -> None:
     if "://" in place:
-        raise ConfigError(f'brokers = "embedded" works with local folders only, not with {place!r}; set ARROWFLOW_BROKERS')
+        raise ConfigError(
+            f'brokers = "embedded" works with local folders only, not with {place!r}; set ARROWFLOW_BROKERS'
+        )
     folder = Path(place).absolute()
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).exists():
         raise ConfigError(
@@ -177,7 +179,9 @@ def _locked(home: Path) -> int:
         except BlockingIOError:
             if time.monotonic() > deadline:
                 os.close(lock)
-                raise ConfigError(f"another run has its embedded broker in {home}; stop it or name another folder") from None
+                raise ConfigError(
+                    f"another run has its embedded broker in {home}; stop it or name another folder"
+                ) from None
             time.sleep(0.05)
         else:
             return lock

@@ -54,7 +54,9 @@ def verify(brokers: str, counts: Counts) -> None:
             raise Unreachable(f"the embedded broker at {brokers} did not keep the sample: {wrong}; start again")
 
 
-def _produce(producer: Producer, topic: str, partition: int, timestamp_ms: int, key: bytes | None, value: bytes | None) -> None:
+def _produce(
+    producer: Producer, topic: str, partition: int, timestamp_ms: int, key: bytes | None, value: bytes | None
+) -> None:
     while True:
         try:
             producer.produce(topic, value, key, partition, timestamp=timestamp_ms)

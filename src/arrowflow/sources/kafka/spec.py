@@ -90,7 +90,9 @@ class KafkaSpec:
         from arrowflow.sources.kafka.client import KafkaSource
 
         if self.brokers == "embedded" and self.embedded is None:
-            raise ConfigError('source.kafka.brokers: "embedded" needs a folder for its data; give EmbeddedSpec(data_dir)')
+            raise ConfigError(
+                'source.kafka.brokers: "embedded" needs a folder for its data; give EmbeddedSpec(data_dir)'
+            )
         if self.fetch == "auto":
             reason = 'fetch = "auto": columnar fetch is not built yet, so records come through the ordinary client'
             context.observer.notice(Notice("info", reason))

@@ -83,7 +83,9 @@ def translated(raised: BaseException | KafkaError, place: str, complaints: Compl
     if complaints.telling is not None and (error is None or error.code() in _AWAY):
         error = complaints.telling
     if error is None:
-        return Unreachable(f"{place}: no answer in time{_because(complaints)}; is the cluster up and the address right?")
+        return Unreachable(
+            f"{place}: no answer in time{_because(complaints)}; is the cluster up and the address right?"
+        )
     code, said = error.code(), f"{error.name()}: {error.str()}"
     if _too_large(error):
         return ConfigError(f"{place}: {said}. Raise 'receive.message.max.bytes' in source.kafka.properties")
@@ -92,7 +94,9 @@ def translated(raised: BaseException | KafkaError, place: str, complaints: Compl
     if code in _SETTING:
         return ConfigError(f"{place}: {said}. Check source.kafka")
     if code in _NO_TOPIC:
-        return DataLossError(f"{place}: the topic or partition does not exist ({said}). Check source.kafka.topics and brokers")
+        return DataLossError(
+            f"{place}: the topic or partition does not exist ({said}). Check source.kafka.topics and brokers"
+        )
     if code in _AWAY:
         return Unreachable(f"{place}: {said}{_because(complaints)}")
     return RetryableError(f"{place}: {said}")
