@@ -69,6 +69,23 @@ def test_leader_epochs_are_told_with_records_and_with_partitions(kafka, name):
     source.close()
 
 
+def test_rows_59_61_a_log_that_was_truncated_and_grew_again_is_told_by_its_epoch(kafka, name):
+    """Offsets alone would look fine: 3 lies within [0, 10)."""
+    kafka.create_topic(name)
+    kafka.produce(name, [Row(0, None, b"new%d" % number, 1) for number in range(10)])
+    part = SourcePartition("kafka", name, 0)
+    honest, other = opened(kafka, name), opened(kafka, name)
+    honest.remember({part: 0})
+    other.remember({part: 7})
+
+    assert [row.value for row in read_to_end(honest, {part: 3})[part]] == [b"new%d" % number for number in range(3, 10)]
+    with pytest.raises(DataLossError, match=rf"{name}\[0\]: offset 3 .*truncated"):
+        for _ in range(20):
+            other.read({part: 3}, Bounds(seconds=0.5))
+    honest.close()
+    other.close()
+
+
 def test_row_63_holes_left_by_compaction_are_unseen_offsets(kafka, name):
     compact = {
         "cleanup.policy": "compact",

@@ -264,6 +264,16 @@ class SourceConformance:
     def test_acknowledging_is_never_an_error(self, source: Source, start: Mapping[SourcePartition, int]) -> None:
         source.acknowledge(start, "af1;e=1")
 
+    def test_remembering_the_epochs_told_changes_nothing(
+        self, source: Source, start: Mapping[SourcePartition, int]
+    ) -> None:
+        whole = read_to_end(source, start)
+        told = source.read(start, Bounds(rows=5, seconds=1.0)).leader_epoch
+
+        source.remember(told)
+
+        assert read_to_end(source, start) == whole
+
     def test_closing_twice_is_fine(self, source: Source) -> None:
         source.close()
         source.close()
