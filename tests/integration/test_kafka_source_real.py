@@ -80,8 +80,7 @@ def test_rows_59_61_a_log_that_was_truncated_and_grew_again_is_told_by_its_epoch
 
     assert [row.value for row in read_to_end(honest, {part: 3})[part]] == [b"new%d" % number for number in range(3, 10)]
     with pytest.raises(DataLossError, match=rf"{name}\[0\]: offset 3 .*truncated"):
-        for _ in range(20):
-            other.read({part: 3}, Bounds(seconds=0.5))
+        other.read({part: 3}, Bounds(seconds=10.0))
     honest.close()
     other.close()
 
