@@ -25,9 +25,8 @@ pytestmark = pytest.mark.embedded
 class Sample:
     """Thirty records of 2023, older than any retention; counts how often it was asked."""
 
-    partitions = {"events": 2}
-
     def __init__(self, digest="d1", explode_after=None):
+        self.partitions = {"events": 2}
         self.digest = digest
         self.explode_after = explode_after
         self.asked = 0

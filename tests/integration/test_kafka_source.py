@@ -5,6 +5,7 @@ import time
 import uuid
 
 import pytest
+from tests.realparts.kafka_broker import Row
 
 from arrowflow.errors import ConfigError, DataLossError, Unreachable
 from arrowflow.failpoints import FailpointHit, Failpoints, Trap
@@ -12,7 +13,6 @@ from arrowflow.sources.kafka import cluster
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.testing.conformance.sources import check_sums, read_to_end, rows_of, source_context
 from arrowflow.types import Bounds, SourcePartition
-from tests.realparts.kafka_broker import Row
 
 AMPLE = Bounds(seconds=1.0)
 
@@ -38,7 +38,10 @@ def open_source(topics):
 
 
 def values(prefix, count, partition=0, first=0):
-    return [Row(partition, b"k", b"%s%d" % (prefix, number), 1_700_000_000_000 + number) for number in range(first, first + count)]
+    return [
+        Row(partition, b"k", b"%s%d" % (prefix, number), 1_700_000_000_000 + number)
+        for number in range(first, first + count)
+    ]
 
 
 def part_of(topic, number=0):
@@ -69,7 +72,7 @@ def test_row_63_the_position_counts_aborted_records_and_their_marker_at_the_tail
     part = part_of(name)
     assert source.discover().partitions[part].high == 8
 
-    found, at = read_until(source, {part: 0}, lambda _, at: at[part] == 8)
+    found, _ = read_until(source, {part: 0}, lambda _, at: at[part] == 8)
 
     assert found == [b"v0", b"v1", b"v2"]
 
@@ -188,7 +191,14 @@ def test_start_latest_is_behind_what_can_be_read(topics, open_source, name):
 
 def test_start_at_a_time_is_the_first_record_stamped_then_or_the_end(topics, open_source, name):
     topics.create_topic(name, 2)
-    topics.produce(name, [Row(part, None, b"v", 1_700_000_000_000 + 60_000 * number) for part in (0, 1) for number in range(5 - part * 3)])
+    topics.produce(
+        name,
+        [
+            Row(part, None, b"v", 1_700_000_000_000 + 60_000 * number)
+            for part in (0, 1)
+            for number in range(5 - part * 3)
+        ],
+    )
     source = open_source(name, start="2023-11-15T01:15:20+03:00")  # 1_700_000_120_000 ms: the third minute
 
     assert source.start_offsets([part_of(name), part_of(name, 1)]) == {part_of(name): 2, part_of(name, 1): 2}
@@ -230,7 +240,9 @@ def test_acknowledging_passes_its_failpoints_and_hides_its_failures(topics, open
     with pytest.raises(FailpointHit):
         source.acknowledge({part_of(name): 0}, "note")
 
-    assert [event.message for event in source._context.observer.events] == ["lag tools will see old offsets: nobody there"]
+    assert [event.message for event in source._context.observer.events] == [
+        "lag tools will see old offsets: nobody there"
+    ]
 
 
 # ---- growing topics -----------------------------------------------------------------------------------------

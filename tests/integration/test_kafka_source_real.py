@@ -4,13 +4,13 @@ import time
 import uuid
 
 import pytest
+from tests.realparts.kafka_broker import KafkaBroker, Row
 
 from arrowflow.errors import ArrowflowError, ConfigError, DataLossError, RetryableError, Unreachable
 from arrowflow.sources.kafka import cluster
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.testing.conformance.sources import check_sums, read_to_end, rows_of, source_context
 from arrowflow.types import Bounds, SourcePartition
-from tests.realparts.kafka_broker import KafkaBroker, Row
 
 pytestmark = pytest.mark.kafka
 
@@ -69,8 +69,29 @@ def test_leader_epochs_are_told_with_records_and_with_partitions(kafka, name):
     source.close()
 
 
+def test_rows_59_61_a_log_that_was_truncated_and_grew_again_is_told_by_its_epoch(kafka, name):
+    """Offsets alone would look fine: 3 lies within [0, 10)."""
+    kafka.create_topic(name)
+    kafka.produce(name, [Row(0, None, b"new%d" % number, 1) for number in range(10)])
+    part = SourcePartition("kafka", name, 0)
+    honest, other = opened(kafka, name), opened(kafka, name)
+    honest.remember({part: 0})
+    other.remember({part: 7})
+
+    assert [row.value for row in read_to_end(honest, {part: 3})[part]] == [b"new%d" % number for number in range(3, 10)]
+    with pytest.raises(DataLossError, match=rf"{name}\[0\]: offset 3 .*truncated"):
+        other.read({part: 3}, Bounds(seconds=10.0))
+    honest.close()
+    other.close()
+
+
 def test_row_63_holes_left_by_compaction_are_unseen_offsets(kafka, name):
-    compact = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "1000"}
+    compact = {
+        "cleanup.policy": "compact",
+        "segment.ms": "100",
+        "min.cleanable.dirty.ratio": "0.01",
+        "max.compaction.lag.ms": "1000",
+    }
     kafka.create_topic(name, config=compact)
     for number in range(6):
         kafka.produce(name, [Row(0, b"same", b"v%d" % number, 0), Row(0, b"own%d" % number, b"kept", 0)])
@@ -130,7 +151,9 @@ def test_a_group_with_live_members_is_noticed_and_does_not_stop_the_job(kafka, n
 
     kafka.create_topic(name)
     kafka.produce(name, [Row(0, None, b"v", 1)])
-    member = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": f"g-{name}", "auto.offset.reset": "earliest", "log_level": 0})
+    member = Consumer(
+        {"bootstrap.servers": kafka.bootstrap, "group.id": f"g-{name}", "auto.offset.reset": "earliest", "log_level": 0}
+    )
     member.subscribe([name])
     assert member.poll(20) is not None
     source = opened(kafka, name, group=f"g-{name}")

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from arrowflow.sources.kafka.tether import Tethered, free_ports
 
@@ -139,9 +139,16 @@ class Topics:
         admin.delete_records([place])[place].result(30)
 
     def aborted(self, topic: str, rows: Sequence[Row]) -> None:
-        """Produce rows in a transaction and abort it."""
-        producer = self.transaction(topic, rows)
-        producer.abort_transaction(30)
+        """Produce rows in a transaction, abort it, and wait for its markers: a broker answers before it wrote them."""
+        self.transaction(topic, rows).abort_transaction(30)
+        admin = self.admin()
+        places = [TopicPartition(topic, partition) for partition in sorted({row.partition for row in rows})]
+        deadline = time.monotonic() + 30
+        while self._ends(admin, places, IsolationLevel.READ_COMMITTED) != self._ends(
+            admin, places, IsolationLevel.READ_UNCOMMITTED
+        ):
+            assert time.monotonic() < deadline, f"{topic} has a transaction that does not end"
+            time.sleep(0.02)
 
     def transaction(self, topic: str, rows: Sequence[Row]) -> Producer:
         """Produce rows in a transaction that stays open; the producer returned can end it."""
@@ -150,6 +157,10 @@ class Topics:
         producer.begin_transaction()
         self.produce(topic, rows, producer)
         return producer
+
+    def _ends(self, admin: AdminClient, places: list[TopicPartition], level: IsolationLevel) -> list[int]:
+        asked = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level)
+        return [answer.result(10).offset for answer in asked.values()]
 
     def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
         deadline = time.monotonic() + 30

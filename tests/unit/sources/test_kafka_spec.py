@@ -12,7 +12,7 @@ from arrowflow.sources.kafka.spec import KafkaSpec
 
 
 def test_an_unknown_property_is_refused_by_name_with_the_nearest_one():
-    with pytest.raises(ConfigError, match="'sasl.pasword' is not a setting.*did you mean 'sasl.password'"):
+    with pytest.raises(ConfigError, match=r"'sasl\.pasword' is not a setting.*did you mean 'sasl\.password'"):
         KafkaSpec("b:1", ("t",), properties={"sasl.pasword": "canary-secret"})
 
 
@@ -65,14 +65,18 @@ def test_every_allowed_setting_exists_in_this_librdkafka():
 
 
 def test_secrets_are_never_echoed():
-    spec = KafkaSpec("b:1", ("t",), properties={"sasl.username": "alice", "sasl.password": "canary-1", "ssl.key.pem": "canary-2"})
+    spec = KafkaSpec(
+        "b:1", ("t",), properties={"sasl.username": "alice", "sasl.password": "canary-1", "ssl.key.pem": "canary-2"}
+    )
 
     for shown in (repr(spec), str(spec), f"{spec}", repr([spec])):
         assert "canary" not in shown
         assert "alice" in shown
 
 
-@pytest.mark.parametrize("start", ["earliest", "latest", "committed", "2025-11-02T06:00:00-08:00", "2025-11-02T06:00:00Z"])
+@pytest.mark.parametrize(
+    "start", ["earliest", "latest", "committed", "2025-11-02T06:00:00-08:00", "2025-11-02T06:00:00Z"]
+)
 def test_known_starts_are_taken(start):
     assert KafkaSpec("b:1", ("t",), start=start).start == start
 
@@ -111,6 +115,8 @@ def test_the_fingerprint_is_what_results_depend_on():
 
 def test_describing_a_source_does_not_load_the_client():
     code = "import sys, arrowflow.sources.kafka.spec; print('confluent_kafka' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": "src"}, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": "src"}, check=True
+    )
 
     assert done.stdout.strip() == "False"

@@ -82,6 +82,18 @@ def test_row_59_recreating_changes_the_id_and_deleting_is_data_loss(broker, sour
         source.discover()
 
 
+def test_row_59_a_remembered_epoch_above_the_leaders_is_data_loss(broker, source):
+    broker.truncate("t", 0, 2)
+    epochs = source.read({PART: 0}, QUICK).leader_epoch
+    broker.create("t")
+    for number in range(9):
+        broker.append("t", 0, b"new%d" % number)
+    source.remember(epochs)
+
+    with pytest.raises(DataLossError, match="under leader epoch 1, now it is 0"):
+        source.read({PART: 2}, QUICK)
+
+
 def test_planted_errors_come_once_each_and_change_nothing(broker, source):
     broker.fail("read", Unreachable("away"), Unreachable("still away"))
     for said in ("away", "still away"):

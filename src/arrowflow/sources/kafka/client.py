@@ -19,7 +19,7 @@ from arrowflow.sources.kafka.cluster import Cluster, loss_message
 from arrowflow.sources.kafka.columns import columns, runs
 from arrowflow.sources.kafka.embedded import EmbeddedBroker
 from arrowflow.sources.kafka.spec import KafkaSpec
-from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated
+from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated, truncated
 from arrowflow.types import Bounds, Discovery, Fetched, OffsetRange, SourcePartition
 
 _CHUNK = 10_000
@@ -82,6 +82,9 @@ class KafkaSource:
             named = ", ".join(map(str, new))
             self._notice("info", f"group {self._group!r} has no offsets for {named}: starting there at the earliest")
         return {**known, **self._cluster.earliest(new)}
+
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        self._epoch.update({part: epoch for part, epoch in leader_epoch.items() if epoch >= 0})
 
     def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         if not after:
@@ -232,6 +235,11 @@ class KafkaSource:
         part = SourcePartition(self.name, message.topic() or "", message.partition() or 0)
         wanted = message.offset()
         place = f"{part}: offset {wanted} at {self._brokers}"
+        if truncated(error):
+            way = f"Find out which records were lost, or accept it with `arrowflow reset --topic {part.topic} --from earliest`"
+            raise DataLossError(
+                f"{place}: the log was truncated below it and may have grown again ({error.str()}). {way}"
+            )
         if error.code() in OUT_OF_RANGE and wanted is not None:
             self._judge_range(part, wanted)
         elif error.code() in CORRUPT:
