@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.chaos.replay_job import write_archive, wrong
+from tests.chaos.replay_job import TO_THE_END, gold_over, write_archive, wrong
 
-from arrowflow.failpoints import REGISTRY
+from arrowflow.engine import start
+from arrowflow.failpoints import REGISTRY, Failpoints
 
 ROOT = Path(__file__).parents[2]
 ONLY_ON_RETRY = {"redo.mid"}
