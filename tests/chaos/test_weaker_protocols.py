@@ -5,6 +5,7 @@ Each scenario runs twice: with the weaker protocol a row must be seen twice (it 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
@@ -36,49 +37,48 @@ class Weaker:
         return self.spec.fingerprint()
 
 
-class WriteThenCommit:
-    """Control B: files get final names before the record that makes them true; the names are unique."""
+class Around:
+    """A real sink with some of its calls replaced."""
 
     def __init__(self, sink, root, control):
-        self.sink, self.name, self.root, self.control = sink, sink.name, root, control
+        self.sink, self.root, self.control = sink, root, control
+        self.memory: dict[str, bytes] = {}
+
+    def __getattr__(self, name):
+        return getattr(self.sink, name)
+
+    def staged_bytes(self, file: StagedFile) -> bytes:
+        return self.control.store.read(self.control.path(file.src))
+
+
+class WriteThenCommit(Around):
+    """Control B: files get final names before the record that makes them true; the names are unique."""
 
     def stage(self, attempt, table) -> tuple[StagedFile, ...]:
         files = self.sink.stage(attempt, table)
         for file in files:
             target = self.root / Path(file.dst).parent / f"{uuid.uuid4().hex}.parquet"
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.control.store.read(self.control.path(file.src)))
+            target.write_bytes(self.staged_bytes(file))
         return files
 
     def publish(self, files):
         """Nothing left to do: that is what is wrong with it."""
 
-    def holds_files(self):
-        return False
 
-
-class PublishFromMemory:
+class PublishFromMemory(Around):
     """Control A: publishing writes the final name from memory if it is free, and uses nothing up."""
-
-    def __init__(self, sink, root, control):
-        self.sink, self.name, self.root, self.control = sink, sink.name, root, control
-        self.memory: dict[str, bytes] = {}
 
     def stage(self, attempt, table) -> tuple[StagedFile, ...]:
         files = self.sink.stage(attempt, table)
-        self.memory |= {file.dst: self.control.store.read(self.control.path(file.src)) for file in files}
+        self.memory |= {file.dst: self.staged_bytes(file) for file in files}
         return files
 
     def publish(self, files):
         for file in files:
-            data = self.memory.get(file.dst) or self.control.store.read(self.control.path(file.src))
-            try:
+            data = self.memory.get(file.dst) or self.staged_bytes(file)
+            with contextlib.suppress(AlreadyExists):
                 self.control.store.create(str(self.root / file.dst), data)
-            except AlreadyExists:
-                continue
-
-    def holds_files(self):
-        return False
 
 
 def weakened(pipeline: Pipeline, protocol: type | None) -> Pipeline:
@@ -111,12 +111,12 @@ def test_a_crash_between_staging_and_commit(protocol, archive, tmp_path):
     lake = tmp_path / "lake"
     pipeline = weakened(gold_over(path, lake), protocol)
 
-    for hit in (1, 3, 4, 5):
+    for hit in (1, 2, 2, 2):
         die_at(pipeline, f"commit.before:{hit}:crash")
     start(pipeline, TO_THE_END).result()
 
     twice = rows_seen_twice(sheet, lake)
-    print(*twice, sep="\n")
+    print(f"{len(twice)} rows seen twice", *twice[:3], sep="\n")
     assert bool(twice) == (protocol is not None)
     assert protocol is not None or wrong(sheet, lake) == []
 
@@ -137,7 +137,7 @@ def test_a_writer_frozen_before_publishing_wakes_after_the_owner_tidied_up(proto
     frozen.wake()
 
     twice = rows_seen_twice(sheet, lake)
-    print(*twice, sep="\n")
+    print(f"{len(twice)} rows seen twice", *twice[:3], sep="\n")
     assert bool(twice) == (protocol is not None)
     assert protocol is not None or wrong(sheet, lake) == []
 
@@ -172,24 +172,14 @@ class Stalling:
     calls: list
 
     def build(self, name, schema, context):
-        sink = self.spec.build(name, schema, context)
-        calls = self.calls
+        sink, calls = self.spec.build(name, schema, context), self.calls
 
-        class Stalled:
-            def __init__(self):
-                self.name = name
-
-            def stage(self, attempt, table):
-                return sink.stage(attempt, table)
-
+        class Stalled(Around):
             def publish(self, files):
                 calls.append((sink, files))
                 raise SimulatedCrash("frozen before publish")
 
-            def holds_files(self):
-                return sink.holds_files()
-
-        return Stalled()
+        return Stalled(sink, None, context.control)
 
     def fingerprint(self):
         return self.spec.fingerprint()

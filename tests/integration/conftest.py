@@ -4,9 +4,9 @@ import importlib.util
 import os
 
 import pytest
+from tests.realparts.kafka_broker import BrokerUnavailable, KafkaBroker, Topics
 
 from arrowflow.sources.kafka.embedded import EmbeddedSpec
-from tests.realparts.kafka_broker import BrokerUnavailable, KafkaBroker, Topics
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,10 @@ import itertools
 import uuid
 
 import pytest
+from tests.realparts.kafka_broker import Row
 
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.testing.conformance.sources import GrowingSourceConformance, SourceConformance
-from tests.realparts.kafka_broker import Row
 
 
 class _KafkaConformance(GrowingSourceConformance, SourceConformance):

@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 from arrowflow.sources.kafka.tether import Tethered, free_ports
 
@@ -135,12 +135,20 @@ class Topics:
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: records below `before` are gone."""
         place = TopicPartition(topic, partition, before)
-        self.admin().delete_records([place])[place].result(30)
+        admin = self.admin()  # a client that is dropped too early answers nothing
+        admin.delete_records([place])[place].result(30)
 
     def aborted(self, topic: str, rows: Sequence[Row]) -> None:
-        """Produce rows in a transaction and abort it."""
-        producer = self.transaction(topic, rows)
-        producer.abort_transaction(30)
+        """Produce rows in a transaction, abort it, and wait for its markers: a broker answers before it wrote them."""
+        self.transaction(topic, rows).abort_transaction(30)
+        admin = self.admin()
+        places = [TopicPartition(topic, partition) for partition in sorted({row.partition for row in rows})]
+        deadline = time.monotonic() + 30
+        while self._ends(admin, places, IsolationLevel.READ_COMMITTED) != self._ends(
+            admin, places, IsolationLevel.READ_UNCOMMITTED
+        ):
+            assert time.monotonic() < deadline, f"{topic} has a transaction that does not end"
+            time.sleep(0.02)
 
     def transaction(self, topic: str, rows: Sequence[Row]) -> Producer:
         """Produce rows in a transaction that stays open; the producer returned can end it."""
@@ -149,6 +157,10 @@ class Topics:
         producer.begin_transaction()
         self.produce(topic, rows, producer)
         return producer
+
+    def _ends(self, admin: AdminClient, places: list[TopicPartition], level: IsolationLevel) -> list[int]:
+        asked = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level)
+        return [answer.result(10).offset for answer in asked.values()]
 
     def _wait_for_leaders(self, admin: AdminClient, name: str, partitions: int) -> None:
         deadline = time.monotonic() + 30
@@ -163,6 +175,8 @@ class Topics:
 class KafkaBroker(Topics):
     """One broker that is its own controller, with its data in a temporary folder.
 
+    `bootstrap` is its plain listener; `sasl_bootstrap` asks for SASL PLAIN, user ``alice``, password ``alice-secret``.
+
     Parameters
     ----------
     settings : mapping, optional
@@ -172,7 +186,8 @@ class KafkaBroker(Topics):
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         self._jars = jars()
         self.folder = Path(tempfile.mkdtemp(prefix="arrowflow-kafka-"))
-        self.port, controller = free_ports(2)
+        self.port, controller, sasl = free_ports(3)
+        self.sasl_bootstrap = f"127.0.0.1:{sasl}"
         super().__init__(f"127.0.0.1:{self.port}")
         self._server: Tethered | None = None
         self._write_settings(controller, settings or {})
@@ -255,7 +270,12 @@ class KafkaBroker(Topics):
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{controller},SASL_PLAINTEXT://{self.sasl_bootstrap}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                'org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="alice-secret";'
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.folder / "data"),
             "offsets.topic.replication.factor": "1",

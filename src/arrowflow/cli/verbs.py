@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import traceback
 
 import click
 
 from arrowflow.cli.session import Session
-from arrowflow.errors import ArrowflowError
+from arrowflow.errors import ArrowflowError, Unreachable
 
 INTERRUPTED = 130
 BUG = 1
@@ -67,6 +68,12 @@ class Verbs(click.Group):
         except ArrowflowError as error:
             _tell(ctx, str(error), error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # whoever read our output has gone: click ends quietly
+            where = f": {error.filename}" if error.filename else ""
+            _tell(ctx, f"the system refused: {error.strerror or type(error).__name__}{where}", error)
+            ctx.exit(Unreachable.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug is told in one line; --traceback has the rest
             what = f"{type(error).__name__}: {error}".replace("\n", " ")
             _tell(ctx, f"bug: {what}\nplease report it, with what --traceback says", error)

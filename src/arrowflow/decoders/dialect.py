@@ -149,7 +149,7 @@ def _number(text: bytes, column: ColumnType) -> int | float:
 
 def read_float(text: bytes, column: ColumnType) -> float:
     """Return the nearest double (then, for float32, the nearest float) with zero unsigned; refuses infinities."""
-    number = float(text) + 0.0
+    number = float(text)
     if column.text == "float32":
         try:
             number = struct.unpack("<f", struct.pack("<f", number))[0]
@@ -157,7 +157,7 @@ def read_float(text: bytes, column: ColumnType) -> float:
             number = math.inf
     if math.isinf(number):
         raise Refused("overflow", f"{snippet(text)} is too large for {column.text}")
-    return number + 0.0
+    return number + 0.0  # -0.0 becomes 0.0
 
 
 def read_integer(text: bytes, column: ColumnType) -> int | None:

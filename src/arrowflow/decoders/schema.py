@@ -183,9 +183,7 @@ class Field:
     @property
     def place(self) -> str:
         """How messages name the field."""
-        return (
-            f"field {self.path or self.name!r}" if self.path is None else f"field {self.path!r} (column {self.name!r})"
-        )
+        return f"field {self.name!r}" if self.path is None else f"field {self.path!r} (column {self.name!r})"
 
     def describe(self) -> dict[str, Any]:
         """What results depend on, in its canonical spelling."""

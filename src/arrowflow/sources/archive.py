@@ -19,8 +19,9 @@ from arrowflow.errors import ConfigError, DataLossError
 from arrowflow.sources.gathering import Gathering, Records
 from arrowflow.types import I64, MIN_US, SourcePartition
 
-SUFFIXES = tuple(f".{kind}{packed}" for kind in ("ndjson", "jsonl", "json") for packed in ("", ".gz", ".zst")) + (
+SUFFIXES = (
     ".parquet",
+    *(f".{kind}{packed}" for kind in ("ndjson", "jsonl", "json") for packed in ("", ".gz", ".zst")),
 )
 """Names of files that are read from a folder."""
 
@@ -126,7 +127,7 @@ def read_lines(file: Path, topic: str, partition: int) -> Iterator[Slab]:
 
 def read_parquet(file: Path, topic: str | None) -> Iterator[Slab]:
     """Rows with ``topic, partition, offset, timestamp_us, key, value`` and, where there is one, ``appended``."""
-    columns = {
+    columns: dict[str, pa.DataType] = {
         "topic": pa.string(),
         "partition": pa.int64(),
         "offset": pa.int64(),
@@ -160,8 +161,9 @@ def read_parquet(file: Path, topic: str | None) -> Iterator[Slab]:
 def _chunks(file: Path) -> Iterator[tuple[int, list[bytes]]]:
     """Lines without their newlines, some at a time, each time with the number of the first."""
     with pa.input_stream(str(file), compression="detect") as raw:
-        stream = io.BufferedReader(raw, 1024 * 1024)  # type: ignore[arg-type]  # readable and readinto are enough
-        number, lines, size = 1, [], 0
+        stream = io.BufferedReader(raw, 1024 * 1024)  # type: ignore[type-var]  # readable and readinto are enough
+        lines: list[bytes] = []
+        number, size = 1, 0
         while line := stream.readline(_LINE + 1):
             if len(line) > _LINE:
                 raise DataLossError(f"{file}:{number + len(lines)}: a line of more than {_LINE} bytes")
@@ -237,7 +239,7 @@ def _parquet_slab(
     for name in ("topic", "partition", "offset"):
         if column[name].null_count:
             raise ConfigError(f"{file}: column {name!r} holds a null near row {first}; every archived record has one")
-    pairs = zip(column["topic"].to_pylist(), column["partition"].to_pylist(), strict=True)
+    pairs: Iterator[Any] = zip(column["topic"].to_pylist(), column["partition"].to_pylist(), strict=True)
     lane = np.array([names.setdefault(pair, len(names)) for pair in pairs], np.int64)
     n = len(lane)
     appended = (

@@ -116,6 +116,9 @@ class ReplaySource:
             self.discover()
         return {part: self._info[part].low for part in partitions}
 
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        """Files have no leaders."""
+
     def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         if not after:
             return Fetched({}, ())

@@ -207,6 +207,7 @@ class MemorySource:
         self._spec = spec
         self._broker = spec.broker
         self._context = context
+        self._remembered: dict[SourcePartition, int] = {}
 
     def discover(self) -> Discovery:
         self._broker.enter("discover")
@@ -218,6 +219,9 @@ class MemorySource:
         latest = self._spec.start == "latest"
         return {part: found[part].stable if latest else found[part].low for part in partitions}
 
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        self._remembered = dict(leader_epoch)
+
     def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         self._broker.enter("read")
         gathering = Gathering(after)
@@ -225,6 +229,10 @@ class MemorySource:
         for part, start in after.items():
             room = bounds.rows - gathering.rows if gathering.nbytes < bounds.bytes else 0
             records, stop, epochs[part] = self._broker.visible(part, start, room)
+            if epochs[part] < self._remembered.get(part, -1):
+                raise DataLossError(
+                    f"{part}: offset {start} was read under leader epoch {self._remembered[part]}, now it is {epochs[part]}"
+                )
             gathering.add(part, _columns(records))
             ranges[part] = OffsetRange(start, stop)
         if after and not gathering.rows:

@@ -78,7 +78,9 @@ class Derive:
                         "CAST(NULL AS BIGINT), or copy the column by its bare name"
                     )
             what = f"derive {dict(self.columns)!r}"
-            check_rowwise(lambda table: _derived(self._nodes, plan, table), schema, what, written_values(computed))
+            check_rowwise(
+                lambda table: _derived(self._nodes, plan, table, strict=True), schema, what, written_values(computed)
+            )
             self._plans[schema] = plan
         return self._plans[schema]
 
@@ -95,9 +97,11 @@ def _schema(nodes: Mapping[str, Node], plan: Plan) -> pa.Schema:
     return schema
 
 
-def _derived(nodes: Mapping[str, Node], plan: Plan, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+def _derived(
+    nodes: Mapping[str, Node], plan: Plan, table: pa.Table, *, strict: bool = False
+) -> tuple[pa.Table, np.ndarray]:
     found: dict[str, pa.ChunkedArray[Any]] = {name: table.column(name) for name in table.column_names}
     copies = {name: table.column(node.name) for name, node in nodes.items() if isinstance(node, Column)}
-    found |= copies | plan.columns(table) if plan.expressions else copies
+    found |= copies | plan.columns(table, strict=strict) if plan.expressions else copies
     schema = _schema(nodes, plan)
     return pa.table([found[name] for name in schema.names], schema=schema), np.ones(table.num_rows, np.bool_)

@@ -63,13 +63,13 @@ class Filter:
                     f"filter {self.expression!r} is a {kind}: a filter must be true or false for each row"
                 )
             what = f"filter {self.expression!r}"
-            check_rowwise(lambda table: _kept(plan, table), schema, what, written_values(nodes))
+            check_rowwise(lambda table: _kept(plan, table, strict=True), schema, what, written_values(nodes))
             self._plans[schema] = plan
         return self._plans[schema]
 
 
-def _kept(plan: Plan, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-    (keep,) = plan.series(table)
+def _kept(plan: Plan, table: pa.Table, *, strict: bool = False) -> tuple[pa.Table, np.ndarray]:
+    (keep,) = plan.series(table, strict=strict)
     mask = keep.fill_null(value=False).to_numpy()
     if mask.all():
         return table, mask

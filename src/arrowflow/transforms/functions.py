@@ -170,8 +170,8 @@ def _sqrt(args: Sequence[Typed]) -> Typed:
 
 def _comparison(operation: Callable[[pl.Expr, pl.Expr], pl.Expr], *, ordered: bool) -> Builder:
     def build(args: Sequence[Typed]) -> Typed:
-        kind = common_kind(args)
-        if ordered and kind == "boolean":
+        kind = "boolean" if all(arg.kind == "null" for arg in args) else common_kind(args)
+        if ordered and any(arg.kind == "boolean" for arg in args):
             raise ConfigError("booleans have no order; compare them with = or <>")
         left, right = (coerced(arg, kind) for arg in args)
         return Typed(operation(left, right), "boolean", _size(args))
@@ -181,9 +181,17 @@ def _comparison(operation: Callable[[pl.Expr, pl.Expr], pl.Expr], *, ordered: bo
 
 def _logic(operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Builder:
     def build(args: Sequence[Typed]) -> Typed:
-        return Typed(reduce(operation, (coerced(arg, "boolean") for arg in args)), "boolean", _size(args))
+        return Typed(_balanced(operation, [coerced(arg, "boolean") for arg in args]), "boolean", _size(args))
 
     return build
+
+
+def _balanced(operation: Callable[[pl.Expr, pl.Expr], pl.Expr], args: Sequence[pl.Expr]) -> pl.Expr:
+    """Join by halves: Polars took 188 ms for a chain of 300, and 8 ms for the same as a balanced tree."""
+    if len(args) == 1:
+        return args[0]
+    half = len(args) // 2
+    return operation(_balanced(operation, args[:half]), _balanced(operation, args[half:]))
 
 
 def _not(args: Sequence[Typed]) -> Typed:
@@ -202,7 +210,8 @@ def _in(args: Sequence[Typed]) -> Typed:
         raise ConfigError("IN takes a list of written values, none of them NULL; compare columns with =")
     plain = [value.us if isinstance(value, Instant) else value for value in listed]
     values = pl.Series(values=plain, dtype=PHYSICAL[kind], strict=False)
-    return Typed(coerced(args[0], kind).is_in(values.implode()), "boolean", _size(args))
+    one_list = pl.lit(values.implode()).first()  # a scalar, so that it spreads over any number of rows
+    return Typed(coerced(args[0], kind).is_in(one_list), "boolean", _size(args))
 
 
 # ---- choice -------------------------------------------------------------------------------------------------------

@@ -24,11 +24,11 @@ EXTRACT_FIELDS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND", "EPOCH")
 _COMPARISONS = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 # fmt: off
 KEYWORDS = frozenset({
-    "ALL", "AND", "ANY", "AS", "BETWEEN", "BY", "CASE", "CAST", "DISTINCT", "ELSE", "END", "EXISTS", "EXTRACT", "FALSE",
-    "FILTER", "FROM", "GROUP", "HAVING", "ILIKE", "IN", "INTERVAL", "IS", "LIKE", "LIMIT", "NOT", "NULL", "OR", "ORDER",
-    "OVER", "PARTITION", "QUALIFY", "SELECT", "THEN", "TIMESTAMP", "TRUE", "TRY_CAST", "UNION", "WHEN", "WHERE", "WITH",
+    "AND", "AS", "BETWEEN", "CASE", "CAST", "DISTINCT", "ELSE", "END", "EXISTS", "EXTRACT", "FALSE", "FROM", "ILIKE", "IN",
+    "IS", "LIKE", "NOT", "NULL", "OR", "SELECT", "THEN", "TRUE", "TRY_CAST", "WHEN",
 })
 # fmt: on
+"""Only what the grammar needs, so that columns called `timestamp` or `order` need no quotes."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 

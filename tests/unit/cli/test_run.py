@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
+import os
 import re
 import signal
 
@@ -133,6 +135,14 @@ def test_what_ends_a_run_decides_the_exit_code(error, code):
     assert not result.stdout
     if code not in (1, 130):
         assert result.stderr.splitlines() == ["arrowflow: events[0]: offset 7", "  \\x1b[2Jnext line"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EMFILE])
+def test_row_84_a_disk_that_is_full_or_broken_is_no_bug(number):
+    result = _invoke(FakeEngine(run=FakeRun(OSError(number, os.strerror(number), "/lake/x"))))
+
+    assert result.exit_code == 3
+    assert result.stderr == f"arrowflow: the system refused: {os.strerror(number)}: /lake/x\n"
 
 
 @pytest.mark.parametrize("how", ["--traceback", "ARROWFLOW_TRACEBACK"])

@@ -19,7 +19,7 @@ from arrowflow.sources.kafka.cluster import Cluster, loss_message
 from arrowflow.sources.kafka.columns import columns, runs
 from arrowflow.sources.kafka.embedded import EmbeddedBroker
 from arrowflow.sources.kafka.spec import KafkaSpec
-from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated
+from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated, truncated
 from arrowflow.types import Bounds, Discovery, Fetched, OffsetRange, SourcePartition
 
 _CHUNK = 10_000
@@ -27,6 +27,8 @@ _CHUNK = 10_000
 _WAIT_S = 0.2
 """One wait inside the client, so that a stop is noticed."""
 _MIB = 1024 * 1024
+_UNKNOWN_SIZE = 64 * 1024
+"""What a record is taken to weigh until one was seen."""
 
 
 class KafkaSource:
@@ -58,6 +60,7 @@ class KafkaSource:
         self._left: set[SourcePartition] = set()
         self._epoch: dict[SourcePartition, int] = {}
         self._corrupt: set[tuple[SourcePartition, int]] = set()
+        self._weight = _UNKNOWN_SIZE
         self._noticed: set[str] = set()
 
     # ---- what the engine asks ------------------------------------------------------------------------------
@@ -79,6 +82,9 @@ class KafkaSource:
             named = ", ".join(map(str, new))
             self._notice("info", f"group {self._group!r} has no offsets for {named}: starting there at the earliest")
         return {**known, **self._cluster.earliest(new)}
+
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        self._epoch.update({part: epoch for part, epoch in leader_epoch.items() if epoch >= 0})
 
     def read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         if not after:
@@ -125,11 +131,11 @@ class KafkaSource:
         moved = any(self._at.get(part, offset) != offset or part in self._left for part, offset in after.items())
         if moved:
             self._let_go()
-        if self._consumer is None:
-            self._consumer = Consumer(self._settings(bounds))
         gone = [part for part in self._at if part not in after]
         new = {part: offset for part, offset in after.items() if part not in self._at}
         try:
+            if self._consumer is None:
+                self._consumer = Consumer(self._settings(bounds))
             if gone:
                 self._consumer.incremental_unassign([TopicPartition(part.topic, part.partition) for part in gone])
             if new:
@@ -137,7 +143,7 @@ class KafkaSource:
                 self._consumer.incremental_assign([self._target(part, offset) for part, offset in new.items()])
         except KafkaException as error:
             self._let_go()
-            raise self._translated(error, "assigning partitions") from error
+            raise self._translated(error, "connecting and assigning partitions") from error
         self._left.update(gone)
         self._at = {part: self._at.get(part, offset) for part, offset in after.items()}
         return self._consumer
@@ -182,15 +188,14 @@ class KafkaSource:
         deadline = time.monotonic() + bounds.seconds
         size = min(bounds.bytes, 1024 * _MIB)
         while gathering.rows < bounds.rows and gathering.nbytes < size:
-            room = bounds.rows - gathering.rows
-            if gathering.rows:
-                average = gathering.nbytes // gathering.rows + 1
-                room = min(room, (size - gathering.nbytes) // average + 1)
+            room = min(bounds.rows - gathering.rows, (size - gathering.nbytes) // self._weight + 1)
             messages = consumer.consume(min(room, _CHUNK), 0)
             left = deadline - time.monotonic()
             if not messages and left > 0:
                 messages = consumer.consume(1, min(left, _WAIT_S))
             self._take(gathering, messages)
+            if gathering.rows:
+                self._weight = gathering.nbytes // gathering.rows + 1
             if left <= 0:
                 return
 
@@ -230,6 +235,11 @@ class KafkaSource:
         part = SourcePartition(self.name, message.topic() or "", message.partition() or 0)
         wanted = message.offset()
         place = f"{part}: offset {wanted} at {self._brokers}"
+        if truncated(error):
+            way = f"Find out which records were lost, or accept it with `arrowflow reset --topic {part.topic} --from earliest`"
+            raise DataLossError(
+                f"{place}: the log was truncated below it and may have grown again ({error.str()}). {way}"
+            )
         if error.code() in OUT_OF_RANGE and wanted is not None:
             self._judge_range(part, wanted)
         elif error.code() in CORRUPT:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from confluent_kafka import (
     OFFSET_INVALID,
@@ -21,6 +22,7 @@ from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.sources.kafka.translate import Complaints, translated
 from arrowflow.types import Discovery, PartitionInfo, SourcePartition
 
+_T = TypeVar("_T")
 PATIENCE_S = 10.0
 """How long one request may take before the cluster counts as unreachable."""
 
@@ -143,10 +145,11 @@ class Cluster:
     def _ask(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         return {topic: self._answer(future, f"topic {topic!r}") for topic, future in answers.items()}
 
-    def _answer(self, future: Any, place: str) -> Any:
+    def _answer(self, future: Future[_T], place: str) -> _T:
         try:
             answer = future.result(PATIENCE_S + 1)
         except (KafkaException, TimeoutError) as error:
+            self._admin.poll(0)  # complaints of the client's threads are delivered here
             raise translated(error, f"{place} at {self._brokers}", self._complaints) from error
         except RuntimeError as error:
             raise RetryableError(f"{place} at {self._brokers}: {error}") from error

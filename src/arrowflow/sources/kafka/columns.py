@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -44,5 +44,5 @@ def runs(messages: Sequence[Message], one_topic: bool) -> Iterator[tuple[Lane, i
         topic = np.array(list(map(Message.topic, messages)))
         change |= topic[1:] != topic[:-1]
     edges = [0, *(np.flatnonzero(change) + 1).tolist(), n]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         yield (messages[start].topic() or "", int(number[start])), start, stop

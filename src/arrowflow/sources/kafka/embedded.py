@@ -189,6 +189,8 @@ def _locked(home: Path) -> int:
 
 def _launched(program: Path, home: Path, lock: int, cluster_id: str) -> EmbeddedBroker:
     (port,) = free_ports()
+    # Its own note of who runs here: after a power cut it may name a stranger's pid. Our lock is the better proof.
+    (home / _BROKER / "noida.control.json").unlink(missing_ok=True)
     options = ["--only", "kafka", "--kafka-port", str(port), "--data-dir", str(home / _BROKER)]
     process = Tethered([str(program), "start", *options], home / _LOG, keep_open=(lock,))
     deadline = time.monotonic() + _READY_S

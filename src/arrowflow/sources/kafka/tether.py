@@ -54,15 +54,23 @@ class Tethered:
     """
 
     def __init__(self, command: Sequence[str], log: Path, keep_open: Sequence[int] = ()) -> None:
-        # A session of its own: Ctrl-C in a terminal is for the engine, which drains and then stops us.
-        self._shell = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", _LEASH, "sh", str(log), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=tuple(keep_open),
-        )
+        import fcntl  # not on Windows, where there is no leash either
+
+        # The leash uses descriptor 3 itself, so what the child keeps is numbered out of its way.
+        kept = [fcntl.fcntl(each, fcntl.F_DUPFD, 20) for each in keep_open]
+        try:
+            # A session of its own: Ctrl-C in a terminal is for the engine, which drains and then stops us.
+            self._shell = subprocess.Popen(  # noqa: S603
+                ["/bin/sh", "-c", _LEASH, "sh", str(log), *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=kept,
+            )
+        finally:
+            for each in kept:
+                os.close(each)
         assert self._shell.stdout is not None
         with self._shell.stdout as reply:
             self.pid = int(reply.readline())

@@ -67,6 +67,14 @@ def error_of(raised: BaseException | KafkaError) -> KafkaError | None:
     return inner if isinstance(inner, KafkaError) else None
 
 
+def truncated(error: KafkaError) -> bool:
+    """Whether the broker knows no log in which the record before ours had the epoch we saw.
+
+    With ``auto.offset.reset = error`` it comes under the code of an offset out of range; only the text tells.
+    """
+    return error.code() == KafkaError._LOG_TRUNCATION or "log truncation" in error.str()  # noqa: SLF001
+
+
 def translated(raised: BaseException | KafkaError, place: str, complaints: Complaints) -> ArrowflowError:
     """Return the error of ours that tells the caller what to do.
 
