@@ -46,6 +46,33 @@ def hash_pair(left: np.uint64, right: np.uint64) -> np.uint64:
     return mixed ^ (mixed >> _HALF)
 
 
+@njit("uint64(uint64, uint64, int32[::1], uint64[::1], uint64[::1])", nogil=True, cache=True)
+def find_slot(left: np.uint64, right: np.uint64, index: I32, known_left: U64, known_right: U64) -> np.uint64:
+    """Find where a pair is, or where it belongs, by linear probing.
+
+    Parameters
+    ----------
+    left, right : uint64
+        The pair.
+    index : int32[s]
+        The hash table: a number, or -1 where free; `s` is a power of two and some slot is free.
+    known_left, known_right : uint64[c]
+        Pairs by number.
+
+    Returns
+    -------
+    at : uint64
+        The slot that holds the pair's number, or the free one it belongs in.
+    """
+    mask = np.uint64(len(index) - 1)
+    at: np.uint64 = hash_pair(left, right) & mask
+    number = index[at]
+    while number >= 0 and not (known_left[number] == left and known_right[number] == right):
+        at = (at + _ONE) & mask
+        number = index[at]
+    return at
+
+
 @njit(
     "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], uint64[::1], uint64[::1], int64[::1], int64)",
     nogil=True,
@@ -87,30 +114,24 @@ def intern_pairs(
     Returns
     -------
     row : int64
-        First row not done: n when all are, less when the table must grow before the next new pair.
+        First row not done: n when all are, less when the table must grow before it.
     used : int64
         How many pairs are known now.
 
     Notes
     -----
-    O(n) expected: at most half of the slots are taken, so a probe always ends. Linear probing.
-    Oracle: a dict.
+    O(n) expected: at most half of the slots are taken, so a probe always ends. Oracle: a dict.
     """
-    mask = np.uint64(len(index) - 1)
     for i in range(begin, len(left)):
         if fate[i] != 0:
             identity[i] = -1
             continue
-        at = hash_pair(left[i], right[i]) & mask
+        at = find_slot(left[i], right[i], index, known_left, known_right)
         number = index[at]
-        while number >= 0 and not (known_left[number] == left[i] and known_right[number] == right[i]):
-            at = (at + _ONE) & mask
-            number = index[at]
         if number < 0:
             if used == len(known_left):
                 return i, used
-            number = used
-            index[at] = number
+            index[at] = number = used
             known_left[number] = left[i]
             known_right[number] = right[i]
             born[number] = i
