@@ -96,8 +96,9 @@ class WindowOperator:
                 "every window waits for all partitions; use idle_timeout there"
             )
         floors = self._floors(slots)
+        reach = self._latest(self._state.end_us.values[slots])
         closed = self._give_out(slots, label)
-        return Closed(closed.table, closed.folded_rows, closed.windows, floors)
+        return Closed(closed.table, closed.folded_rows, closed.windows, floors, reach)
 
     def delta(self) -> pa.Table:
         return self._state.take_delta()
@@ -155,8 +156,12 @@ class WindowOperator:
         for number, partition in enumerate(self._state.feeders.all):
             fed = ends if self._plan.scope == "pipeline" else ends[feeders == number]
             if len(fed):
-                floors[partition] = min(_MAX_US, int(fed.max()) + self._plan.allowed_lateness_us)
+                floors[partition] = self._latest(fed)
         return floors
+
+    def _latest(self, ends: I64) -> int:
+        """The clock at which the last of windows with these ends takes no more rows, kept inside int64."""
+        return min(_MAX_US, int(ends.max()) + self._plan.allowed_lateness_us) if len(ends) else MIN_US
 
     def _give_out(self, slots: I64, label: str) -> Closed:
         """Finish panes into result rows, ordered by window start and keys, and take them out of the state."""
