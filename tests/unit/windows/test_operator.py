@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -415,9 +417,9 @@ def test_an_instant_at_the_edge_of_what_is_known_of_a_calendar_is_asked_for():
 @pytest.mark.parametrize("clip", [False, True])
 @pytest.mark.parametrize("unit", ["shift", "day"])
 def test_a_window_over_the_edge_of_a_question_is_whole_even_if_the_calendar_cuts_its_answer(unit, clip):
-    edge, length = 2**42, 2**39
-    half = length // 2
-    windows = [Window(at * length + half, (at + 1) * length + half, "T1", at) for at in range(-40, 80)]
+    edge, half, short = 2**42, 2**38, 2**34
+    starts = [*range(-2 * edge, edge - half + 1, short), *range(edge + half, 5 * edge, short)]
+    windows = [Window(start, end, "T1", day) for day, (start, end) in enumerate(pairwise(starts))]
     spec_ = WindowSpec(CalendarWindow(PlainCalendar({"a": windows}, clip), "k", unit), ("k",), N)
     drive = Drive(spec_, SCHEMA, edge * 10)
     drive.fold([row(edge - 5), row(edge + 5)])
