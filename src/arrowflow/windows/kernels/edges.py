@@ -7,6 +7,33 @@ from numba import njit
 from arrowflow.types import I64, Bool
 
 
+@njit("boolean(int64, int64, int64, int64, int64, int64, boolean)", nogil=True, cache=True)
+def is_beyond(
+    event_us: int, rank: int, offset: int, held_event_us: int, held_rank: int, held_offset: int, last: bool
+) -> bool:
+    """Whether a place (event time, partition rank, offset) lies before the one held, or after it for `last`.
+
+    Parameters
+    ----------
+    event_us, rank, offset : int64
+        The place of a row.
+    held_event_us, held_rank, held_offset : int64
+        The place held.
+    last : bool
+        Which way to look.
+
+    Returns
+    -------
+    beyond : bool
+        False for equal places.
+    """
+    if event_us != held_event_us:
+        return (event_us > held_event_us) == last
+    if rank != held_rank:
+        return (rank > held_rank) == last
+    return offset != held_offset and (offset > held_offset) == last
+
+
 @njit(
     "int64(int64[::1], boolean[::1], int64[::1], int64[::1], int64[::1], int64, int64[::1], boolean,"
     " int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
@@ -37,7 +64,7 @@ def keep_edge(
     valid : bool[n]
         False where the value is null: nulls are never first or last.
     event_us, offset, value : int64[n]
-        Event time in microseconds, offset, and the value's bits.
+        Event time in microseconds, offset, value's bits.
     feeder : int64
         Number of the partition all rows come from.
     rank : int64[p]
@@ -56,7 +83,7 @@ def keep_edge(
 
     Notes
     -----
-    O(n). The three-part order is total, so the order of rows never matters.
+    O(n); the order of rows never matters, since that of places is total.
     Oracle: ``tests/oracles/windows.py::finish``, ``first`` and ``last``.
     """
     moves = 0
@@ -64,20 +91,12 @@ def keep_edge(
         cell = slot[i]
         if cell < 0 or not valid[i]:
             continue
-        better = kept_feeder[cell] < 0
-        if not better:
-            held = kept_feeder[cell]
-            if event_us[i] != kept_event_us[cell]:
-                better = (event_us[i] > kept_event_us[cell]) == last
-            elif rank[feeder] != rank[held]:
-                better = (rank[feeder] > rank[held]) == last
-            elif offset[i] != kept_offset[cell]:
-                better = (offset[i] > kept_offset[cell]) == last
-        if better:
-            kept_value[cell] = value[i]
-            kept_event_us[cell] = event_us[i]
-            kept_feeder[cell] = feeder
-            kept_offset[cell] = offset[i]
+        held = kept_feeder[cell]
+        if held < 0 or is_beyond(
+            event_us[i], rank[feeder], offset[i], kept_event_us[cell], rank[held], kept_offset[cell], last
+        ):
+            kept_value[cell], kept_event_us[cell] = value[i], event_us[i]
+            kept_feeder[cell], kept_offset[cell] = feeder, offset[i]
             moved[moves] = cell
             moves += 1
     return moves
