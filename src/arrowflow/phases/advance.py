@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from arrowflow.events import Progress
 from arrowflow.phases.decode import keep_dead_letters
@@ -64,7 +66,7 @@ def force_close(job: Job, draft: Draft, label: str, parts: Sequence[SourcePartit
     draft.closed.append(closed)
     named = None if parts is None else [(p.source, p.topic, p.partition) for p in parts]
     draft.forced.append(ForcedClose(label=label, partitions=named))
-    for part, floor in _floors(draft, closed, everywhere=parts is None).items():
+    for part, floor in _floors(job, draft, closed, everywhere=parts is None).items():
         draft.clocks[part] = raise_floor(draft.clocks[part], floor)
     move_watermark(job, draft)
 
@@ -79,11 +81,16 @@ def replay_closings(job: Job, draft: Draft, manifest: Manifest) -> None:
         job.operator.close_fed_by(parts, forced.label)
 
 
-def _floors(draft: Draft, closed: Closed, *, everywhere: bool) -> Mapping[SourcePartition, int]:
+def _floors(job: Job, draft: Draft, closed: Closed, *, everywhere: bool) -> Mapping[SourcePartition, int]:
+    """How high each partition's floor must be for no closed window to open again.
+
+    When everything was closed that is the last end, patience included, for all partitions: the operator names only
+    those that fed it in this process, and they may be none.
+    """
     if not everywhere:
         return closed.floors
-    highest = max(closed.floors.values(), default=MIN_US)
-    return dict.fromkeys(draft.clocks, highest)
+    last = pc.max(closed.table.column("window_end").cast(pa.int64())).as_py()
+    return dict.fromkeys(draft.clocks, int(last) + job.pipeline.operator.spec.allowed_lateness_us)
 
 
 def clock_values(job: Job, draft: Draft) -> dict[SourcePartition, int]:
