@@ -131,9 +131,13 @@ def build_decoder(section: settings.KafkaSection | settings.ReplaySection) -> De
 
 
 def build_field(name: str, column: settings.ColumnSettings) -> Field:
-    """Return one column of a JSON schema; raises `ConfigError` for a type or path that is none."""
+    """Return one column of a JSON schema; raises `ConfigError` for a type or path that is none, or for old zones."""
     from arrowflow.decoders.schema import Field
 
+    if column.type.startswith("timestamp[iso,"):  # local text: as wrong as its zones are
+        from arrowflow.calendars import check_tzdata
+
+        check_tzdata()
     return Field(name, column.type, column.required, column.path)
 
 
@@ -264,6 +268,7 @@ def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:
         compression=sink.compression,
         civil=_civil_time(sections),
         time_column=time_column(sink, sections),
+        max_partitions_per_epoch=sink.max_partitions_per_epoch,
     )
 
 

@@ -280,6 +280,8 @@ class SinkSection(_Section):
     """Folder levels: columns of the result, and `date` or `hour`."""
     time_column: Text | None = None
     """What `date` and `hour` derive from: `window_start` unless said otherwise."""
+    max_partitions_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 2000
+    """Stop before an epoch would write more folders than this."""
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
 
 

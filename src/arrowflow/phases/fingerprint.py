@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from importlib import metadata
 
 import msgspec
@@ -23,9 +24,30 @@ def fingerprint_of(pipeline: Pipeline) -> Fingerprint:
         semantic=digest,
         query=query,
         engine=metadata.version("arrowflow"),
-        tzdata=metadata.version("tzdata"),
+        tzdata=_tzdata_version(),
         tolerances=dict(pipeline.tolerances()),
     )
+
+
+def _tzdata_version() -> str:
+    """The installed zone database; whoever uses a zone has refused a missing one by now."""
+    try:
+        return metadata.version("tzdata")
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def refuse_older_zones(old: Fingerprint, new: Fingerprint) -> None:
+    """Raise `StateRefused` if the records know a newer zone database: a clock change it told of would be forgotten."""
+    if _numbers(new.tzdata) < _numbers(old.tzdata):
+        raise StateRefused(
+            f"the records were made with time zones of tzdata {old.tzdata}, installed is {new.tzdata}: boundaries of open "
+            f"windows may lie elsewhere in it. Install it with: pip install 'tzdata>={old.tzdata}'"
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:

@@ -36,12 +36,17 @@ def is_over(job: Job, totals: Totals) -> bool:
     """Whether the run has done what it was asked to do."""
     if job.stopping.is_set() or (job.options.once and totals.epochs):
         return True
+    if job.options.close_open_windows and job.operator.open_windows:
+        return False  # left open by an earlier run: there may be nothing to read, and still something to close
     return job.targets is not None and all(job.positions[part] >= end for part, end in job.targets.items())
 
 
 def close_log(job: Job) -> None:
-    """Write the closing record: everything is published, nobody needs to wait for this writer."""
-    if job.head is None:
+    """Write the closing record: everything is published, nobody needs to wait for this writer.
+
+    A run that ended before it took over has nothing to close, and a record of it would fence the one at work.
+    """
+    if job.head is None or job.head.writer.id != job.writer.id:
         return
     closing = record(
         job,

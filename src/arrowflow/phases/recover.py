@@ -11,7 +11,7 @@ import msgspec
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
 from arrowflow.events import Notice, Started
 from arrowflow.phases.commit import adopt, record, standing
-from arrowflow.phases.fingerprint import refuse_other_query
+from arrowflow.phases.fingerprint import refuse_older_zones, refuse_other_query
 from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
@@ -43,6 +43,8 @@ def recover(job: Job) -> None:
                 break
             probe_folders(job)
             wait_for_other_writer(job)
+            if job.stopping.is_set():
+                return  # asked to end before it owned anything: it must fence nobody
             take_over(job)
             break
         except (Fenced, ObjectMissing):
@@ -140,6 +142,7 @@ def inspect(job: Job) -> None:
         job.positions.update(job.source.start_offsets(sorted(job.positions)))
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
+    refuse_older_zones(job.head.fingerprint, job.fingerprint)
     look(job)
 
 
@@ -150,12 +153,19 @@ def probe_folders(job: Job) -> None:
 
 
 def wait_for_other_writer(job: Job) -> None:
-    """Wait while another writer may still be alive. Courtesy only: fencing is what makes a take-over safe."""
+    """Wait while another writer may still be alive. Courtesy only: fencing is what makes a take-over safe.
+
+    Never longer than the patience from when its newest record was seen: its wall clock, or ours, may be an hour off.
+    """
     if job.head is None or job.options.take_over:
         return
     patience_us = int(3e6 * job.pipeline.checkpoint.cadence_s)
-    told = False
-    while not job.stopping.is_set() and _may_be_alive(job, job.head, patience_us):
+    told, seen = False, job.clock.monotonic()
+    while (
+        not job.stopping.is_set()
+        and job.clock.monotonic() - seen < patience_us / 1e6
+        and _may_be_alive(job, job.head, patience_us)
+    ):
         if not told:
             writer = job.head.writer
             message = (
@@ -167,6 +177,7 @@ def wait_for_other_writer(job: Job) -> None:
         job.clock.sleep(0.2)
         if job.log.epochs_after(job.head.epoch):
             load(job)
+            seen = job.clock.monotonic()
 
 
 def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:

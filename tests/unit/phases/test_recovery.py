@@ -58,6 +58,21 @@ def test_a_second_run_adds_nothing_twice(tmp_path):
     assert results(tmp_path) == RIGHT
 
 
+def test_windows_that_an_earlier_run_left_open_are_closed_although_there_is_nothing_to_read(tmp_path):
+    grow(tmp_path, len(STREAM))
+    assert results(tmp_path) != RIGHT
+
+    closing = grow(tmp_path, len(STREAM), TO_THE_END)
+    again = grow(tmp_path, len(STREAM), TO_THE_END)
+
+    assert results(tmp_path) == RIGHT
+    assert (closing.balance.read, closing.epochs, again.epochs) == (0, 1, 0)
+    old = rows(("a", 88, 1.0))
+    start(pipeline(tmp_path, [*STREAM, *old]), TO_THE_END).result()
+    assert results(tmp_path) == RIGHT, "a window has one first result"
+    assert places(tmp_path, "late") == [(0, len(STREAM), "behind_clock")]
+
+
 def test_the_records_form_a_chain_from_open_to_close(tmp_path):
     grow(tmp_path, 20)
     grow(tmp_path, 40)
