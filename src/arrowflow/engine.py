@@ -55,7 +55,7 @@ def run(job: Job) -> Finished:
     if job.options.dry_run:
         return rehearse(job)
     totals = Totals()
-    while True:
+    while not job.stopping.is_set():
         for manifest in attempt(job, step):
             totals.add(job, manifest)
             job.observer.notice(Committed(manifest))
