@@ -55,10 +55,12 @@ def run(job: Job) -> Finished:
     if job.options.dry_run:
         return rehearse(job)
     totals = Totals()
-    while not is_over(job, totals):
+    while True:
         for manifest in attempt(job, step):
             totals.add(job, manifest)
             job.observer.notice(Committed(manifest))
+        if is_over(job, totals):
+            break
     close_log(job)
     finished = totals.finished(job)
     job.observer.notice(finished)

@@ -195,13 +195,15 @@ class Folded:
 class Closed:
     """Result rows of windows that closed, and how many folded rows left the state with them.
 
-    `floors` asks the engine to raise the floors of partitions (windows closed other than by the watermark).
+    For windows closed other than by the watermark, `floors` holds where the floors of the partitions that fed them
+    must rise to, and `reach_us` the largest ``end + allowed lateness`` of them all.
     """
 
     table: pa.Table
     folded_rows: int
     windows: int
     floors: Mapping[SourcePartition, int] = field(default_factory=dict)
+    reach_us: int = MIN_US
 
 
 # ---- the record of one epoch ------------------------------------------------------------------------------

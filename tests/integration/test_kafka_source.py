@@ -276,6 +276,19 @@ def test_two_topics_keep_their_records_apart(topics, open_source, name):
     assert [row.value for row in found[part_of(f"{name}-b")]] == [b"b%d" % number for number in range(20)]
 
 
+def test_rows_consumed_by_a_read_that_failed_are_read_again(topics, open_source, name, monkeypatch):
+    topics.create_topic(name)
+    topics.produce(name, values(b"v", 20))
+    source = open_source(name)
+    part = part_of(name)
+    with monkeypatch.context() as patch:
+        patch.setattr(source, "_reached", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            source.read({part: 0}, Bounds(rows=10, seconds=5.0))
+
+    assert [row.offset for row in read_to_end(source, {part: 0})[part]] == list(range(20))
+
+
 # ---- sizes --------------------------------------------------------------------------------------------------
 
 

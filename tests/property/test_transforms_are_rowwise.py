@@ -156,10 +156,25 @@ def test_an_expression_means_what_it_means_in_sql(rows, both):
     assert list(map(repr, mine)) == list(map(repr, expected)), (ours, theirs)
 
 
-@given(rows=ROWS, both=expressions("boolean", 2), cut=st.integers(0, 8))
+@given(rows=ROWS, both=ANY, cut=st.integers(0, 8))
 @example(rows=[dict.fromkeys(VALUES)] * 3, both=("(0 > greatest(i, 0))", ""), cut=0)
+@example(rows=[{**dict.fromkeys(VALUES), "f": value} for value in (10.0, 0.3, -0.0)], both=("f / 3 + 0.0", ""), cut=1)
 @settings(max_examples=60, deadline=None)
-def test_cutting_a_batch_changes_nothing(rows, both, cut):
+def test_cutting_a_batch_changes_no_bit_of_a_derived_column(rows, both, cut):
+    table, derive = table_of(rows), Derive({"x": both[0]})
+
+    whole, _ = derive.apply(table)
+    halves = [derive.apply(table.slice(0, cut))[0], derive.apply(table.slice(cut))[0]]
+    singles = [derive.apply(table.slice(row, 1))[0] for row in range(table.num_rows)]
+
+    assert repr(pa.concat_tables(halves).column("x").to_pylist()) == repr(whole.column("x").to_pylist())
+    assert repr(pa.concat_tables(singles).column("x").to_pylist()) == repr(whole.column("x").to_pylist())
+    assert whole.schema == derive.output_schema(SCHEMA)
+
+
+@given(rows=ROWS, both=expressions("boolean", 2), cut=st.integers(0, 8))
+@settings(max_examples=30, deadline=None)
+def test_cutting_a_batch_changes_nothing_that_is_kept(rows, both, cut):
     table, keep = table_of(rows), Filter(both[0])
 
     whole, mask = keep.apply(table)

@@ -72,6 +72,9 @@ class DealtSource:
             pa.array([record.value for record in records], pa.binary()),
         )
 
+    def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
+        """There are no leaders here."""
+
     def acknowledge(self, positions: Mapping[SourcePartition, int], note: str) -> None:
         """Nobody watches the lag of a test."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -54,16 +55,14 @@ class ZoneOffsets:
     def at(self, us: I64) -> I64:
         """Return the offset (int64[n], microseconds) at each instant."""
         us = np.clip(us, FIRST_US, LAST_US)
-        offset = self.offset_us[np.searchsorted(self.at_us, us, side="right") - 1]
-        if not self.ruled:
-            return offset
-        ruled = np.flatnonzero(us >= self.at_us[-1])
-        years = _year(us[ruled])
-        for year in np.unique(years):
-            at, values = self._rule_year(int(year))
-            rows = ruled[years == year]
-            offset[rows] = values[np.searchsorted(at, us[rows], side="right") - 1]
-        return offset
+        at, offset = [self.at_us], [self.offset_us]
+        if self.ruled:
+            for year in np.unique(_year(us[us >= self.at_us[-1]])):  # ascending, so the periods are too
+                rule = self._rule_year(int(year))
+                at.append(rule[0])
+                offset.append(rule[1])
+        found: I64 = np.concatenate(offset)[np.searchsorted(np.concatenate(at), us, side="right") - 1]
+        return found
 
     def instant(self, civil_us: I64) -> I64:
         """Return the first instant whose local time is at or after each civil time.
@@ -119,11 +118,12 @@ class ZoneOffsets:
         start = max(_year_start(year), int(self.at_us[-1]))
         stop = min(_year_start(year + 1), LAST_US - DAY_US)
         at, offset = [start], [_offset_us(self.zone, start)]
-        days = [*range(start, stop, DAY_US), stop] if start < stop else []
-        for instant in days[1:]:
+        # A yearly rule (RFC 8536, section 3.3) changes the clock twice a year, months apart: a look a week finds both.
+        weeks = [*range(start, stop, 7 * DAY_US), stop] if start < stop else []
+        for before, instant in pairwise(weeks):
             here = _offset_us(self.zone, instant)
             if here != offset[-1]:
-                at.append(_bisect(self.zone, instant - DAY_US, instant, offset[-1]))
+                at.append(_bisect(self.zone, before, instant, offset[-1]))
                 offset.append(here)
         return np.array(at, np.int64), np.array(offset, np.int64)
 

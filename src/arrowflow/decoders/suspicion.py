@@ -11,6 +11,7 @@ from arrowflow.decoders.grammar import Limits
 from arrowflow.decoders.layout import U8, layout
 from arrowflow.types import I64, Bool
 
+_BLOCK: Final = 64
 _SHORTEST_MEMBER: Final = len('"":0,')
 
 
@@ -27,13 +28,24 @@ def suspects(values: pa.Array[Any], limits: Limits) -> Bool:
 
 
 def _invalid_utf8(values: pa.Array[Any]) -> Bool:
-    """Arrow checks each value for itself and tells only that one is wrong; then they are tried one by one."""
+    """Arrow checks each value for itself and tells only that one is wrong: then blocks are tried, then their values."""
+    invalid: Bool = np.zeros(len(values), np.bool_)
+    if _all_utf8(values):
+        return invalid
+    for low in range(0, len(values), _BLOCK):
+        block = values.slice(low, _BLOCK)
+        if not _all_utf8(block):
+            texts: list[Any] = block.to_pylist()
+            invalid[low : low + len(block)] = [not _is_utf8(text) for text in texts]
+    return invalid
+
+
+def _all_utf8(values: pa.Array[Any]) -> bool:
     try:
         values.cast(pa.string())
     except pa.ArrowInvalid:
-        texts: list[Any] = values.to_pylist()
-        return np.array([not _is_utf8(text) for text in texts], np.bool_)
-    return np.zeros(len(values), np.bool_)
+        return False
+    return True
 
 
 def _is_utf8(text: bytes) -> bool:

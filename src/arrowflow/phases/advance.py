@@ -80,10 +80,7 @@ def replay_closings(job: Job, draft: Draft, manifest: Manifest) -> None:
 
 
 def _floors(draft: Draft, closed: Closed, *, everywhere: bool) -> Mapping[SourcePartition, int]:
-    if not everywhere:
-        return closed.floors
-    highest = max(closed.floors.values(), default=MIN_US)
-    return dict.fromkeys(draft.clocks, highest)
+    return dict.fromkeys(draft.clocks, closed.reach_us) if everywhere else closed.floors
 
 
 def clock_values(job: Job, draft: Draft) -> dict[SourcePartition, int]:

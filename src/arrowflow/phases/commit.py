@@ -15,7 +15,9 @@ from arrowflow.types import (
     Input,
     Manifest,
     OperatorState,
+    PartitionClock,
     RecordKind,
+    SourcePartition,
     StagedFile,
     Wakeup,
 )
@@ -74,19 +76,30 @@ def check(job: Job, manifest: Manifest) -> None:
 
 
 def adopt(job: Job, manifest: Manifest) -> None:
-    """Make `manifest` the position of this run."""
+    """Make `manifest` the position of this run; partitions it does not know yet stay as they joined."""
     job.head = manifest
-    job.positions = {part.source_partition: part.stop for part in manifest.inputs} | {
-        part: low for part, low in job.positions.items() if part not in _parts(manifest)
-    }
-    job.clocks = {part.source_partition: part.clock for part in manifest.inputs} | {
-        part: clock for part, clock in job.clocks.items() if part not in _parts(manifest)
-    }
+    for part in manifest.inputs:
+        job.positions[part.source_partition] = part.stop
+        job.clocks[part.source_partition] = part.clock
+        job.leader_epoch[part.source_partition] = part.leader_epoch
     job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
 
 
-def _parts(manifest: Manifest) -> set[tuple[str, str, int]]:
-    return {part.source_partition for part in manifest.inputs}
+def standing(job: Job, clocks: Mapping[SourcePartition, PartitionClock]) -> list[Input]:
+    """Inputs of a record that reads nothing: where every partition stands, with the clocks given."""
+    return [
+        Input(
+            source=part.source,
+            topic=part.topic,
+            partition=part.partition,
+            topic_id=job.identity.topic_ids.get(part.topic),
+            leader_epoch=job.leader_epoch.get(part, -1),
+            start=position,
+            stop=position,
+            clock=clocks[part],
+        )
+        for part, position in sorted(job.positions.items())
+    ]
 
 
 def record(

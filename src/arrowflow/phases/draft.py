@@ -113,6 +113,7 @@ def begin(job: Job, number: int | None = None, time_us: int | None = None) -> Dr
         start=dict(job.positions),
         positions=dict(job.positions),
         clocks=dict(job.clocks),
+        leader_epoch=dict(job.leader_epoch),
         watermark_us=job.watermark_us,
         rows_before=job.operator.folded_rows,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from arrowflow.events import Finished
-from arrowflow.phases.commit import adopt, record
+from arrowflow.phases.commit import adopt, record, standing
 from arrowflow.phases.job import Job
-from arrowflow.types import Balance, Input, Manifest
+from arrowflow.types import Balance, Manifest
 
 
 @dataclass(slots=True)
@@ -43,24 +43,12 @@ def close_log(job: Job) -> None:
     """Write the closing record: everything is published, nobody needs to wait for this writer."""
     if job.head is None:
         return
-    inputs = [
-        Input(
-            source=part.source,
-            topic=part.topic,
-            partition=part.partition,
-            topic_id=job.identity.topic_ids.get(part.topic),
-            start=position,
-            stop=position,
-            clock=job.clocks[part],
-        )
-        for part, position in sorted(job.positions.items())
-    ]
     closing = record(
         job,
         "close",
         job.head.epoch + 1,
         time_us=job.clock.now_us(),
-        inputs=inputs,
+        inputs=standing(job, job.clocks),
         watermark_us=job.watermark_us,
         state=job.head.state,
     )

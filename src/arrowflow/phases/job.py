@@ -51,6 +51,7 @@ class Job:
     incarnation: str = ""
     positions: dict[SourcePartition, int] = field(default_factory=dict)
     clocks: dict[SourcePartition, PartitionClock] = field(default_factory=dict)
+    leader_epoch: dict[SourcePartition, int] = field(default_factory=dict)
     watermark_us: int = MIN_US
     identity: SourceIdentity = field(default_factory=SourceIdentity)
     seen: Discovery | None = None

@@ -10,14 +10,14 @@ import msgspec
 
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
 from arrowflow.events import Notice, Started
-from arrowflow.phases.commit import adopt, record
+from arrowflow.phases.commit import adopt, record, standing
 from arrowflow.phases.fingerprint import refuse_other_query
 from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
 from arrowflow.phases.rebuild import rebuild_state
 from arrowflow.phases.snapshots import restore_state
-from arrowflow.types import MIN_US, Input, Manifest, PartitionClock, SourcePartition
+from arrowflow.types import MIN_US, Manifest, PartitionClock, SourcePartition
 from arrowflow.windows.clocks import raise_floor
 
 _TAKE_OVER_ROUNDS = 20
@@ -50,6 +50,7 @@ def recover(job: Job) -> None:
                 raise
             job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
     restore(job)
+    job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
@@ -189,19 +190,7 @@ def take_over(job: Job) -> None:
     job.failpoints.hit("open.before")
     epoch = 0 if job.head is None else job.head.epoch + 1
     job.writer = msgspec.structs.replace(job.writer, fence=epoch)
-    clocks = raised_floors(job)
-    inputs = [
-        Input(
-            source=part.source,
-            topic=part.topic,
-            partition=part.partition,
-            topic_id=job.identity.topic_ids.get(part.topic),
-            start=position,
-            stop=position,
-            clock=clocks[part],
-        )
-        for part, position in sorted(job.positions.items())
-    ]
+    inputs = standing(job, raised_floors(job))
     state = {} if job.head is None else job.head.state
     opened = record(
         job, "open", epoch, time_us=job.clock.now_us(), inputs=inputs, watermark_us=job.watermark_us, state=state

@@ -85,7 +85,7 @@ class _Compiler:
             raise refusal(self.text, node.at, f"{name}: {error}") from error
         if result.size > MAX_SIZE:
             raise refusal(self.text, node.at, "the expression grows too large; derive a column for a part of it")
-        return result
+        return _folded(result) if all(arg.is_literal for arg in args) else result
 
     def builder(self, call: Call) -> functions.Builder:
         if call.name in FUNCTIONS:
@@ -103,6 +103,16 @@ class _Compiler:
         if count > 1:
             raise refusal(self.text, node.at, f"column {node.name!r} is there {count} times")
         return Typed(pl.col(position(self.schema, node.name)), kind_of(self.schema.field(node.name).type))
+
+
+def _folded(result: Typed) -> Typed:
+    """Compute what depends on no column now, so that at run time every operator has a column under it."""
+    if result.kind == "null":
+        return result
+    value = pl.select(result.expr).item()
+    expr = pl.lit(value, dtype=PHYSICAL[result.kind])
+    written = Instant(value) if result.kind == "timestamp" and value is not None else value
+    return Typed(expr, result.kind, literal=written, is_literal=True)
 
 
 def _literal(node: Literal) -> Typed:

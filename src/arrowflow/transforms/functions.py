@@ -10,8 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from arrowflow.errors import ConfigError
 from arrowflow.transforms.kinds import PHYSICAL, Kind
@@ -31,6 +34,7 @@ class Typed:
 
 
 Builder = Callable[[Sequence[Typed]], Typed]
+Operation = Callable[["pa.Array[Any]", "pa.Array[Any]"], "pa.Array[Any]"]
 
 
 # ---- kinds ------------------------------------------------------------------------------------------------
@@ -81,13 +85,30 @@ def _narrow(expr: pl.Expr) -> pl.Expr:
     return expr.cast(pl.Int64, strict=False)  # null where 64 bits do not hold it
 
 
-def _arithmetic(operation: Callable[[pl.Expr, pl.Expr], pl.Expr]) -> Builder:
+def _ieee(operation: Operation, left: pl.Expr, right: pl.Expr) -> pl.Expr:
+    """Float arithmetic by Arrow, whose kernels do the same for one row as for many.
+
+    Polars 2.1 divides a column by a scalar as a product with the reciprocal, and turns ``0.0 - x`` into ``-x``;
+    for a batch of one row it does neither. ``v / 3.0`` then has another last bit in one row out of three,
+    depending on how the stream was cut.
+    """
+
+    def run(parts: Sequence[pl.Series]) -> pl.Series:
+        lengths = {len(part) for part in parts}
+        height = 0 if 0 in lengths else max(lengths)
+        arrays = [part if len(part) == height else part.new_from_index(0, height) for part in parts]
+        return pl.Series(values=operation(*(array.to_arrow() for array in arrays)), dtype=pl.Float64)
+
+    return pl.map_batches([left, right], run, return_dtype=pl.Float64)
+
+
+def _arithmetic(of_integers: Callable[[pl.Expr, pl.Expr], pl.Expr], of_floats: Operation) -> Builder:
     def build(args: Sequence[Typed]) -> Typed:
         kind = _number(args)
         left, right = (coerced(arg, kind) for arg in args)
         if kind == "float":
-            return Typed(operation(left, right), kind, _size(args))
-        return Typed(_narrow(operation(_wide(left), _wide(right))), kind, _size(args))
+            return Typed(_ieee(of_floats, left, right), kind, _size(args))
+        return Typed(_narrow(of_integers(_wide(left), _wide(right))), kind, _size(args))
 
     return build
 
@@ -109,7 +130,7 @@ def _negate(args: Sequence[Typed]) -> Typed:
 def _divide(args: Sequence[Typed]) -> Typed:
     _number(args)
     left, right = (coerced(arg, "float") for arg in args)
-    return Typed(pl.when(right != 0.0).then(left / right), "float", _size(args, 2))
+    return Typed(pl.when(right != 0.0).then(_ieee(pc.divide, left, right)), "float", _size(args, 2))
 
 
 def _truncated(*, remainder: bool) -> Builder:
@@ -328,9 +349,9 @@ def _wall(expr: pl.Expr) -> pl.Expr:
 
 
 FUNCTIONS: dict[str, Builder] = {
-    "+": _arithmetic(lambda left, right: left + right),
-    "-": _arithmetic(lambda left, right: left - right),
-    "*": _arithmetic(lambda left, right: left * right),
+    "+": _arithmetic(lambda left, right: left + right, pc.add),
+    "-": _arithmetic(lambda left, right: left - right, pc.subtract),
+    "*": _arithmetic(lambda left, right: left * right, pc.multiply),
     "/": _divide,
     "%": _truncated(remainder=True),
     "unary -": _negate,

@@ -4,6 +4,7 @@ Start with `spec` (what a user describes), then `operator` (the rules), then `st
 
 spec        descriptions with a `build`; loads neither numba nor kernels
 plan        a description checked against a schema
+functions   names, types and families of the aggregates
 clocks      partition clocks and the watermark
 operator    fold, close, restore: the rules
 passing     the operator of a pipeline without a window

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import I64, Bool
-from arrowflow.windows.aggregates.functions import is_float
 from arrowflow.windows.arrays import Array, nulls, ready
+from arrowflow.windows.functions import is_float
 
 
 class Columns:

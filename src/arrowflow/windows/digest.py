@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import Bool
-from arrowflow.windows.aggregates.functions import is_text
 from arrowflow.windows.arrays import U64, Array, ready, words_of
 from arrowflow.windows.columns import bits_of, valid_of, whole
+from arrowflow.windows.functions import is_text
 from arrowflow.windows.kernels.digests import hash_strings
 
 _STEP = 0x9E3779B97F4A7C15

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.errors import ConfigError, PromiseBroken
+from arrowflow.errors import ConfigError, PromiseBroken, StateRefused
 from arrowflow.types import (
     I64,
     MIN_US,
@@ -96,8 +96,9 @@ class WindowOperator:
                 "every window waits for all partitions; use idle_timeout there"
             )
         floors = self._floors(slots)
+        reach = self._latest(self._state.end_us.values[slots])
         closed = self._give_out(slots, label)
-        return Closed(closed.table, closed.folded_rows, closed.windows, floors)
+        return Closed(closed.table, closed.folded_rows, closed.windows, floors, reach)
 
     def delta(self) -> pa.Table:
         return self._state.take_delta()
@@ -106,11 +107,18 @@ class WindowOperator:
         return self._state.dump(self._state.slots)
 
     def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
-        """Start over from a snapshot and its deltas; raises `StateRefused` naming every difference in schema."""
+        """Start over from a snapshot and its deltas.
+
+        Raises
+        ------
+        StateRefused
+            Naming every difference in schema, or the open windows whose bounds have moved.
+        """
         state = State(self._plan, self._kind)
         for table in [*([] if full is None else [full]), *deltas]:
             state.load(table)
         state.settle()
+        self._refuse_moved(state)
         self._state = state
 
     def digest(self) -> str:
@@ -123,6 +131,25 @@ class WindowOperator:
     @property
     def folded_rows(self) -> int:
         return int(self._state.rows.values[self._state.slots].sum())
+
+    def _refuse_moved(self, state: State) -> None:
+        """Refuse open windows that today's rules would bound otherwise: their rows would end up in two windows.
+
+        New time zone data may move boundaries; windows not yet begun may move freely.
+        """
+        slots = state.slots
+        start, end = state.start_us[slots], state.end_us.values[slots]
+        keys = state.key_columns(slots)
+        now = self._kind.assign(start, state.keys.parts(keys), state.keys)
+        moved = np.flatnonzero((now.start_us != start) | (now.end_us != end))
+        if len(moved):
+            row = int(moved[0])
+            name = tuple(column[row].as_py() for column in keys)
+            raise StateRefused(
+                f"{len(moved)} open windows were recorded with other bounds than the calendar gives now: key {name}, "
+                f"recorded [{start[row]}, {end[row]}) µs, now [{now.start_us[row]}, {now.end_us[row]}) µs. "
+                "Were time zone data changed? Run with the version the newest record names until these windows have closed"
+            )
 
     def _reach(self, clock_us: int) -> int:
         """The largest window end that `clock_us` closes, kept inside int64."""
@@ -155,8 +182,12 @@ class WindowOperator:
         for number, partition in enumerate(self._state.feeders.all):
             fed = ends if self._plan.scope == "pipeline" else ends[feeders == number]
             if len(fed):
-                floors[partition] = min(_MAX_US, int(fed.max()) + self._plan.allowed_lateness_us)
+                floors[partition] = self._latest(fed)
         return floors
+
+    def _latest(self, ends: I64) -> int:
+        """The clock at which the last of windows with these ends takes no more rows, kept inside int64."""
+        return min(_MAX_US, int(ends.max()) + self._plan.allowed_lateness_us) if len(ends) else MIN_US
 
     def _give_out(self, slots: I64, label: str) -> Closed:
         """Finish panes into result rows, ordered by window start and keys, and take them out of the state."""

@@ -13,8 +13,8 @@ import pyarrow as pa
 from arrowflow.errors import ConfigError
 from arrowflow.protocols import Calendar
 from arrowflow.types import RESERVED
-from arrowflow.windows.aggregates.functions import FUNCTIONS, Family, is_float, is_known, is_text
 from arrowflow.windows.arrays import Field
+from arrowflow.windows.functions import FUNCTIONS, Family, is_float, is_known, is_text
 
 STATE_VERSION = "1"
 CLOSED_BY = "__af_closed_by"

@@ -254,3 +254,17 @@ def test_a_record_written_over_a_taken_number_names_the_winner(tmp_path):
     log.append(msgspec.structs.replace(following, writer=theirs))
     with pytest.raises(Fenced, match="elsewhere"):
         log.append(following)
+
+
+def test_windows_closed_at_the_end_of_input_right_after_a_restart_get_no_second_first_result(tmp_path):
+    """The run that closes them has folded nothing itself: the floors must come from the windows, not from memory."""
+    grow(tmp_path, 20)
+    grow(tmp_path, 20, TO_THE_END)
+    closed = results(tmp_path)
+    last = max(start for _, start, *_ in closed)
+
+    job = pipeline(tmp_path, [*STREAM[:20], *rows(("a", last + 1, 5.0), ("a", last + 11, 5.0))])
+    start(job, TO_THE_END).result()
+
+    assert places(tmp_path, "late") == [(0, 20, "behind_clock")]
+    assert [row for row in results(tmp_path) if row[1] <= last] == closed

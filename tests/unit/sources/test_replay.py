@@ -207,6 +207,15 @@ def test_bare_lines_are_values_with_line_numbers_and_no_time(tmp_path):
     ]
 
 
+def test_line_numbers_go_on_over_a_long_file(tmp_path):
+    write(tmp_path, "a.ndjson", *(f"{number}\n" for number in range(25_000)))
+    source = opened(tmp_path, topic="t", envelope=False)
+
+    rows = read_to_end(source, {PART: 9_990})[PART]
+
+    assert [(row.offset, row.value) for row in rows] == [(number, b"%d" % number) for number in range(9_990, 25_000)]
+
+
 def test_without_an_envelope_a_partition_is_known_by_its_file(tmp_path):
     write(tmp_path, "a.ndjson", "1\n")
     write(tmp_path, "b.ndjson", "2\n")

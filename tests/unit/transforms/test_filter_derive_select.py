@@ -333,6 +333,44 @@ def _refuses_13(series):
     return series > 0
 
 
+def test_logic_has_three_values():
+    table = rows(good=[True, True, True, False, False, None], units=[1, 0, None, 1, None, None])
+    both, either = "good AND units = 1", "good OR units = 1"
+
+    made = Derive({"both": both, "neither": f"NOT ({either})", "either": either, "not_both": f"NOT ({both})"}).apply(
+        table
+    )[0]
+
+    assert made.column("both").to_pylist() == [True, False, None, False, False, None]
+    assert made.column("not_both").to_pylist() == [False, True, None, True, True, None]
+    assert made.column("either").to_pylist() == [True, True, True, True, None, None]
+    assert made.column("neither").to_pylist() == [False, False, False, False, None, None]
+
+
+@pytest.mark.parametrize(
+    ("expression", "judge"),
+    [
+        ("rate / 3", lambda x: x / 3.0),
+        ("100 / rate", lambda x: 100.0 / x if x else None),
+        ("rate / 0.1", lambda x: x / 0.1),
+        ("rate + 0.0", lambda x: x + 0.0),
+        ("0.0 - rate", lambda x: 0.0 - x),
+        ("rate - -0.0", lambda x: x - -0.0),
+        ("rate * -1.0", lambda x: x * -1.0),
+        ("rate / greatest(small, 3)", lambda x: x / 3.0),  # all small are null: a scalar in disguise
+    ],
+)
+def test_float_arithmetic_has_the_same_bits_in_a_batch_and_alone(expression, judge):
+    values = [0.0, -0.0, 1e308, 5e-324, *(number / 7 - 30 for number in range(400))]
+    derive = Derive({"x": expression})
+
+    whole = derive.apply(rows(rate=values))[0].column("x").to_pylist()
+    alone = [derive.apply(rows(rate=[each]))[0].column("x").to_pylist()[0] for each in values[:40]]
+
+    assert list(map(repr, whole)) == [repr(judge(each)) for each in values]
+    assert list(map(repr, alone)) == list(map(repr, whole[:40]))
+
+
 # ---- what expressions may not say -------------------------------------------------------------------------------------
 
 
@@ -377,6 +415,7 @@ def _refuses_13(series):
         (r"plant LIKE 'a\%'", "LIKE has no escape character"),
         ("units IN (1, NULL)", "none of them NULL"),
         ("units IN (small)", "a list of written values"),
+        ("units IN (1 + 1, NULL)", "none of them NULL"),
         ("units IN ()", "takes 2 to 1000 arguments"),
         ("round(rate, units) = 1", "decimals must be written"),
         ("substr(plant, 0) = ''", "start (from 1)"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -79,16 +81,24 @@ def test_a_window_that_does_not_fit_into_int64_is_a_dead_letter(event):
 
 
 @pytest.mark.parametrize(
-    ("origin", "start"), [(0, 20), (3, 23), (-7, 23), (33, 23), (2**63 - 1, 27), (-(2**63 - 1), 23)]
+    ("event", "origin", "start"),
+    [
+        (29, 0, 20),
+        (29, 3, 23),
+        (22, 3, 13),
+        (29, -7, 23),
+        (22, -7, 13),
+        (29, 33, 23),
+        (29, MAX_US, 27),
+        (26, MAX_US, 17),
+    ],
 )
-def test_the_origin_moves_every_window(origin, start):
+def test_the_origin_moves_every_window(event, origin, start):
     operator = spec(origin=origin).build(SCHEMA)
-    operator.fold(batch_of([row(29)], SCHEMA, ("k",), np.array([MIN_US])))
+    operator.fold(batch_of([row(event)], SCHEMA, ("k",), np.array([MIN_US])))
 
     (held,) = operator.snapshot().to_pylist()
-    assert (held["window_start_us"] - origin) % 10 == 0
-    assert held["window_start_us"] <= 29 < held["window_end_us"]
-    assert held["window_start_us"] == start
+    assert (held["window_start_us"], held["window_end_us"]) == (start, start + 10)
 
 
 def test_results_are_ordered_by_window_and_key_with_null_apart_from_empty():
@@ -392,6 +402,31 @@ def test_wild_event_times_ask_a_calendar_for_their_own_surroundings_only():
     assert len(asked) == 2
     assert max(asked) < 70 * DAY
     assert [each["n"] for each in drive.finish().results] == [4, 1]
+
+
+def test_an_instant_at_the_edge_of_what_is_known_of_a_calendar_is_asked_for():
+    edge = 2**42
+    windows = {"a": [Window(at * edge // 8, (at + 1) * edge // 8, "T1", at) for at in range(-40, 80)]}
+    drive = Drive(shifts(windows=windows), SCHEMA, edge * 10)
+    drive.fold([row(5)])
+    drive.fold([row(edge)])
+
+    assert [each["window_start"] for each in drive.finish().results] == [0, edge]
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("unit", ["shift", "day"])
+def test_a_window_over_the_edge_of_a_question_is_whole_even_if_the_calendar_cuts_its_answer(unit, clip):
+    edge, half, short = 2**42, 2**38, 2**34
+    starts = [*range(-2 * edge, edge - half + 1, short), *range(edge + half, 5 * edge, short)]
+    windows = [Window(start, end, "T1", day) for day, (start, end) in enumerate(pairwise(starts))]
+    spec_ = WindowSpec(CalendarWindow(PlainCalendar({"a": windows}, clip), "k", unit), ("k",), N)
+    drive = Drive(spec_, SCHEMA, edge * 10)
+    drive.fold([row(edge - 5), row(edge + 5)])
+
+    found = [(each["window_start"], each["window_end"], each["n"]) for each in drive.finish().results]
+
+    assert found == [(edge - half, edge + half, 2)]
 
 
 @pytest.mark.parametrize("event", [MIN_US, -62_135_596_800_000_000, 253_402_300_799_999_999, MAX_US])

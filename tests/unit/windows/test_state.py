@@ -257,7 +257,12 @@ def test_a_long_run_keeps_no_trace_of_keys_and_windows_that_are_gone():
     spec = WindowSpec(Tumbling(10), ("k", "i"), (Aggregate("n", "count"), Aggregate("x", "sum", "x")), 0, "partition")
     drive = Drive(spec, SCHEMA)
     for epoch in range(12):
-        drive.fold([Row("t", 0, 1000 * epoch + i, 10 * epoch, (f"{epoch}-{i}", i % 3), {"x": 0.5}) for i in range(600)])
+        drive.fold(
+            [
+                Row("t", 0, 1000 * epoch + i, 10 * epoch, (f"{epoch}-{i}", i % 3), {"x": epoch + i / 1024})
+                for i in range(600)
+            ]
+        )
         drive.close()
         assert drive.operator.open_windows == 600
     state = drive.operator._state
@@ -266,8 +271,9 @@ def test_a_long_run_keeps_no_trace_of_keys_and_windows_that_are_gone():
     assert len(state.rows.values) < 4000
     results = drive.finish().results
     assert len(results) == 12 * 600
-    assert {(each["n"], each["x"]) for each in results} == {(1, 0.5)}
-    assert len({(each["k"], each["i"], each["window_start"]) for each in results}) == 12 * 600
+    assert {(each["k"], each["i"], each["window_start"], each["n"], each["x"]) for each in results} == {
+        (f"{epoch}-{i}", i % 3, 10 * epoch, 1, epoch + i / 1024) for epoch in range(12) for i in range(600)
+    }
 
 
 @settings(deadline=None)

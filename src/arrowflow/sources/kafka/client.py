@@ -18,7 +18,7 @@ from arrowflow.sources.gathering import Gathering
 from arrowflow.sources.kafka.cluster import Cluster, loss_message
 from arrowflow.sources.kafka.columns import columns, runs
 from arrowflow.sources.kafka.embedded import EmbeddedBroker
-from arrowflow.sources.kafka.spec import KafkaSpec
+from arrowflow.sources.kafka.subscription import Subscription
 from arrowflow.sources.kafka.translate import CORRUPT, OUT_OF_RANGE, Complaints, error_of, translated, truncated
 from arrowflow.types import Bounds, Discovery, Fetched, OffsetRange, SourcePartition
 
@@ -38,7 +38,7 @@ class KafkaSource:
     ----------
     name : str
         The source's name in the pipeline.
-    spec : KafkaSpec
+    wanted : Subscription
         What to read and how to connect.
     context : RunContext
         Of the run it belongs to.
@@ -46,14 +46,14 @@ class KafkaSource:
         A local broker that lives and ends with this source.
     """
 
-    def __init__(self, name: str, spec: KafkaSpec, context: RunContext, broker: EmbeddedBroker | None = None) -> None:
+    def __init__(
+        self, name: str, wanted: Subscription, context: RunContext, broker: EmbeddedBroker | None = None
+    ) -> None:
         self.name = name
-        self._spec = spec
+        self._wanted = wanted
         self._context = context
         self._broker = broker
-        self._brokers = broker.bootstrap if broker else spec.brokers
-        self._group = spec.group or context.job
-        self._cluster = Cluster(name, spec, self._brokers)
+        self._cluster = Cluster(name, wanted)
         self._complaints = Complaints()
         self._consumer: Consumer | None = None
         self._at: dict[SourcePartition, int] = {}
@@ -70,17 +70,20 @@ class KafkaSource:
         return found if self._broker is None else replace(found, cluster_id=self._broker.cluster_id)
 
     def start_offsets(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, int]:
-        if self._spec.start == "earliest":
+        start = self._wanted.start
+        if start == "earliest":
             return self._cluster.earliest(partitions)
-        if self._spec.start == "latest":
+        if start == "latest":
             return self._cluster.latest(partitions)
-        if self._spec.start != "committed":
-            return self._cluster.at_time(partitions, self._spec.start_ms())
-        known = self._cluster.committed(partitions, self._group)
+        if start != "committed":
+            return self._cluster.at_time(partitions, start)
+        known = self._cluster.committed(partitions, self._wanted.group)
         new = [part for part in partitions if part not in known]
         if new:
             named = ", ".join(map(str, new))
-            self._notice("info", f"group {self._group!r} has no offsets for {named}: starting there at the earliest")
+            self._notice(
+                "info", f"group {self._wanted.group!r} has no offsets for {named}: starting there at the earliest"
+            )
         return {**known, **self._cluster.earliest(new)}
 
     def remember(self, leader_epoch: Mapping[SourcePartition, int]) -> None:
@@ -110,7 +113,7 @@ class KafkaSource:
     def acknowledge(self, positions: Mapping[SourcePartition, int], note: str) -> None:
         self._context.failpoints.hit("lag.before")
         try:
-            self._cluster.commit(self._group, positions, note)
+            self._cluster.commit(self._wanted.group, positions, note)
         except ArrowflowError as error:
             self._notice("warning", f"lag tools will see old offsets: {error}")
         self._context.failpoints.hit("lag.after")
@@ -162,9 +165,9 @@ class KafkaSource:
             "fetch.max.bytes": min(size, 50 * _MIB),
             "queued.max.messages.kbytes": size // 1024,
             "fetch.queue.backoff.ms": 5,
-            **self._spec.properties,
-            "bootstrap.servers": self._brokers,
-            "group.id": self._group,
+            **self._wanted.properties,
+            "bootstrap.servers": self._wanted.brokers,
+            "group.id": self._wanted.group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "auto.offset.reset": "error",
@@ -208,7 +211,7 @@ class KafkaSource:
         if not messages:
             return
         records = columns(messages)
-        for (topic, number), start, stop in runs(messages, len(self._spec.topics) == 1):
+        for (topic, number), start, stop in runs(messages, len(self._wanted.topics) == 1):
             part = SourcePartition(self.name, topic, number)
             if part in gathering.after:  # an unassigned partition's last messages may still come
                 gathering.add(part, records.slice(start, stop))
@@ -234,7 +237,7 @@ class KafkaSource:
         """Raise for an error delivered among the records, unless the broker contradicts itself."""
         part = SourcePartition(self.name, message.topic() or "", message.partition() or 0)
         wanted = message.offset()
-        place = f"{part}: offset {wanted} at {self._brokers}"
+        place = f"{part}: offset {wanted} at {self._wanted.brokers}"
         if truncated(error):
             way = f"Find out which records were lost, or accept it with `arrowflow reset --topic {part.topic} --from earliest`"
             raise DataLossError(
@@ -268,17 +271,17 @@ class KafkaSource:
         """Tell an empty topic from a cluster that is away; asks only when the client complained."""
         complaints = self._complaints
         if complaints.telling is not None:
-            raise translated(complaints.telling, f"reading from {self._brokers}", complaints)
+            raise translated(complaints.telling, f"reading from {self._wanted.brokers}", complaints)
         if complaints.last is None:
             return
         try:
-            consumer.list_topics(self._spec.topics[0], timeout=1.0)
+            consumer.list_topics(self._wanted.topics[0], timeout=1.0)
         except KafkaException as error:
             raise self._translated(error, "reading") from error
         complaints.forget()
 
     def _translated(self, error: KafkaException, doing: str) -> ArrowflowError:
-        return translated(error_of(error) or error, f"{doing} at {self._brokers}", self._complaints)
+        return translated(error_of(error) or error, f"{doing} at {self._wanted.brokers}", self._complaints)
 
     def _notice(self, level: str, message: str) -> None:
         if message not in self._noticed:

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from arrowflow.errors import DataLossError, RetryableError
 from arrowflow.sources.kafka.properties import CONNECTION
-from arrowflow.sources.kafka.spec import KafkaSpec
+from arrowflow.sources.kafka.subscription import Subscription
 from arrowflow.sources.kafka.translate import Complaints, translated
 from arrowflow.types import Discovery, PartitionInfo, SourcePartition
 
@@ -38,19 +38,19 @@ class Cluster:
     ----------
     source : str
         Name of the source in the pipeline, for the partitions returned.
-    spec : KafkaSpec
-        Topics and connection settings.
-    brokers : str
-        Bootstrap addresses, of the embedded broker too.
+    wanted : Subscription
+        Topics, addresses and connection settings.
     """
 
-    def __init__(self, source: str, spec: KafkaSpec, brokers: str) -> None:
+    def __init__(self, source: str, wanted: Subscription) -> None:
         self._source = source
-        self._topics = spec.topics
-        self._brokers = brokers
+        self._topics = wanted.topics
+        self._brokers = wanted.brokers
         self._complaints = Complaints()
-        own = {key: value for key, value in spec.properties.items() if key in CONNECTION}
-        self._admin = AdminClient({**own, "bootstrap.servers": brokers, "error_cb": self._complaints, "log_level": 0})
+        own = {key: value for key, value in wanted.properties.items() if key in CONNECTION}
+        self._admin = AdminClient(
+            {**own, "bootstrap.servers": wanted.brokers, "error_cb": self._complaints, "log_level": 0}
+        )
 
     def discover(self) -> Discovery:
         """Every partition of the topics with its ids and range; raises `DataLossError` for a missing topic."""

@@ -26,7 +26,9 @@ MARKER = "arrowflow-embedded.json"
 """Says that a folder is ours and what it holds; without it a folder that is not empty is somebody else's."""
 
 _READY_S = 20.0
-_LOCK_S = 15.0
+_GRACE_S = 60.0
+"""It saves everything it holds when it ends: 400,000 records took longer than five seconds on a busy machine."""
+_LOCK_S = 75.0
 _BROKER, _LOG, _LOCK = "broker", "broker.log", "lock"
 
 
@@ -192,7 +194,7 @@ def _launched(program: Path, home: Path, lock: int, cluster_id: str) -> Embedded
     # Its own note of who runs here: after a power cut it may name a stranger's pid. Our lock is the better proof.
     (home / _BROKER / "noida.control.json").unlink(missing_ok=True)
     options = ["--only", "kafka", "--kafka-port", str(port), "--data-dir", str(home / _BROKER)]
-    process = Tethered([str(program), "start", *options], home / _LOG, keep_open=(lock,))
+    process = Tethered([str(program), "start", *options], home / _LOG, _GRACE_S, keep_open=(lock,))
     deadline = time.monotonic() + _READY_S
     while not _listens(port):
         if not process.running or time.monotonic() > deadline:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from arrowflow.errors import ConfigError
 from arrowflow.events import Notice
 from arrowflow.protocols import RunContext, Source
 from arrowflow.sources.kafka.embedded import EmbeddedSpec
 from arrowflow.sources.kafka.properties import masked, problems
+from arrowflow.sources.kafka.subscription import Start, Subscription
 
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _STARTS = ("earliest", "latest", "committed")
@@ -97,7 +98,10 @@ class KafkaSpec:
             reason = 'fetch = "auto": columnar fetch is not built yet, so records come through the ordinary client'
             context.observer.notice(Notice("info", reason))
         broker = self.embedded.start(self.topics) if self.embedded else None
-        return KafkaSource(name, self, context, broker)
+        start: Start = cast(Start, self.start) if self.start in _STARTS else self.start_ms()
+        brokers = broker.bootstrap if broker else self.brokers
+        wanted = Subscription(brokers, self.topics, start, self.group or context.job, self.properties)
+        return KafkaSource(name, wanted, context, broker)
 
     def fingerprint(self) -> Mapping[str, object]:
         """The kind and the topics. `start` counts once, before any record; the cluster is compared by its id."""

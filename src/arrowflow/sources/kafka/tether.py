@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # The shell blocks on a pipe whose other end only the parent holds: the kernel closes it however the parent dies.
-# TERM first, so that the child may flush; KILL after about five seconds. A background job's stdin is /dev/null,
+# TERM first, so that the child may save; KILL when its grace is over. A background job's stdin is /dev/null,
 # hence the copy on descriptor 3; the shell's own output is the pipe on which it tells the child's pid.
 _LEASH = """
 log=$1
-shift
+tenths=$2
+shift 2
 exec 3<&0
 "$@" </dev/null >>"$log" 2>&1 3<&- &
 child=$!
@@ -24,7 +25,7 @@ exec >/dev/null 2>&1
   read -r word <&3
   [ "$word" = kill ] || kill -TERM "$child"
   tries=0
-  while [ "$word" != kill ] && kill -0 "$child" && [ "$tries" -lt 50 ]; do
+  while [ "$word" != kill ] && kill -0 "$child" && [ "$tries" -lt "$tenths" ]; do
     sleep 0.1
     tries=$((tries + 1))
   done
@@ -49,11 +50,13 @@ class Tethered:
         Program and arguments; no shell looks at them.
     log : Path
         Receives both output streams, appended.
+    grace_s : float
+        How long it may take to save and end after it was told to, before it is killed.
     keep_open : sequence of int
         Descriptors the child inherits, such as that of a lock it shall hold as long as it lives.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, keep_open: Sequence[int] = ()) -> None:
+    def __init__(self, command: Sequence[str], log: Path, grace_s: float = 5.0, keep_open: Sequence[int] = ()) -> None:
         import fcntl  # not on Windows, where there is no leash either
 
         # The leash uses descriptor 3 itself, so what the child keeps is numbered out of its way.
@@ -61,7 +64,7 @@ class Tethered:
         try:
             # A session of its own: Ctrl-C in a terminal is for the engine, which drains and then stops us.
             self._shell = subprocess.Popen(  # noqa: S603
-                ["/bin/sh", "-c", _LEASH, "sh", str(log), *command],
+                ["/bin/sh", "-c", _LEASH, "sh", str(log), str(int(grace_s * 10)), *command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -75,18 +78,19 @@ class Tethered:
         with self._shell.stdout as reply:
             self.pid = int(reply.readline())
         self.log = log
+        self._grace_s = grace_s
 
     @property
     def running(self) -> bool:
         return self._shell.poll() is None
 
-    def stop(self, patience: float = 10.0) -> None:
-        """Ask the child to end, wait, and insist after about five seconds; safe to call twice."""
-        self._release(b"", patience)
+    def stop(self) -> None:
+        """Ask the child to end, wait, and insist when its grace is over; safe to call twice."""
+        self._release(b"")
 
     def kill(self) -> None:
         """End the child at once, as a crash would."""
-        self._release(b"kill\n", 10.0)
+        self._release(b"kill\n")
 
     def freeze(self) -> None:
         """Stop the child's clock, like a paused virtual machine, until `thaw`."""
@@ -100,7 +104,7 @@ class Tethered:
         """The end of the log, for error messages."""
         return self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
 
-    def _release(self, word: bytes, patience: float) -> None:
+    def _release(self, word: bytes) -> None:
         pipe = self._shell.stdin
         if pipe is not None and not pipe.closed:
             try:
@@ -109,7 +113,7 @@ class Tethered:
             except BrokenPipeError:
                 pass  # the child ended by itself
         try:
-            self._shell.wait(patience)
+            self._shell.wait(2 * self._grace_s + 10)
         except subprocess.TimeoutExpired:
             os.killpg(self._shell.pid, signal.SIGKILL)
             self._shell.wait()

@@ -8,9 +8,9 @@ from arrowflow.windows.aggregates.accumulator import Accumulator
 from arrowflow.windows.aggregates.counts import ValueCount
 from arrowflow.windows.aggregates.edges import Edge
 from arrowflow.windows.aggregates.extremes import Extreme, TextExtreme
-from arrowflow.windows.aggregates.functions import is_text
 from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
 from arrowflow.windows.feeders import Feeders
+from arrowflow.windows.functions import is_text
 from arrowflow.windows.plan import PlannedAccumulator
 
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from arrowflow.types import I64
 from arrowflow.windows.aggregates.accumulator import Slice
-from arrowflow.windows.aggregates.functions import is_text
 from arrowflow.windows.arrays import Array
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
+from arrowflow.windows.functions import is_text
 from arrowflow.windows.kernels.edges import keep_edge
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.plan import PlannedAccumulator

@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from arrowflow.types import I64
 from arrowflow.windows.aggregates.accumulator import Slice
-from arrowflow.windows.aggregates.functions import is_float
 from arrowflow.windows.arrays import Array
 from arrowflow.windows.columns import array_of, bits_of, valid_of
+from arrowflow.windows.functions import is_float
 from arrowflow.windows.kernels.extremes import keep_least
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.plan import PlannedAccumulator

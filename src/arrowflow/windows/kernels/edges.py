@@ -8,24 +8,24 @@ from arrowflow.types import I64, Bool
 
 
 @njit("boolean(int64, int64, int64, int64, int64, int64, boolean)", nogil=True, cache=True)
-def beyond(
+def is_beyond(
     event_us: int, rank: int, offset: int, held_event_us: int, held_rank: int, held_offset: int, last: bool
 ) -> bool:
-    """Tell whether a row lies before the one held (after it, for `last`) by event time, partition rank and offset.
+    """Whether a place (event time, partition rank, offset) lies before the one held, or after it for `last`.
 
     Parameters
     ----------
     event_us, rank, offset : int64
-        The row's place in the order; event time in microseconds.
+        The place of a row.
     held_event_us, held_rank, held_offset : int64
-        The place of what is held.
+        The place held.
     last : bool
-        Whether later is beyond.
+        Which way to look.
 
     Returns
     -------
-    is_beyond : bool
-        False for the very same row.
+    beyond : bool
+        False for equal places.
     """
     if event_us != held_event_us:
         return (event_us > held_event_us) == last
@@ -64,7 +64,7 @@ def keep_edge(
     valid : bool[n]
         False where the value is null: nulls are never first or last.
     event_us, offset, value : int64[n]
-        Event time in microseconds, offset, and the value's bits.
+        Event time in microseconds, offset, value's bits.
     feeder : int64
         Number of the partition all rows come from.
     rank : int64[p]
@@ -83,19 +83,20 @@ def keep_edge(
 
     Notes
     -----
-    O(n). The order is total, so the order of rows never matters. Oracle: ``first`` in ``tests/oracles/windows.py``.
+    O(n); the order of rows never matters, since that of places is total.
+    Oracle: ``tests/oracles/windows.py::finish``, ``first`` and ``last``.
     """
-    moves, own = 0, rank[feeder]
+    moves = 0
     for i in range(len(slot)):
         cell = slot[i]
         if cell < 0 or not valid[i]:
             continue
         held = kept_feeder[cell]
-        if held < 0 or beyond(event_us[i], own, offset[i], kept_event_us[cell], rank[held], kept_offset[cell], last):
-            kept_value[cell] = value[i]
-            kept_event_us[cell] = event_us[i]
-            kept_feeder[cell] = feeder
-            kept_offset[cell] = offset[i]
+        if held < 0 or is_beyond(
+            event_us[i], rank[feeder], offset[i], kept_event_us[cell], rank[held], kept_offset[cell], last
+        ):
+            kept_value[cell], kept_event_us[cell] = value[i], event_us[i]
+            kept_feeder[cell], kept_offset[cell] = feeder, offset[i]
             moved[moves] = cell
             moves += 1
     return moves

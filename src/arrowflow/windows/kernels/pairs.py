@@ -47,34 +47,31 @@ def hash_pair(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @njit("uint64(uint64, uint64, int32[::1], uint64[::1], uint64[::1])", nogil=True, cache=True)
-def find_slot(left: np.uint64, right: np.uint64, index: I32, known_left: U64, known_right: U64) -> np.uint64:
-    """Find where a pair is, or where it belongs, by linear probing.
+def probe_pair(left: np.uint64, right: np.uint64, index: I32, known_left: U64, known_right: U64) -> np.uint64:
+    """Walk the hash table to the place of a pair, or to the free place where it belongs.
 
     Parameters
     ----------
     left, right : uint64
         The pair.
-    index : int32[s]
-        The hash table: a number, or -1 where free; `s` is a power of two and some slot is free.
-    known_left, known_right : uint64[c]
-        Pairs by number.
+    index, known_left, known_right : int32[s], uint64[c], uint64[c]
+        As in `intern_pairs`.
 
     Returns
     -------
     at : uint64
-        The slot that holds the pair's number, or the free one it belongs in.
+        Place in `index`.
     """
     mask = np.uint64(len(index) - 1)
     at: np.uint64 = hash_pair(left, right) & mask
-    number = index[at]
-    while number >= 0 and not (known_left[number] == left and known_right[number] == right):
+    while index[at] >= 0 and not (known_left[index[at]] == left and known_right[index[at]] == right):
         at = (at + _ONE) & mask
-        number = index[at]
     return at
 
 
 @njit(
-    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], uint64[::1], uint64[::1], int64[::1], int64)",
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], uint64[::1],"
+    " uint64[::1], int64[::1], int64)",
     nogil=True,
     cache=True,
 )
@@ -113,30 +110,25 @@ def intern_pairs(
 
     Returns
     -------
-    row : int64
-        First row not done: n when all are, less when the table must grow before it.
-    used : int64
-        How many pairs are known now.
+    row, used : int64
+        First row not done (n when all are, less when the table must grow), and how many pairs are known now.
 
     Notes
     -----
-    O(n) expected: at most half of the slots are taken, so a probe always ends. Oracle: a dict.
+    O(n) expected: at most half of the table is taken, so a probe always ends. Oracle: a dict.
     """
     for i in range(begin, len(left)):
+        identity[i] = -1
         if fate[i] != 0:
-            identity[i] = -1
             continue
-        at = find_slot(left[i], right[i], index, known_left, known_right)
-        number = index[at]
-        if number < 0:
+        at = probe_pair(left[i], right[i], index, known_left, known_right)
+        if index[at] < 0:
             if used == len(known_left):
                 return i, used
-            index[at] = number = used
-            known_left[number] = left[i]
-            known_right[number] = right[i]
-            born[number] = i
+            index[at] = used
+            known_left[used], known_right[used], born[used] = left[i], right[i], i
             used += 1
-        identity[i] = number
+        identity[i] = index[at]
     return len(left), used
 
 

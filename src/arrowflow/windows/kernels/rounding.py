@@ -16,8 +16,8 @@ _EXTRA = 4
 _LOW32 = 0xFFFFFFFF
 
 
-@njit("float64(int64[::1], int64, boolean)", nogil=True, cache=True)
-def round_limbs(limbs: I64, lowest: int, sticky: bool) -> float:
+@njit("float64(int64[::1], int64)", nogil=True, cache=True)
+def round_limbs(limbs: I64, lowest: int) -> float:
     """Round ``sum(limbs[j] * 2**(32 * j)) * 2**lowest`` to the nearest double, ties to even.
 
     Parameters
@@ -26,8 +26,6 @@ def round_limbs(limbs: I64, lowest: int, sticky: bool) -> float:
         Each in ``[0, 2**32)``, lowest first; the highest that is not zero is at index 3 or above, or all are zero.
     lowest : int64
         Exponent of the first limb's unit; the result must be a normal double.
-    sticky : bool
-        Whether the exact value is a little more than the limbs say.
 
     Returns
     -------
@@ -45,11 +43,11 @@ def round_limbs(limbs: I64, lowest: int, sticky: bool) -> float:
     need = 54 - width
     if need <= 32:
         mantissa = (limbs[top] << need) | (limbs[top - 1] >> (32 - need))
-        sticky = sticky or limbs[top - 1] & ((1 << (32 - need)) - 1) != 0 or limbs[top - 2] != 0
+        sticky = limbs[top - 1] & ((1 << (32 - need)) - 1) != 0 or limbs[top - 2] != 0
     else:
         need -= 32
         mantissa = (((limbs[top] << 32) | limbs[top - 1]) << need) | (limbs[top - 2] >> (32 - need))
-        sticky = sticky or limbs[top - 2] & ((1 << (32 - need)) - 1) != 0
+        sticky = limbs[top - 2] & ((1 << (32 - need)) - 1) != 0
     for j in range(top - 2):
         sticky = sticky or limbs[j] != 0
     half = mantissa & 1
@@ -79,7 +77,7 @@ def round_quotients(limbs: I64x2, negative: Bool, divisor: I64, lowest: int, out
     Notes
     -----
     O(m * w): long division by 32-bit digits with four digits after the point, so at least 54 bits of the quotient
-    are there and the remainder says the rest. Oracle: ``float(Fraction)``.
+    are there, and a remainder of at least 1 / 2**31 leaves its mark in the first of them. Oracle: ``float(Fraction)``.
     """
     width = limbs.shape[1]
     quotient = np.zeros(width + _EXTRA, np.int64)
@@ -89,7 +87,7 @@ def round_quotients(limbs: I64x2, negative: Bool, divisor: I64, lowest: int, out
             for j in range(width):
                 quotient[j + _EXTRA] = limbs[i, j]
             quotient[:_EXTRA] = 0
-            rounded = round_limbs(quotient, lowest - 32 * _EXTRA, False)
+            rounded = round_limbs(quotient, lowest - 32 * _EXTRA)
             out[i] = -rounded if negative[i] and rounded != 0.0 else rounded
             continue
         for j in range(width + _EXTRA - 1, -1, -1):
@@ -97,5 +95,5 @@ def round_quotients(limbs: I64x2, negative: Bool, divisor: I64, lowest: int, out
             current = (remainder << 32) | digit
             quotient[j] = current // divisor[i]
             remainder = current % divisor[i]
-        rounded = round_limbs(quotient, lowest - 32 * _EXTRA, remainder != 0)
+        rounded = round_limbs(quotient, lowest - 32 * _EXTRA)
         out[i] = -rounded if negative[i] and rounded != 0.0 else rounded

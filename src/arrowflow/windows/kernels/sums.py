@@ -63,10 +63,28 @@ def carry_cells(slot: I64, chunks: I64x2) -> None:
         carry_cell(chunks, slot[i])
 
 
-# Inlined by numba, not by LLVM: as a call it doubles the time per row.
-@njit("void(int64[:, ::1], int64, int64, int64, boolean)", nogil=True, cache=True, inline="always")
-def add_pieces(chunks: I64x2, cell: int, fraction: int, shift: int, negative: bool) -> None:
-    """Add ``± fraction * 2**(LOWEST + shift)`` to one cell, in up to three pieces of 32 bits.
+@njit("uint8(int64)", nogil=True, cache=True)
+def flag_of(bits: int) -> int:
+    """Return `SEEN_NAN`, `SEEN_PLUS` or `SEEN_MINUS` for a double that is no finite number.
+
+    Parameters
+    ----------
+    bits : int64
+        Its bit pattern.
+
+    Returns
+    -------
+    flag : uint8
+        What was seen.
+    """
+    if bits & _FRACTION != 0:
+        return SEEN_NAN
+    return SEEN_PLUS if bits > 0 else SEEN_MINUS
+
+
+@njit("void(int64[:, ::1], int64, int64, int64)", nogil=True, cache=True)
+def add_pieces(chunks: I64x2, cell: int, bits: int, shift: int) -> None:
+    """Add one double to a cell in up to three pieces of 32 bits, and carry when a chunk is half full.
 
     Parameters
     ----------
@@ -74,26 +92,21 @@ def add_pieces(chunks: I64x2, cell: int, fraction: int, shift: int, negative: bo
         Sums in fixed point, changed in place.
     cell : int64
         Which row.
-    fraction : int64
-        In ``[0, 2**53)``.
+    bits : int64
+        The double's bit pattern; a normal number.
     shift : int64
-        In ``[0, 32 * 6 - 53]``.
-    negative : bool
-        The sign.
+        How many bits the double's last place lies above the lowest chunk's, in ``[0, 139]``.
     """
+    fraction = (bits & _FRACTION) | (1 << 52)
     c = shift >> 5
     low = (fraction & _LOW32) << (shift & 31)
     high = (fraction >> 32) << (shift & 31)
-    piece0 = low & _LOW32
-    piece1 = (low >> 32) + (high & _LOW32)
-    piece2 = high >> 32
-    if negative:
-        piece0, piece1, piece2 = -piece0, -piece1, -piece2
-    chunks[cell, c] += piece0
-    chunks[cell, c + 1] += piece1
+    sign = -1 if bits < 0 else 1
+    chunks[cell, c] += sign * (low & _LOW32)
+    chunks[cell, c + 1] += sign * ((low >> 32) + (high & _LOW32))
     full = abs(chunks[cell, c]) > _FULL or abs(chunks[cell, c + 1]) > _FULL
-    if piece2 != 0:
-        chunks[cell, c + 2] += piece2
+    if high >> 32 != 0:
+        chunks[cell, c + 2] += sign * (high >> 32)
         full = full or abs(chunks[cell, c + 2]) > _FULL
     if full:
         carry_cell(chunks, cell)
@@ -144,20 +157,16 @@ def add_floats(slot: I64, valid: Bool, bits: I64, chunks: I64x2, count: I64, fla
             continue
         count[cell] += 1
         exponent = (bits[i] >> 52) & 0x7FF
-        fraction = bits[i] & _FRACTION
         if exponent == 0x7FF:
-            infinity = SEEN_PLUS if bits[i] > 0 else SEEN_MINUS
-            flags[cell] |= SEEN_NAN if fraction != 0 else infinity
-            continue
-        if exponent == 0 and fraction == 0:
-            continue
-        shift = exponent - _BIAS - LOWEST
-        last = chunks[cell, CHUNKS - 1]
-        if exponent == 0 or shift < 0 or shift > 32 * CHUNKS - 53 or last > _FULL or last < -_FULL:
-            spilled[spills] = i
-            spills += 1
-            continue
-        add_pieces(chunks, cell, fraction | (1 << 52), shift, bits[i] < 0)
+            flags[cell] |= flag_of(bits[i])
+        elif exponent != 0 or bits[i] & _FRACTION != 0:
+            shift = exponent - _BIAS - LOWEST
+            fits = exponent != 0 and 0 <= shift <= 32 * CHUNKS - 53
+            if fits and abs(chunks[cell, CHUNKS - 1]) <= _FULL:
+                add_pieces(chunks, cell, bits[i], shift)
+            else:
+                spilled[spills] = i
+                spills += 1
     return spills
 
 
