@@ -15,6 +15,9 @@ run: $(VENV)/.run          ## run the main job: sample shifts of three plants in
 test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 and Maven, and say so when they skip)
 	$(BIN)/python -m pytest -q
 
+nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest -q tests/unit/windows tests/property/test_window_laws.py
+
 check: lint types contracts  ## everything that is checked beside the tests
 
 lint: $(VENV)/.dev         ## style and docstrings
