@@ -12,6 +12,10 @@ import os
 import numba
 import pytest
 from hypothesis import settings
+from tests.realparts.fixtures import embedded, kafka
+
+__all__ = ["embedded", "kafka"]
+"""Fixtures for every folder of tests: one broker of each kind per session."""
 
 settings.register_profile("dev", deadline=None, print_blob=True)
 settings.register_profile("ci", deadline=None, print_blob=True, derandomize=True)
