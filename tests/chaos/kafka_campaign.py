@@ -132,6 +132,17 @@ def kill_at_random(campaign: Campaign, kills: int) -> list[tuple[str, bool]]:
     return deaths
 
 
+def run_until(campaign: Campaign, epochs: int, timeout: float = 180) -> None:
+    """Let one run live until the log holds so many committed epochs, then kill it too."""
+    victim = campaign.start("--take-over")
+    until = time.monotonic() + timeout
+    while campaign.data_epochs() < epochs:
+        if time.monotonic() > until or victim.process.poll() is not None:
+            raise AssertionError(f"{campaign.data_epochs()} of {epochs} epochs after {timeout} s:\n{victim.output}")
+        time.sleep(0.5)
+    victim.kill()
+
+
 def freeze_and_fence(campaign: Campaign, zombies: int) -> list[tuple[str, int]]:
     """Freeze a writer, let another take over and work, thaw the first; return where it froze and how it ended."""
     points = ["commit.before:3:stop", "commit.created:3:stop", "publish.before:3:stop", "kernel.done:4:stop", ""]
@@ -200,6 +211,7 @@ def run_campaign(broker: KafkaBroker, folder: Path, asked: argparse.Namespace) -
     with campaign_on(broker, folder, rows=asked.rows, seed=asked.seed) as (campaign, arrivals):
         with watched(campaign) as report:
             deaths = kill_at_random(campaign, asked.kills)
+            run_until(campaign, epochs=200)
             freeze_and_fence(campaign, asked.zombies)
             finish(campaign, arrivals)
         print(f"{sum(flying for _, flying in deaths)} of {len(deaths)} kills had an epoch in flight after a commit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.chaos.kafka_campaign import campaign_on, finish, freeze_and_fence, kill_at_random, watched
+from tests.chaos.kafka_campaign import campaign_on, finish, freeze_and_fence, kill_at_random, run_until, watched
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 def test_thirty_kills_leave_exactly_the_answer_and_readers_never_see_anything_else(kafka, tmp_path):
     with campaign_on(kafka, tmp_path, rows=30_000, seed=1) as (campaign, arrivals), watched(campaign) as report:
         deaths = kill_at_random(campaign, kills=30)
+        run_until(campaign, epochs=200)
         finish(campaign, arrivals)
 
     in_flight = sum(flying for _, flying in deaths)
