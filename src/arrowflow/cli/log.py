@@ -26,7 +26,7 @@ def command(session: Session, *, where: str, epoch: int | None, last: int | None
     log = _open(session, where)
     epochs = log.epochs_after(-1)
     if epoch is not None:
-        if epoch not in epochs:
+        if not epochs or not epochs[0] <= epoch <= epochs[-1]:
             raise click.UsageError(f"there is no record {epoch}; {_extent(epochs)}")
         _show(session, log.read(epoch), as_json=as_json)
         return

@@ -14,10 +14,6 @@ from pathlib import Path
 import pytest
 from tests.chaos.replay_job import write_archive
 from tests.support.cli import ROOT, arrowflow, ended, wait_for, write_config
-from tests.support.small import pipeline, rows
-
-from arrowflow.engine import start
-from arrowflow.pipeline import RunOptions
 
 AF = f"{sys.executable} -m arrowflow"
 TO_THE_END = "--until-caught-up --close-open-windows"
@@ -172,15 +168,6 @@ def test_the_next_command_that_init_names_can_be_pasted(tmp_path):
     _, out, _ = ended(arrowflow("init", tmp_path / "a b ñ'.toml"))
 
     assert f"'{tmp_path}/a b ñ'\"'\"'.toml'" in out
-
-
-def test_a_record_that_is_not_there_is_a_mistake_of_the_caller_not_a_loss(tmp_path):
-    start(pipeline(tmp_path, rows(("a", 1, 1.0))), RunOptions(until_caught_up=True)).result()
-
-    code, _, err = ended(arrowflow("log", tmp_path / "small" / "_log", "--epoch", "99"))
-
-    assert code == 2
-    assert "there is no record 99; the records are 0 to 2" in err
 
 
 def test_a_trace_that_cannot_be_opened_is_told(job):
