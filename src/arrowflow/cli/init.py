@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from typing import IO
+
 import click
 
 
@@ -21,11 +24,24 @@ def command(*, path: str, force: bool) -> None:
     text = (importlib.resources.files("arrowflow.cli") / "starter.toml").read_text(encoding="utf-8")
     try:
         with Path(path).open("w" if force else "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            _write(file, text, path, keep=force)
     except FileExistsError:
         raise ConfigError(
             f"{path} exists and was left alone; choose another name, or write over it with --force"
         ) from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {path}; next: arrowflow run {path} --until-caught-up --close-open-windows")
+    click.echo(f"wrote {path}; next: arrowflow run {shlex.quote(path)} --until-caught-up --close-open-windows")
+
+
+def _write(file: IO[str], text: str, path: str, *, keep: bool) -> None:
+    """Write all of it; half a file of ours would keep the next `init` from writing a whole one."""
+    import os
+
+    try:
+        file.write(text)
+        file.flush()
+    except BaseException:
+        if not keep:
+            os.unlink(path)  # noqa: PTH108
+        raise

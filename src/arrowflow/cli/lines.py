@@ -7,9 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Self
 
-import click
-
 from arrowflow.cli.figures import balance_line, count, moment
+from arrowflow.cli.output import say
 from arrowflow.events import Committed, Notice, Progress, Started
 
 _PROGRESS_EVERY_S = 10.0
@@ -37,7 +36,7 @@ class Lines:
     def say(self, level: str, message: str) -> None:
         """Print one line with the time and a level."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        click.echo(f"{now} {level} {self._clean(message)}", err=True)
+        say(f"{now} {level} {self._clean(message)}")
 
     def notice(self, event: object) -> None:
         if isinstance(event, Notice):

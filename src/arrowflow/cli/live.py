@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
@@ -48,12 +49,14 @@ class LiveView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def say(self, level: str, message: str) -> None:
         """Print a line above the view."""
         style = "yellow" if level == "warning" else "dim"
-        self._console.print(Text(self._clean(message), style=style))
+        with suppress(OSError):  # the terminal may be gone; the run is not
+            self._console.print(Text(self._clean(message), style=style))
 
     def notice(self, event: object) -> None:
         if isinstance(event, Progress):

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 def command(session: Session, *, where: str, epoch: int | None, last: int | None, as_json: bool) -> None:
     """List the records of a pipeline: WHERE is its configuration or its checkpoint folder."""
     log = _open(session, where)
+    epochs = log.epochs_after(-1)
     if epoch is not None:
+        if not epochs or not epochs[0] <= epoch <= epochs[-1]:
+            raise click.UsageError(f"there is no record {epoch}; {_extent(epochs)}")
         _show(session, log.read(epoch), as_json=as_json)
         return
-    epochs = log.epochs_after(-1)
     chosen = epochs if last is None else epochs[-last:]
     if not epochs and not as_json:
         click.echo("no records yet: the pipeline has not run", err=True)
@@ -36,6 +38,10 @@ def command(session: Session, *, where: str, epoch: int | None, last: int | None
     for number in chosen:
         record = log.read(number)
         click.echo(json.dumps(_brief(record)) if as_json else session.clean(_line(record)))
+
+
+def _extent(epochs: list[int]) -> str:
+    return f"the records are {epochs[0]} to {epochs[-1]}" if epochs else "the pipeline has not run yet"
 
 
 def _open(session: Session, where: str) -> CommitLog:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from arrowflow.cli.output import let_go, on_terminal
 from arrowflow.cli.session import Session
 
 if TYPE_CHECKING:
@@ -70,10 +71,18 @@ def command(
         finished = _wait(run, observer)
     seconds = time.monotonic() - began
     if as_json:
-        click.echo(json.dumps(summary_data(pipeline, options, finished, seconds)))
+        _print(json.dumps(summary_data(pipeline, options, finished, seconds)))
     else:
-        for line in summary_text(pipeline, options, finished, seconds).split("\n"):
-            click.echo(session.clean(line))
+        told = summary_text(pipeline, options, finished, seconds).split("\n")
+        _print("\n".join(session.clean(line) for line in told))
+
+
+def _print(summary: str) -> None:
+    """Print what was done; it is done and recorded, so a stream that takes nothing changes no exit code."""
+    try:
+        click.echo(summary)
+    except OSError:
+        let_go(sys.stdout)
 
 
 def _wait(run: Handle, observer: Lines | LiveView) -> Finished:
@@ -87,7 +96,7 @@ def _wait(run: Handle, observer: Lines | LiveView) -> Finished:
 
 def _observer(session: Session, name: str) -> Lines | LiveView:
     """Return the live view on a terminal, plain lines everywhere else."""
-    if sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if on_terminal():
         from rich.console import Console
 
         from arrowflow.cli.live import LiveView
@@ -107,3 +116,5 @@ def _failpoints() -> Failpoints:
         return Failpoints.parse(plan, os.environ.get("ARROWFLOW_FAILPOINT_TRACE"))
     except ValueError:
         raise ConfigError(f"ARROWFLOW_FAILPOINTS: {plan!r} is no list of name:hit:action") from None
+    except OSError as error:
+        raise ConfigError(f"ARROWFLOW_FAILPOINT_TRACE: {error.filename}: {error.strerror}") from None

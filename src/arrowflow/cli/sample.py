@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -36,6 +37,7 @@ def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_f
     try:
         with _text(out) as file:
             lines = write_ndjson(records, file)
+            file.flush()
         click.echo(f"{lines:,} records to {'stdout' if out == '-' else out}", err=True)
         if answer_file is not None:
             with _text(answer_file) as file:
@@ -45,11 +47,14 @@ def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_f
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ConfigError(f"{error.filename} cannot be written: {error.strerror}") from None
+        place = error.filename or ("stdout" if out == "-" else out)
+        raise ConfigError(f"{place} cannot be written: {error.strerror}") from None
 
 
 def _text(path: str) -> AbstractContextManager[IO[str]]:
     if path == "-":
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed", "stdout")
         return nullcontext(sys.stdout)
     return Path(path).open("w", encoding="utf-8", newline="\n")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
+import sys
 import traceback
+from typing import NoReturn
 
 import click
 
+from arrowflow.cli.output import UNREAD, flush, is_of_the_machine, let_go, say, settle
 from arrowflow.cli.session import Session
-from arrowflow.errors import ArrowflowError, Unreachable
+from arrowflow.errors import ArrowflowError, RetryableError
 
 INTERRUPTED = 130
 BUG = 1
@@ -59,33 +61,44 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            flush()  # what cannot be written is told here, not when the interpreter ends
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo("arrowflow: interrupted", err=True)
+            say("arrowflow: interrupted")
             ctx.exit(INTERRUPTED)
         except ArrowflowError as error:
             _tell(ctx, str(error), error)
             ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            let_go(sys.stdout)  # who reads has seen enough: `arrowflow explain … | head -1`
+            ctx.exit(UNREAD)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # whoever read our output has gone: click ends quietly
-            where = f": {error.filename}" if error.filename else ""
-            _tell(ctx, f"the system refused: {error.strerror or type(error).__name__}{where}", error)
-            ctx.exit(Unreachable.exit_code)
+            let_go(sys.stdout)
+            if not is_of_the_machine(error):
+                self._bug(ctx, error)
+            _tell(ctx, f"cannot write {error.filename or 'the result'}: {error.strerror}", error)
+            ctx.exit(RetryableError.exit_code)
         except Exception as error:  # noqa: BLE001 - a bug is told in one line; --traceback has the rest
-            what = f"{type(error).__name__}: {error}".replace("\n", " ")
-            _tell(ctx, f"bug: {what}\nplease report it, with what --traceback says", error)
-            ctx.exit(BUG)
+            self._bug(ctx, error)
+        else:
+            return result
+        finally:
+            settle()
+
+    def _bug(self, ctx: click.Context, error: Exception) -> NoReturn:
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        _tell(ctx, f"bug: {what}\nplease report it, with what --traceback says", error)
+        ctx.exit(BUG)
 
 
 def _tell(ctx: click.Context, message: str, error: BaseException) -> None:
     session = ctx.ensure_object(Session)
     if session.traceback:
         for line in "".join(traceback.format_exception(error)).rstrip().split("\n"):
-            click.echo(session.clean(line), err=True)
+            say(session.clean(line))
     first, *more = message.split("\n")
-    click.echo(f"arrowflow: {session.clean(first)}", err=True)
+    say(f"arrowflow: {session.clean(first)}")
     for line in more:
-        click.echo(f"  {session.clean(line)}", err=True)
+        say(f"  {session.clean(line)}")

@@ -6,9 +6,10 @@ durable itself: the caller may trust what it reads back.
 """
 
 # The paths of the protocol are strings, and each system call should be seen as one.
-# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH117, PTH120, PTH121
+# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH114, PTH117, PTH120, PTH121
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
@@ -148,7 +149,7 @@ class LocalStore:
                 return step()
             except FileNotFoundError:
                 continue
-        raise RetryableError(f"{path}: its folder, or its temporary file, was removed three times while it was written")
+        raise RetryableError(f"{path}: its folder cannot be made, or it or its temporary file was removed three times")
 
     def _make_folder(self, folder: str) -> None:
         missing = []
@@ -158,6 +159,8 @@ class LocalStore:
         for made in reversed(missing):
             with suppress(FileExistsError):
                 os.mkdir(made)
+            if os.path.islink(made) and not os.path.isdir(made):
+                raise NotADirectoryError(errno.ENOTDIR, "a link to nothing", made)
             self._flush_folder(made)
         if not missing and folder not in self._swept:
             self._swept.append(folder)

@@ -265,10 +265,14 @@ def test_log_finds_the_records_of_a_configuration(here):
     assert len(_run("log", str(CONFIGS / "raw.toml")).stdout.splitlines()) == 4
 
 
-def test_log_of_a_record_that_is_not_there_exits_with_6(here):
+def test_log_of_a_record_that_is_gone_exits_with_6_and_of_one_that_never_was_with_2(here):
     _records(here / "records")
+    next((here / "records" / "manifests").rglob(f"{1:020d}.json")).unlink()
 
-    assert _run("log", "records", "--epoch", "9").exit_code == 6
+    assert _run("log", "records", "--epoch", "1").exit_code == 6
+    never = _run("log", "records", "--epoch", "9")
+    assert never.exit_code == 2
+    assert "there is no record 9; the records are 0 to 2" in never.stderr
 
 
 def test_log_of_a_folder_without_records_exits_with_2(here):
