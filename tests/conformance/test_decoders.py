@@ -59,7 +59,7 @@ class TestLines(DecoderConformance):
         return LineDecoderSpec()
 
     def good(self):
-        return [b"pump 61 -7", b"- 0 0", b"a -1 -", b"--- 999999999999 999999999999999999"]
+        return [b"pump 61 -7", b"- 0 0", b"a -1 -", b"--- -9999999999 999999999999999999"]
 
     def bad(self):
         return [b"", b"pump 61", b"pump 61 7 ", b"pump  61 7", b"a 1.5 7", b"a 1 1_0", "ñ 1 1".encode(), b"a 1 1\n"]

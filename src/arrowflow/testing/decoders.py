@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from arrowflow.types import Decoded, RawBatch, Reject
 
-_LINE: Final = re.compile(rb"([\x21-\x7e]+) (-?[0-9]{1,12}) (-|-?[0-9]{1,18})")
+_LINE: Final = re.compile(rb"([\x21-\x7e]+) (-?[0-9]{1,10}) (-|-?[0-9]{1,18})")
 _TIME: Final = pa.timestamp("us", tz="UTC")
 _FIELDS: Final[list[pa.Field[Any]]] = [pa.field("k", pa.string()), pa.field("t", _TIME), pa.field("v", pa.int64())]
 _SCHEMA: Final = pa.schema(_FIELDS)

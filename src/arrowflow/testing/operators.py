@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from arrowflow.errors import ConfigError, PromiseBroken, StateRefused
 from arrowflow.types import MIN_US, Closed, Folded, LateRows, Reject, RowBatch, SourcePartition
+from arrowflow.windows.plan import CLOSED_BY
 
 _MAX_US = 2**63 - 1
 _UTC = pa.timestamp("us", tz="UTC")
@@ -104,16 +105,10 @@ class _Judged:
 _FEEDER = pa.struct(
     [pa.field("source", pa.string()), pa.field("topic", pa.string()), pa.field("partition", pa.int32())]
 )
-_COUNTS = [pa.field("feeder", _FEEDER), pa.field("rows", pa.int64())]
-_STATE = pa.schema(
-    [
-        pa.field("key", pa.string()),
-        pa.field("window_start_us", pa.int64()),
-        *_COUNTS,
-        pa.field("total", pa.string()),  # a sum of many int64 may not be one
-    ],
-    {"arrowflow.state": "naive"},
-)
+_COUNTS: list[pa.Field[Any]] = [pa.field("feeder", _FEEDER), pa.field("rows", pa.int64())]
+_NAME: list[pa.Field[Any]] = [pa.field("key", pa.string()), pa.field("window_start_us", pa.int64())]
+_TOTAL = pa.field("total", pa.string())  # a sum of many int64 may not be one
+_STATE = pa.schema([*_NAME, *_COUNTS, _TOTAL], {"arrowflow.state": "naive"})
 _DELTA = _STATE.append(pa.field("gone", pa.bool_()))
 
 
@@ -130,8 +125,9 @@ class NaiveOperator:
     def output_schema(self) -> pa.Schema:
         bounds = [pa.field("window_start", _UTC), pa.field("window_end", _UTC)]
         results = [pa.field("n", pa.int64()), pa.field("total", pa.int64())]
-        texts = [pa.field(name, pa.string()) for name in (self._spec.key, "closed_by")]
-        return pa.schema([texts[0], *bounds, *results, texts[1]])
+        texts = [pa.field(name, pa.string()) for name in (self._spec.key, CLOSED_BY)]
+        fields: list[pa.Field[Any]] = [texts[0], *bounds, *results, texts[1]]
+        return pa.schema(fields)
 
     @property
     def open_windows(self) -> int:

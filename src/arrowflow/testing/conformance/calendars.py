@@ -44,8 +44,9 @@ class CalendarConformance:
             ranges.append(
                 (dice.choice(self.keys()), from_us, from_us + dice.choice([1, DAY_US, dice.randrange(1, 40 * DAY_US)]))
             )
+        calendar = self.calendar()
         for key, from_us, to_us in ranges[:10]:
-            edge = int(self.table(key, from_us, to_us).start_us[-1])
+            edge = int(self.table(key, from_us, to_us, calendar).start_us[-1])
             ranges += [(key, edge - 1, edge), (key, edge - 1, edge + 1), (key, edge, edge + 1)]
         return ranges
 
@@ -84,19 +85,19 @@ class CalendarConformance:
     def test_overlapping_asks_agree_on_every_boundary_and_name(self) -> None:
         """An answer may cut the windows at its two edges; what lies within two answers is the same in both."""
         asked, dice = self.asked(), random.Random(11)  # noqa: S311 - dice, not a secret
+        mine, yours = self.calendar(), self.calendar()
         for key, from_us, to_us in asked:
             shift = dice.randrange(-2 * DAY_US, 2 * DAY_US)
             other_from, other_to = from_us + shift, to_us + abs(shift)
-            one, other = self.table(key, from_us, to_us), self.table(key, other_from, other_to)
+            one, other = self.table(key, from_us, to_us, mine), self.table(key, other_from, other_to, yours)
             low, high = max(from_us, other_from), min(to_us, other_to)
             if low >= high:
                 continue
 
             assert _within(one, low, high) == _within(other, low, high)
             for at_us in {low, high - 1, dice.randrange(low, high)}:
-                assert (
-                    _name_at(one, at_us) == _name_at(other, at_us) == _name_at(self.table(key, at_us, at_us + 1), at_us)
-                )
+                alone = self.table(key, at_us, at_us + 1, yours)
+                assert _name_at(one, at_us) == _name_at(other, at_us) == _name_at(alone, at_us)
 
     def test_asking_in_any_order_gives_the_same_answers(self) -> None:
         asked = self.asked()
