@@ -3,6 +3,7 @@
 from arrowflow.decoders.json import Field, JsonSpec
 from arrowflow.decoders.raw import RawSpec
 from arrowflow.testing.conformance.decoders import DecoderConformance
+from arrowflow.testing.decoders import LineDecoderSpec
 
 
 class TestJson(DecoderConformance):
@@ -51,3 +52,14 @@ class TestRaw(DecoderConformance):
 
     def bad(self):
         return []
+
+
+class TestLines(DecoderConformance):
+    def spec(self):
+        return LineDecoderSpec()
+
+    def good(self):
+        return [b"pump 61 -7", b"- 0 0", b"a -1 -", b"--- -9999999999 999999999999999999"]
+
+    def bad(self):
+        return [b"", b"pump 61", b"pump 61 7 ", b"pump  61 7", b"a 1.5 7", b"a 1 1_0", "ñ 1 1".encode(), b"a 1 1\n"]
