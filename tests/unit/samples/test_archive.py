@@ -44,7 +44,7 @@ def test_offsets_count_from_zero_in_each_partition():
 def test_bytes_that_are_not_utf8_are_base64_and_a_tombstone_is_null():
     records = [SampleRecord("t", 0, 1, b"\xe9", b"\xff\x00"), SampleRecord("t", 0, 2, None, None)]
 
-    assert written(Sample({"t": 1}, records)) == [
+    assert written(Sample({"t": 1}, lambda: records)) == [
         {"topic": "t", "partition": 0, "offset": 0, "timestamp": 1, "key_b64": "6Q==", "value_b64": "/wA="},
         {"topic": "t", "partition": 0, "offset": 1, "timestamp": 2, "key": None, "value": None},
     ]
@@ -52,6 +52,6 @@ def test_bytes_that_are_not_utf8_are_base64_and_a_tombstone_is_null():
 
 def test_a_digest_tells_an_empty_value_from_a_tombstone_and_a_key_from_a_value():
     def digest(key, value):
-        return Sample({"t": 1}, [SampleRecord("t", 0, 1, key, value)]).digest
+        return Sample({"t": 1}, lambda: [SampleRecord("t", 0, 1, key, value)]).digest
 
     assert len({digest(b"", None), digest(None, b""), digest(None, None), digest(b"ab", b""), digest(b"a", b"b")}) == 5

@@ -274,3 +274,10 @@ def test_a_pushed_pair_stands_where_no_earlier_row_is_at_or_past_the_pusher():
 
     assert [each.value for each in result] == [b"x", b"x", b"pusher", b"straggler", b"x", b"x"]
     assert result[2].arrival_ms == 30
+
+
+def test_a_stream_makes_no_record_before_it_is_read():
+    """Checking a configuration asks for the topics only, and must not pay for a stream of any size."""
+    sample = stream("production", rows=10**15)
+
+    assert sample.partitions == {"silver.production.events": 3}

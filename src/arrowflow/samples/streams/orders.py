@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
+from arrowflow.protocols import SampleRecord
 from arrowflow.samples.streams import plants, telegram
 from arrowflow.samples.streams.dice import Dice
 from arrowflow.samples.streams.draft import Draft, Outage, arranged, delay_ms, merged
@@ -40,6 +42,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def orders(rows: int, seed: int) -> Sample:
     """Return exactly `rows` change events over five production days."""
+    return Sample({TOPIC: len(PLANTS)}, lambda: _records(rows, seed))
+
+
+def _records(rows: int, seed: int) -> Iterator[SampleRecord]:
     partitions = {
         plant.partition: arranged(
             _Plant(plant, count, Dice(seed, 20 + plant.partition)).drafts(),
@@ -47,7 +53,7 @@ def orders(rows: int, seed: int) -> Sample:
         )
         for plant, count in zip(PLANTS, plants.shares(rows), strict=True)
     }
-    return Sample({TOPIC: len(PLANTS)}, list(merged(TOPIC, partitions)))
+    return merged(TOPIC, partitions)
 
 
 class _Plant:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from arrowflow.protocols import SampleRecord
 from arrowflow.samples.streams import plants, telegram
 from arrowflow.samples.streams.dice import Dice
 from arrowflow.samples.streams.draft import Draft, Outage, arranged, delay_ms, merged, pushed
@@ -37,11 +40,15 @@ BREAKAGES = {
 
 def production(rows: int, seed: int) -> Sample:
     """Return exactly `rows` records; more rows make the same five days denser."""
+    return Sample({TOPIC: len(PLANTS)}, lambda: _records(rows, seed))
+
+
+def _records(rows: int, seed: int) -> Iterator[SampleRecord]:
     partitions = {
         plant.partition: _partition(plant, count, seed)
         for plant, count in zip(PLANTS, plants.shares(rows), strict=True)
     }
-    return Sample({TOPIC: len(PLANTS)}, list(merged(TOPIC, partitions)))
+    return merged(TOPIC, partitions)
 
 
 def _partition(plant: Plant, count: int, seed: int) -> list[Draft]:

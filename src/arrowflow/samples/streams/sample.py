@@ -1,28 +1,32 @@
-"""A finished stream: records in the order they are produced, and their digest. It never makes one up."""
+"""A stream: records in the order they are produced, and their digest. It makes none up before somebody asks."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from arrowflow.protocols import SampleRecord
 
 
 class Sample:
-    """A `SampleStream` held in memory.
+    """A `SampleStream` that is made when it is first read, then held in memory.
 
     Parameters
     ----------
     partitions : Mapping of str to int
         Topic to its number of partitions.
-    records : Sequence of SampleRecord
-        All records, in the order they are produced; offsets of a partition follow from it.
+    make : callable
+        Gives all records, in the order they are produced; offsets of a partition follow from it.
     """
 
-    def __init__(self, partitions: Mapping[str, int], records: Sequence[SampleRecord]) -> None:
+    def __init__(self, partitions: Mapping[str, int], make: Callable[[], Iterable[SampleRecord]]) -> None:
         self._partitions = dict(partitions)
-        self._records = tuple(records)
+        self._make = make
+
+    @cached_property
+    def _records(self) -> tuple[SampleRecord, ...]:
+        return tuple(self._make())
 
     @property
     def partitions(self) -> Mapping[str, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+from arrowflow.protocols import SampleRecord
 from arrowflow.samples.streams import plants, telegram
 from arrowflow.samples.streams.dice import Dice
 from arrowflow.samples.streams.draft import Draft, Outage, arranged, delay_ms, merged
@@ -49,6 +51,10 @@ def sensors(plant: Plant) -> list[Sensor]:
 
 def scada(rows: int, seed: int) -> Sample:
     """Return exactly `rows` records over twelve hours; more rows are a faster cadence."""
+    return Sample({TOPIC: len(PLANTS)}, lambda: _records(rows, seed))
+
+
+def _records(rows: int, seed: int) -> Iterator[SampleRecord]:
     partitions = {
         plant.partition: arranged(
             _Plant(plant, count, Dice(seed, 10 + plant.partition)).drafts(),
@@ -56,7 +62,7 @@ def scada(rows: int, seed: int) -> Sample:
         )
         for plant, count in zip(PLANTS, plants.shares(rows), strict=True)
     }
-    return Sample({TOPIC: len(PLANTS)}, list(merged(TOPIC, partitions)))
+    return merged(TOPIC, partitions)
 
 
 class _Plant:
