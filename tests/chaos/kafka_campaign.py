@@ -28,7 +28,7 @@ from arrowflow.samples import answer, stream
 from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
 
 CADENCE = "250ms"
-_RESERVE, _TRICKLE = 3000, 20
+_RESERVE, _TRICKLE = 3000, 8
 """When so few records are left they come at so few a second: on a slow machine the topic never falls silent."""
 
 
@@ -186,7 +186,7 @@ def campaign_on(broker: KafkaBroker, folder: Path, *, rows: int, seed: int) -> I
     campaign = Campaign(
         folder, broker.bootstrap, sample, answer("production", rows=rows, seed=seed), random.Random(seed)
     )
-    arrivals = Arrivals(broker.bootstrap, sample, per_second=150)
+    arrivals = Arrivals(broker.bootstrap, sample, per_second=100)
     arrivals.start()
     try:
         yield campaign, arrivals
