@@ -10,10 +10,15 @@ from typing import IO
 
 import click
 
+from arrowflow.errors import ConfigError, RetryableError
+
 UNREAD = 141
 """As a shell tells it of a program whose reader left: 128 and SIGPIPE."""
 
-_NOT_OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENXIO, errno.EBADF})
+_MAY_PASS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENXIO, errno.EBADF, errno.EMFILE, errno.ENFILE})
+_TO_FIX = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 def say(text: str) -> None:
@@ -50,9 +55,11 @@ def settle() -> None:
             let_go(stream)
 
 
-def is_of_the_machine(error: OSError) -> bool:
-    """Whether an error of writing is the disk's or the stream's, and no bug."""
-    return error.errno in _NOT_OURS
+def exit_code_of(error: OSError) -> int | None:
+    """Return the exit code for what the machine refused and a person can mend; None for what may be a bug."""
+    if error.errno in _MAY_PASS:
+        return RetryableError.exit_code
+    return ConfigError.exit_code if error.errno in _TO_FIX else None
 
 
 def on_terminal() -> bool:

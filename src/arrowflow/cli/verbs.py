@@ -9,9 +9,9 @@ from typing import NoReturn
 
 import click
 
-from arrowflow.cli.output import UNREAD, flush, is_of_the_machine, let_go, say, settle
+from arrowflow.cli.output import UNREAD, exit_code_of, flush, let_go, say, settle
 from arrowflow.cli.session import Session
-from arrowflow.errors import ArrowflowError, RetryableError
+from arrowflow.errors import ArrowflowError
 
 INTERRUPTED = 130
 BUG = 1
@@ -76,10 +76,11 @@ class Verbs(click.Group):
             ctx.exit(UNREAD)
         except OSError as error:
             let_go(sys.stdout)
-            if not is_of_the_machine(error):
+            code = exit_code_of(error)
+            if code is None:
                 self._bug(ctx, error)
-            _tell(ctx, f"cannot write {error.filename or 'the result'}: {error.strerror}", error)
-            ctx.exit(RetryableError.exit_code)
+            _tell(ctx, f"{error.filename or 'the result cannot be written'}: {error.strerror}", error)
+            ctx.exit(code)
         except Exception as error:  # noqa: BLE001 - a bug is told in one line; --traceback has the rest
             self._bug(ctx, error)
         else:

@@ -175,3 +175,50 @@ def test_a_trace_that_cannot_be_opened_is_told(job):
 
     assert code == 2
     assert "ARROWFLOW_FAILPOINT_TRACE: /nonexistent/trace: No such file" in err
+
+
+WEAK = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+
+
+def weakly(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as a user who may not do everything, whoever runs the tests."""
+    if os.getuid() == 0 and subprocess.run([*WEAK, "true"], capture_output=True).returncode:
+        pytest.skip("cannot give up the powers of root here")
+    prefix = WEAK if os.getuid() == 0 else []
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **env}
+    return subprocess.run(
+        [*prefix, *AF.split(), *args], cwd=folder, env=env, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize(
+    "args",
+    [("schema", "--out", "closed/s.json"), ("init", "closed/p.toml"), ("sample", "orders", "--out", "closed/s"), ("log", "shut/x"), ("validate", "shut/x.toml"), ("run", "gold.toml")],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_folder_that_this_user_may_not_use_is_told_and_is_no_bug(job, args):
+    (job.parent / "closed").mkdir(mode=0o555)
+    (job.parent / "shut").mkdir(mode=0o000)
+    (job.parent / "lake").mkdir(mode=0o555)
+
+    done = weakly(job.parent, *args)
+
+    assert done.returncode == 2, done.stderr
+    assert "bug" not in done.stderr
+    assert "ermission denied" in done.stderr or "not readable" in done.stderr or "cannot be read" in done.stderr
+
+
+@pytest.mark.embedded
+def test_an_embedded_broker_without_a_folder_it_may_use_says_which(tmp_path):
+    (tmp_path / "lake").mkdir(mode=0o555)
+
+    done = weakly(
+        tmp_path,
+        "run",
+        str(ROOT / "configs" / "raw.toml"),
+        ARROWFLOW_LAKE=str(tmp_path / "lake"),
+        ARROWFLOW_BROKERS="embedded",
+    )
+
+    assert done.returncode == 2
+    assert f"the embedded broker cannot use {tmp_path}/lake" in done.stderr

@@ -72,7 +72,10 @@ class EmbeddedSpec:
             raise ConfigError('brokers = "embedded" is untested on Windows; use the replay source or a real broker')
         for place in (self.lake, self.data_dir):
             if place is not None:
-                _claim(place)
+                try:
+                    _claim(place)
+                except OSError as error:
+                    raise ConfigError(f"the embedded broker cannot use {error.filename}: {error.strerror}") from error
 
     @property
     def _digest(self) -> str | None:
