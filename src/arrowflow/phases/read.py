@@ -23,6 +23,8 @@ from arrowflow.types import (
 _LONGEST_SLICE_S = 0.2
 """No wait is longer, so that a stop is noticed soon."""
 
+_WAYS_ON = "Restore the records, or start over with a new checkpoint folder and empty tables"
+
 
 def read(job: Job, draft: Draft) -> Iterator[Fetched]:
     """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once."""
@@ -134,7 +136,7 @@ def refuse_other_cluster(known: SourceIdentity, seen: Discovery) -> None:
         if before and info.topic_id and before != info.topic_id:
             raise DataLossError(
                 f"{part}: the topic was deleted and made again (topic id {before} became {info.topic_id}); "
-                f"available now: offsets {info.low} to {info.high}. Nothing was committed from the new topic"
+                f"available now: offsets {info.low} to {info.high}. Nothing was committed from the new topic. {_WAYS_ON}"
             )
 
 
@@ -144,10 +146,10 @@ def refuse_lost_offsets(part: SourcePartition, wanted: int, info: PartitionInfo)
     if wanted < info.low:
         raise DataLossError(
             f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
-            f"{info.low - wanted} offsets were removed by retention or deletion"
+            f"{info.low - wanted} offsets were removed by retention or deletion. {_WAYS_ON}"
         )
     if wanted > info.high:
         raise DataLossError(
             f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
-            "the log is shorter than what was committed (truncated, or made again)"
+            f"the log is shorter than what was committed (truncated, or made again). {_WAYS_ON}"
         )

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -89,8 +89,8 @@ class _Envelope(msgspec.Struct):
     """One archived record; fields it does not know, such as headers, are skipped."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 2)]
     timestamp: int | None = None
     appended: bool = False
     key: str | None = None
@@ -129,7 +129,7 @@ def read_parquet(file: Path, topic: str | None) -> Iterator[Slab]:
     """Rows with ``topic, partition, offset, timestamp_us, key, value`` and, where there is one, ``appended``."""
     columns: dict[str, pa.DataType] = {
         "topic": pa.string(),
-        "partition": pa.int64(),
+        "partition": pa.int32(),
         "offset": pa.int64(),
         "timestamp_us": pa.int64(),
         "key": pa.binary(),

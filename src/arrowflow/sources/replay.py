@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from arrowflow.errors import ConfigError, DataLossError
 from arrowflow.events import Notice
@@ -200,6 +201,12 @@ class ReplaySource:
                 yield from read_lines(file, self._spec.topic or "replay", number)
         except FileNotFoundError as error:
             raise DataLossError(f"{file} is needed for the next records and is gone; put it back") from error
+        except PermissionError as error:
+            raise ConfigError(f"{file} may not be read by this user: {error.strerror}") from error
+        except (OSError, pa.ArrowException) as error:
+            raise DataLossError(
+                f"{file} cannot be read to its end: {error}; is it whole? Put a good copy in its place"
+            ) from error
 
     # ---- one read -------------------------------------------------------------------------------------------
 
@@ -211,7 +218,7 @@ class ReplaySource:
                 held = "nothing of it" if info is None else f"[{info.low}, {info.high})"
                 raise DataLossError(
                     f"{part}: offset {wanted} was wanted, the files hold {held}: a file is missing from "
-                    f"{', '.join(self._spec.paths)}; put it back, or `arrowflow reset --topic {part.topic} --from earliest`"
+                    f"{', '.join(self._spec.paths)}; put it back, or start over with a new checkpoint folder and empty tables"
                 )
         wanted_in = [
             (number, file)

@@ -66,7 +66,7 @@ class PassThrough:
             if table.num_columns or table.num_rows:
                 raise StateRefused(
                     f"the state has columns {', '.join(table.column_names)} but this pipeline has no window; "
-                    "run the query that wrote it, or start again with `arrowflow reconfig --drop-state`"
+                    "run the query that wrote it, or start over with a new checkpoint folder and empty tables"
                 )
 
     def digest(self) -> str:

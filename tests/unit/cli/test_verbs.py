@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -289,3 +290,17 @@ def test_log_before_the_first_run_says_so(here):
 
     assert result.exit_code == 0, result.output
     assert "no records yet" in result.stderr
+
+
+def test_every_command_that_a_message_names_exists():
+    from arrowflow.cli.verbs import VERBS
+
+    sources = Path(__file__).parents[3] / "src" / "arrowflow"
+    named = {
+        (file.name, verb)
+        for file in sources.rglob("*.py")
+        for verb in re.findall(r"`arrowflow ([a-z]+)", file.read_text(encoding="utf-8"))
+    }
+
+    assert len(named) > 5
+    assert [(file, verb) for file, verb in named if verb not in VERBS] == []

@@ -272,3 +272,25 @@ def test_memory_stays_bounded_on_a_file_much_larger_than_a_read(tmp_path):
 def test_the_fingerprint_does_not_know_where_files_lie(tmp_path):
     assert ReplaySpec(("a",)).fingerprint() == ReplaySpec(("b", "c")).fingerprint()
     assert ReplaySpec(("a",)).fingerprint() != ReplaySpec(("a",), envelope=False).fingerprint()
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zst"])
+def test_a_compressed_file_that_was_cut_off_is_data_loss_and_names_the_file(tmp_path, suffix):
+    whole = tmp_path / "whole"
+    with pa.output_stream(str(whole), compression={"gz": "gzip", "zst": "zstd"}[suffix]) as out:
+        out.write("".join(line(number, value="v" * (number % 97)) for number in range(20_000)).encode())
+    path = tmp_path / f"a.ndjson.{suffix}"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+
+    with pytest.raises(DataLossError, match=rf"{path} cannot be read to its end"):
+        opened(path).discover()
+
+
+@pytest.mark.parametrize(
+    ("partition", "offset"), [(-1, 0), (2**31, 0), (99_999_999_999, 0), (0, -1), (0, 2**63 - 1), (0, 2**70)]
+)
+def test_a_partition_or_offset_that_kafka_cannot_have_names_its_line(tmp_path, partition, offset):
+    path = write(tmp_path, "a.ndjson", line(0), line(offset, partition=partition))
+
+    with pytest.raises(ConfigError, match=rf"{path}:2: .* is no archived record"):
+        opened(path).discover()

@@ -239,7 +239,7 @@ class KafkaSource:
         wanted = message.offset()
         place = f"{part}: offset {wanted} at {self._wanted.brokers}"
         if truncated(error):
-            way = f"Find out which records were lost, or accept it with `arrowflow reset --topic {part.topic} --from earliest`"
+            way = "Find out which records were lost, or start over with a new checkpoint folder and empty tables"
             raise DataLossError(
                 f"{place}: the log was truncated below it and may have grown again ({error.str()}). {way}"
             )

@@ -166,8 +166,8 @@ def loss_message(part: SourcePartition, wanted: int, low: int, high: int) -> str
         cause = f"the log ends before {wanted}: it was truncated, or the topic was deleted and created again"
         way = "Find out which records were lost"
     return (
-        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way}, or accept the gap "
-        f"with `arrowflow reset --topic {part.topic} --from earliest`"
+        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way}, or start over "
+        "with a new checkpoint folder and empty tables"
     )
 
 
