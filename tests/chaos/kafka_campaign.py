@@ -108,8 +108,8 @@ def watched(campaign: Campaign) -> Iterator[dict]:
         reader.wait(60)
         report.update(json.loads(out.read_text()))
     finally:
-        if reader.poll() is None:
-            reader.kill()
+        reader.kill()
+        reader.wait()
         for victim in campaign.victims:
             victim.close()
 

@@ -10,14 +10,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from arrowflow.sources.replay import ReplaySpec
-
 from arrowflow.config import load
 from arrowflow.engine import start
 from arrowflow.errors import ArrowflowError
 from arrowflow.failpoints import Failpoints
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.samples import answer, stream, write_ndjson
+from arrowflow.sources.replay import ReplaySpec
 from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
 
 GOLD = Path(__file__).parents[2] / "configs" / "gold.toml"
