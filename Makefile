@@ -4,6 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
+# Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run test check lint types contracts bench turbines campaign nojit clean
 
 help:            ## show this list

@@ -114,10 +114,14 @@ def watched(campaign: Campaign) -> Iterator[dict]:
             victim.close()
 
 
-def kill_at_random(campaign: Campaign, kills: int) -> list[tuple[str, bool]]:
-    """Start, kill with SIGKILL at a random instant, again; return the last point of each and if it was in flight."""
-    deaths = []
-    for n in range(kills):
+def kill_at_random(campaign: Campaign, kills: int, in_flight: int = 0) -> list[tuple[str, bool]]:
+    """Start, kill with SIGKILL at a random instant, again; return the last point of each and if it was in flight.
+
+    Goes on beyond `kills`, at most half as many again, until `in_flight` of them had an epoch in flight.
+    """
+    deaths: list[tuple[str, bool]] = []
+    while len(deaths) < kills or (sum(flying for _, flying in deaths) < in_flight and len(deaths) < 1.5 * kills):
+        n = len(deaths)
         victim = campaign.start("--take-over")
         if n % 8 == 7:  # also while starting: imports, recovery, take-over
             time.sleep(campaign.dice.uniform(0.5, 4.0))

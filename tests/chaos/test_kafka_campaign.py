@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
 def test_thirty_kills_leave_exactly_the_answer_and_readers_never_see_anything_else(kafka, tmp_path):
     with campaign_on(kafka, tmp_path, rows=30_000, seed=1) as (campaign, arrivals), watched(campaign) as report:
-        deaths = kill_at_random(campaign, kills=30)
+        deaths = kill_at_random(campaign, kills=30, in_flight=20)
         run_until(campaign, epochs=200)
         finish(campaign, arrivals)
 

@@ -292,7 +292,8 @@ class KafkaBroker(Topics):
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in (ours | dict(settings)).items()))
 
     def _format(self) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # An id may not begin with "-": the tool would take it for an option.
+        cluster = urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
         done = subprocess.run(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", *tool],
