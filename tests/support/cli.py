@@ -40,8 +40,12 @@ def arrowflow(*args: str | Path, path: str = "", **env: str) -> subprocess.Popen
 
 
 def ended(child: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str, str]:
-    """Wait for the end; returns exit code, stdout and stderr."""
-    out, err = child.communicate(timeout=seconds)
+    """Wait for the end; returns exit code, stdout and stderr. A child that does not end is killed, whatever failed."""
+    try:
+        out, err = child.communicate(timeout=seconds)
+    finally:
+        if child.poll() is None:
+            child.kill()
     return child.returncode, out, err
 
 
