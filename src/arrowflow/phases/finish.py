@@ -36,8 +36,6 @@ def is_over(job: Job, totals: Totals) -> bool:
     """Whether the run has done what it was asked to do."""
     if job.stopping.is_set() or (job.options.once and totals.epochs):
         return True
-    if job.options.close_open_windows and job.operator.open_windows:
-        return False  # left open by an earlier run: there may be nothing to read, and still something to close
     return job.targets is not None and all(job.positions[part] >= end for part, end in job.targets.items())
 
 
