@@ -64,8 +64,8 @@ class Report:
         return asdict(self)
 
 
-def measure(config: Path, *, rows: int, runs: int) -> Report:
-    """Fill an embedded broker once, then alternate the bare loop and the whole job.
+def measure(config: Path, *, rows: int, runs: int, brokers: str | None = None) -> Report:
+    """Fill a broker once, then alternate the bare loop and the whole job.
 
     Parameters
     ----------
@@ -75,6 +75,8 @@ def measure(config: Path, *, rows: int, runs: int) -> Report:
         Size of the sample stream.
     runs : int
         How often each of the two is timed, after one untimed run of each.
+    brokers : str, optional
+        A broker that does not have the sample's topics yet; an embedded one is started without it.
 
     Raises
     ------
@@ -84,13 +86,15 @@ def measure(config: Path, *, rows: int, runs: int) -> Report:
     sample = stream("production", rows=rows)
     expected: Mapping[str, Any] = answer("production", rows=rows)
     with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as folder:
-        broker = EmbeddedSpec(f"{folder}/broker").start([])
+        broker = None if brokers else EmbeddedSpec(f"{folder}/broker").start([])
+        bootstrap = brokers or (broker.bootstrap if broker else "")
         try:
-            fill(broker.bootstrap, sample)
+            fill(bootstrap, sample)
             lakes = [f"{folder}/lake-{i}" for i in range(runs + 1)]
-            pairs = [_pair(config, broker.bootstrap, lake, sample.partitions, expected) for lake in lakes]
+            pairs = [_pair(config, bootstrap, lake, sample.partitions, expected) for lake in lakes]
         finally:
-            broker.stop()
+            if broker is not None:
+                broker.stop()
     return _report(pairs[1:], len(expected["windows"]))
 
 

@@ -14,16 +14,17 @@ import click
     "--rows", default=400_000, show_default=True, help="Records of the production sample to put in the topic."
 )
 @click.option("--runs", default=3, show_default=True, help="How often each of the two is timed, in turn.")
+@click.option("--brokers", help="A broker that does not have the sample's topics yet; by default an embedded one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(config: Path, *, rows: int, runs: int, as_json: bool) -> None:
-    """Time the whole job of CONFIG beside a loop that only consumes, on an embedded broker.
+def command(config: Path, *, rows: int, runs: int, brokers: str | None, as_json: bool) -> None:
+    """Time the whole job of CONFIG beside a loop that only consumes, on one broker.
 
     CONFIG is a pipeline over the production sample. Both run in turn in this process; every run's rows are compared
     with the sample's answer before a figure is printed.
     """
     from arrowflow.bench import measure
 
-    report = measure(config, rows=rows, runs=runs)
+    report = measure(config, rows=rows, runs=runs, brokers=brokers)
     if as_json:
         click.echo(json.dumps(report.as_dict()))
         return

@@ -19,10 +19,15 @@ QUIET = rows(("b", 1, 1.0), partition=1)
 PATIENT = EventTime("t", max_out_of_orderness_us=0, idle_timeout_us=SECOND_US // 2)
 
 
-def follow(folder, stream, seconds, **kwargs):
-    """Follow the topic for a while, then drain."""
+def follow(folder, stream, seconds=1.0, until=None, **kwargs):
+    """Follow the topic for a while, or until something has happened, then drain."""
     run = start(pipeline(folder, stream, cadence_s=0.1, **kwargs), RunOptions(take_over=True))
-    run.wait(seconds)
+    if until is None:
+        run.wait(seconds)
+    else:
+        deadline = time.monotonic() + 60
+        while not until() and time.monotonic() < deadline:
+            assert not run.wait(0.1)
     run.stop()
     return run.result()
 
@@ -61,9 +66,15 @@ def test_without_a_timeout_a_quiet_partition_holds_every_window(tmp_path):
 
 
 def test_row_35_a_partition_read_to_its_end_and_silent_lets_the_others_go_on(tmp_path):
-    follow(tmp_path, TricklingSpec((*BUSY, *QUIET)), 2.0, event_time=PATIENT)
+    all_but_the_last = list(range(0, 90, 10))
+    follow(
+        tmp_path,
+        TricklingSpec((*BUSY, *QUIET)),
+        until=lambda: windows_of(tmp_path, "a") == all_but_the_last,
+        event_time=PATIENT,
+    )
 
-    assert windows_of(tmp_path, "a") == list(range(0, 90, 10))
+    assert windows_of(tmp_path, "a") == all_but_the_last
     assert windows_of(tmp_path, "b") == [0]
     idle = [{part["partition"]: part["clock"]["idle"] for part in record["inputs"]} for record in records(tmp_path)]
     assert {0: False, 1: True} in idle
@@ -92,9 +103,15 @@ def test_rows_behind_an_open_transaction_keep_a_partition_from_being_idle(tmp_pa
 
 def test_row_36_after_all_were_idle_nothing_closes_early_and_a_woken_partition_joins_at_the_watermark(tmp_path):
     """A partition that wakes up joins at the watermark: its old rows are late, its new ones are not."""
-    follow(tmp_path, TricklingSpec((*BUSY, *QUIET)), 2.0, event_time=PATIENT)
+    all_but_the_last = list(range(0, 90, 10))
+    follow(
+        tmp_path,
+        TricklingSpec((*BUSY, *QUIET)),
+        until=lambda: windows_of(tmp_path, "a") == all_but_the_last,
+        event_time=PATIENT,
+    )
     before = results(tmp_path)
-    assert windows_of(tmp_path, "a") == list(range(0, 90, 10))
+    assert windows_of(tmp_path, "a") == all_but_the_last
     woken = rows(("b", 30, 1.0), ("b", 97, 1.0), partition=1)
 
     start(pipeline(tmp_path, [*BUSY, *QUIET, *woken], event_time=PATIENT), CAUGHT_UP).result()
@@ -115,15 +132,16 @@ def test_when_all_idle_advance_closes_the_last_window_by_the_engines_clock(tmp_p
     """Saturday's last shift closes on Saturday: the sample happened long ago, so everything closes."""
     advancing = replace(PATIENT, when_all_idle="advance")
 
-    follow(tmp_path, [*BUSY, *QUIET], 2.5, event_time=advancing)
+    everything = list(range(0, 100, 10))
+    follow(tmp_path, [*BUSY, *QUIET], until=lambda: windows_of(tmp_path, "a") == everything, event_time=advancing)
 
-    assert windows_of(tmp_path, "a") == list(range(0, 100, 10))
+    assert windows_of(tmp_path, "a") == everything
 
 
 def test_close_silent_after_closes_one_partitions_windows_and_labels_them(tmp_path):
     scoped = EventTime("t", 0, scope="partition", close_silent_after_us=SECOND_US // 2)
 
-    follow(tmp_path, [*BUSY, *QUIET], 2.0, event_time=scoped)
+    follow(tmp_path, [*BUSY, *QUIET], until=lambda: windows_of(tmp_path, "b") == [0], event_time=scoped)
 
     assert windows_of(tmp_path, "b") == [0]
     assert any(forced["label"] == "silence" for record in records(tmp_path) for forced in record["forced"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.small import SECOND_US, pipeline, places, results, rows, wind
 
 from arrowflow.engine import start
 from arrowflow.errors import DataLossError, Fenced, StateRefused
+from arrowflow.events import Progress
 from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.pipeline import EventTime, RunOptions, SinkNode
 from arrowflow.sinks.parquet import ParquetSpec
@@ -251,8 +253,11 @@ def test_two_pipelines_run_at_once_in_one_process(tmp_path):
 
 
 def test_stop_commits_what_was_read_and_ends(tmp_path):
-    run = start(pipeline(tmp_path, STREAM, cadence_s=600.0))
-    assert not run.wait(1.5)
+    observer = RecordingObserver()
+    run = start(pipeline(tmp_path, STREAM, cadence_s=600.0), observer=observer)
+    deadline = time.monotonic() + 60
+    while not any(event.rows == len(STREAM) for event in observer.of(Progress)) and time.monotonic() < deadline:
+        assert not run.wait(0.05)
     run.stop()
 
     assert run.result().balance.read == len(STREAM)
