@@ -167,12 +167,13 @@ def _bounded(values: pa.Array[Any], limits: Limits) -> tuple[pa.Array[Any], np.n
 
 
 def _replace(column: Column, rows: np.ndarray, values: tuple[Value, ...]) -> Column:
-    """Return the column with other values at some rows."""
-    source = np.arange(len(column))
-    source[rows] = len(column) + np.arange(len(rows))
+    """Return the column with other values at some rows, ascending."""
+    mask = np.zeros(len(column), np.bool_)
+    mask[rows] = True
     numbers = pa.types.is_temporal(column.type)
     found = pa.array(values, number_type(column.type)).view(column.type) if numbers else pa.array(values, column.type)
-    return pa.concat_arrays([column, found]).take(pa.array(source, pa.int64()))
+    replaced: Column = pc.replace_with_mask(column, pa.array(mask, pa.bool_()), found)
+    return replaced
 
 
 def _check_names(fields: tuple[Field, ...]) -> None:
