@@ -15,10 +15,10 @@ from arrowflow.errors import ConfigError, RetryableError
 UNREAD = 141
 """As a shell tells it of a program whose reader left: 128 and SIGPIPE."""
 
-_MAY_PASS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENXIO, errno.EBADF, errno.EMFILE, errno.ENFILE})
-_TO_FIX = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+_MAY_PASS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ENXIO, errno.EBADF, errno.EMFILE, errno.ENFILE}
 )
+_TO_FIX = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 def say(text: str) -> None:

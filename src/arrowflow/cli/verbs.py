@@ -79,7 +79,8 @@ class Verbs(click.Group):
             code = exit_code_of(error)
             if code is None:
                 self._bug(ctx, error)
-            _tell(ctx, f"{error.filename or 'the result cannot be written'}: {error.strerror}", error)
+            place = f": {error.filename}" if error.filename else ", so the result could not be written"
+            _tell(ctx, f"the system refused: {error.strerror}{place}", error)
             ctx.exit(code)
         except Exception as error:  # noqa: BLE001 - a bug is told in one line; --traceback has the rest
             self._bug(ctx, error)
