@@ -34,7 +34,7 @@ def run(archive: Path, lake: Path, plan: str = "") -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - {"fs.enospc"}))
+@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY))
 def test_a_kill_at_this_point_loses_and_doubles_nothing(point, archive, tmp_path):
     path, sheet = archive
     lake = tmp_path / "lake"
