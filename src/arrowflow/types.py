@@ -93,10 +93,6 @@ class Fetched:
     def rows(self) -> int:
         return sum(len(batch) for batch in self.batches)
 
-    @property
-    def nbytes(self) -> int:
-        return sum(batch.value.nbytes for batch in self.batches)
-
 
 class Reject(NamedTuple):
     """A row that goes to the dead letters: its index in the raw batch, a reason code and a sentence."""

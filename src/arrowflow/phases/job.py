@@ -83,10 +83,6 @@ class Job:
         event = self.pipeline.event_time
         return 0 if event is None else event.max_out_of_orderness_us
 
-    def clock_values(self) -> dict[SourcePartition, int]:
-        """Each partition's clock under the present tolerance."""
-        return {part: clock.clock_us(self.max_out_of_orderness_us) for part, clock in self.clocks.items()}
-
     def close(self) -> None:
         """Let go of the source's connections."""
         self.source.close()
