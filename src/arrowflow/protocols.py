@@ -171,14 +171,18 @@ class Operator(Protocol):
     def fold(self, batch: RowBatch) -> Folded:
         """Fold rows of one partition into the state. Raises `PromiseBroken`; never closes anything."""
 
-    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int) -> Closed:
+    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         """Close windows that no row on time can still change.
 
-        `clocks` are per partition, floors included; `watermark_us` is never above an active partition's clock.
+        `clocks` are per partition, floors included; `watermark_us` is never above an active partition's clock;
+        `epoch` is the one that gives them out, which the late policy "correct" remembers.
         """
 
-    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str) -> Closed:
+    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close the open windows those partitions fed (all windows for None) with `label`; returns floors to raise."""
+
+    def interim(self) -> pa.Table:
+        """What every open window would give now, in the columns of `output_schema`; changes nothing."""
 
     def delta(self) -> pa.Table:
         """State rows touched since the last call, with tombstones for rows that are gone; forgets what it told."""

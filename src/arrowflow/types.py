@@ -176,12 +176,15 @@ class LateRows:
 class Folded:
     """What became of one `RowBatch` in an operator: every row is in exactly one of the four.
 
+    `missed` are rows that are among the folded but came too late for some of their
+    windows: `window_start_us` is that of the first window missed, `window_end_us` that of the last.
     `rejects` index the batch's raw records. `folded` is counted by the kernels that changed the state.
     `passed` holds rows that go straight to the output (pipelines without a window).
     """
 
     folded: int
     late: LateRows | None = None
+    missed: LateRows | None = None
     rejects: tuple[Reject, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
     passed: pa.Table | None = None
@@ -193,11 +196,17 @@ class Closed:
 
     For windows closed other than by the watermark, `floors` holds where the floors of the partitions that fed them
     must rise to, and `reach_us` the largest ``end + allowed lateness`` of them all.
+
+    Under the late policy "correct" a row of `table` may be a later `revision` of a window that came out before; its
+    `home` is then the epoch that gave out the first one, and -1 for a window that comes out now. None means first
+    results only.
     """
 
     table: pa.Table
     folded_rows: int
     windows: int
+    revision: I64 | None = None
+    home: I64 | None = None
     floors: Mapping[SourcePartition, int] = field(default_factory=dict)
     reach_us: int = MIN_US
 

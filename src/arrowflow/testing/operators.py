@@ -148,7 +148,7 @@ class NaiveOperator:
             self._add(row, batch.partition)
         return Folded(len(judged.on_time), self._late_rows(judged.late), tuple(judged.rejects))
 
-    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int) -> Closed:
+    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         reached = [
             name
             for name, pane in self._panes.items()
@@ -156,7 +156,7 @@ class NaiveOperator:
         ]
         return self._give_out(reached, "watermark")
 
-    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str) -> Closed:
+    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         if partitions is not None and self._spec.scope == "pipeline":
             raise ConfigError('naive operator: windows of single partitions close only under scope = "partition"')
         names = [name for name, pane in self._panes.items() if partitions is None or pane.feeder in partitions]
@@ -221,7 +221,7 @@ class NaiveOperator:
     def _clock(pane: _Pane, clocks: Mapping[SourcePartition, int], watermark_us: int) -> int:
         return watermark_us if pane.feeder is None else clocks.get(pane.feeder, MIN_US)
 
-    def _give_out(self, names: Iterable[_Name], label: str) -> Closed:
+    def _give_out(self, names: Iterable[_Name], label: str, epoch: int = -1) -> Closed:
         rows: list[tuple[object, ...]] = []
         folded = 0
         for name in sorted(names):

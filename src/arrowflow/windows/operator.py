@@ -69,7 +69,7 @@ class WindowOperator:
             return Folded(folded)
         return Folded(folded, _late(panes), self._rejects(batch, panes, event_us))
 
-    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int) -> Closed:
+    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         """Close the panes with ``end + allowed lateness <= `` the watermark, or the clock of their feeder."""
         slots = self._state.slots
         if self._plan.scope == "pipeline":
@@ -80,7 +80,7 @@ class WindowOperator:
             limit = reach[self._state.feeder.values[slots]]
         return self._give_out(slots[self._state.end_us.values[slots] <= limit], "watermark")
 
-    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str) -> Closed:
+    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.
 
         The floors asked for are those of the partitions that fed the panes, as far as the state knows them: under
@@ -189,7 +189,7 @@ class WindowOperator:
         """The clock at which the last of windows with these ends takes no more rows, kept inside int64."""
         return min(_MAX_US, int(ends.max()) + self._plan.allowed_lateness_us) if len(ends) else MIN_US
 
-    def _give_out(self, slots: I64, label: str) -> Closed:
+    def _give_out(self, slots: I64, label: str, epoch: int = -1) -> Closed:
         """Finish panes into result rows, ordered by window start and keys, and take them out of the state."""
         state = self._state
         if not len(slots):

@@ -48,11 +48,14 @@ class PassThrough:
         passed = pa.Table.from_arrays([*own, *reserved], schema=self._schema)
         return Folded(folded=passed.num_rows, passed=passed)
 
-    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int) -> Closed:
+    def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         return Closed(self._schema.empty_table(), 0, 0)
 
-    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str) -> Closed:
+    def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         return Closed(self._schema.empty_table(), 0, 0)
+
+    def interim(self) -> pa.Table:
+        return self._schema.empty_table()
 
     def delta(self) -> pa.Table:
         return pa.table({})

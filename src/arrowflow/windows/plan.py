@@ -94,6 +94,8 @@ class Aggregate:
     name: str
     function: str
     column: str | None = None
+    arguments: tuple[object, ...] = ()
+    """What follows the column in ``function(column, …)``: numbers, strings, or the name of a second column."""
 
     def __post_init__(self) -> None:
         if self.function not in FUNCTIONS:
@@ -118,6 +120,7 @@ class PlannedAggregate:
     family: Family
     output: pa.DataType
     accumulator: PlannedAccumulator | None
+    arguments: tuple[object, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

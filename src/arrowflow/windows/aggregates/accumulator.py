@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from arrowflow.types import I64
+from arrowflow.types import I64, Bool
 from arrowflow.windows.arrays import Array, Field
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.lanes import Lane
+from arrowflow.windows.plan import PlannedAggregate
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,56 @@ class Slice:
     panes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The last value known before each of m windows, for aggregates of the ordered family.
+
+    Parameters
+    ----------
+    event_us, bits : int64[m]
+        When it was measured, and its bit pattern; anything where `known` is false.
+    known : bool[m]
+        False where no value came before the window, or it has expired by its start.
+    """
+
+    event_us: I64
+    bits: I64
+    known: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows to finish: where the contents of each lie, and what an error message calls it.
+
+    Parameters
+    ----------
+    slot : int64[m]
+        Where each window's contents lie.
+    start_us, end_us : int64[m]
+        Its bounds, half-open.
+    place : callable
+        ``place(i)`` names the i-th window in an error message.
+    before : mapping of str to Before
+        By the name of an ordered accumulator.
+    """
+
+    slot: I64
+    start_us: I64
+    end_us: I64
+    place: Callable[[int], str]
+    before: Mapping[str, Before] = field(default_factory=dict)
+
+
 class Accumulator(Protocol):
-    """What is kept of one column per open pane, in lanes that grow with the state."""
+    """What is kept of one column per open pane, in lanes that grow with the state.
+
+    All it holds is in its lanes: the state copies, moves and blanks panes lane by lane. So an object in a lane is
+    never changed in place by `merge`: two slots may hold the same one.
+    """
 
     @property
     def lanes(self) -> Sequence[Lane]:
-        """Its arrays, one entry per slot; the state grows and compacts them."""
+        """Its arrays, one entry per slot; the state grows, copies and compacts them."""
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -52,8 +97,14 @@ class Accumulator(Protocol):
     def fold(self, rows: Slice) -> None:
         """Take rows in; any order gives the same."""
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
-        """The result of `function` for each slot; ``place(slot)`` names a window in an error message."""
+    def merge(self, into: I64, source: I64) -> None:
+        """Add what slot ``source[i]`` holds to slot ``into[i]``, one i after the other; sources keep what they hold.
+
+        A blank slot holds nothing, and stays or becomes what the other one is. A slot may appear on both sides.
+        """
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        """The result for each window, of type ``aggregate.output``."""
 
     def dump(self, slots: I64) -> list[Array]:
         """What it holds for `slots`, as `fields` says; equal contents give equal bytes."""
