@@ -19,6 +19,7 @@ from arrowflow.types import (
     RowBatch,
     SourcePartition,
 )
+from arrowflow.windows.aggregates.accumulator import Windows
 from arrowflow.windows.arrays import Array, ready
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
@@ -210,11 +211,12 @@ class WindowOperator:
         return Closed(table, folded, len(slots))
 
     def _finish(self, index: int, slots: I64) -> Array:
-        aggregate = self._plan.aggregates[index]
+        state, aggregate = self._state, self._plan.aggregates[index]
         if aggregate.accumulator is None:
-            return pa.array(self._state.rows.values[slots], pa.int64())
-        accumulator = self._state.accumulators[aggregate.accumulator.name]
-        return accumulator.finish(aggregate.function, slots, self._state.place)
+            return pa.array(state.rows.values[slots], pa.int64())
+        accumulator = state.accumulators[aggregate.accumulator.name]
+        bounds = state.start_us[slots], state.end_us.values[slots]
+        return accumulator.finish(aggregate, Windows(slots, *bounds, lambda i: state.place(int(slots[i]))))
 
 
 def _build_kind(plan: Plan) -> Kind:
