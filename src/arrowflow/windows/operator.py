@@ -259,7 +259,7 @@ class KeyedWindows:
         rejects = tuple(
             Reject(int(batch.row[row]), *self._kind.explain(int(fate[row]), int(event_us[row]))) for row in rows
         )
-        return Folded(folded, late, missed, rejects, {"no_window": between} if between else {})
+        return Folded(folded, late, rejects, {"no_window": between} if between else {}, missed=missed)
 
     def _late(self, panes: Panes, event_us: I64, rows: I64, reason: str | None) -> LateRows | None:
         if not len(rows):
