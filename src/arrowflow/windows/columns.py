@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import I64, Bool
-from arrowflow.windows.arrays import Array, nulls, ready, words_of
+from arrowflow.windows.arrays import Array, Numbers, nulls, ready, words_of
 from arrowflow.windows.functions import is_decimal, is_float
 
 I64x2 = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 _ALL64 = (1 << 64) - 1
-_EXACT = 2**53
-"""Every integer up to here is a double."""
+_EXACT = 2**53 - 1
+"""Every integer up to here is a double, and no other is rounded to one of them."""
 
 
 class Columns:
@@ -63,18 +63,15 @@ class Columns:
         bits : int64[n]
             The doubles' bit patterns; anything where the column is null.
         whole : bool[n]
-            False where the double is not the exact value: `integers` has it.
+            False where the double may not be the exact value: `integers` has it.
         """
         if name not in self._doubles:
             kind = self._types[name]
             if is_float(kind):
                 self._doubles[name] = self.bits(name), np.ones(self._table.num_rows, np.bool_)
-            elif is_decimal(kind):
-                words = self.words(name)
-                self._doubles[name] = _as_doubles(words[:, 0], words[:, 1] == words[:, 0] >> 63)
             else:
-                bits = self.bits(name)
-                self._doubles[name] = _as_doubles(bits, bits >= 0 if pa.types.is_uint64(kind) else None)
+                values = self._nearest(name, kind)
+                self._doubles[name] = values.view(np.int64), np.abs(values) <= _EXACT
         return self._doubles[name]
 
     def integers(self, name: str, rows: I64) -> list[int]:
@@ -84,6 +81,18 @@ class Columns:
             return [(high << 64) + (low & _ALL64) for low, high in self.words(name)[rows].tolist()]
         bits = self.bits(name)[rows]
         return [int(each) for each in (bits.view(np.uint64) if pa.types.is_uint64(kind) else bits)]
+
+    def _nearest(self, name: str, kind: pa.DataType) -> Numbers:
+        """float64[n]: integers and unscaled decimals."""
+        if is_decimal(kind):
+            words = self.words(name)
+            low, high = words[:, 0], words[:, 1]
+            negative = high < 0
+            size = np.where(negative, -low, low).view(np.uint64)
+            above = np.where(negative, ~high + (low == 0), high)
+            return np.where(negative, -1.0, 1.0) * (above * 2.0**64 + size)
+        bits = self.bits(name)
+        return np.asarray((bits.view(np.uint64) if pa.types.is_uint64(kind) else bits).astype(np.float64))
 
 
 def whole(column: pa.ChunkedArray[Any], kind: pa.DataType) -> Array:
@@ -127,12 +136,6 @@ def decimals_of(words: I64x2, valid: Bool, kind: pa.DataType) -> Array:
     held = np.where(np.asarray(valid, np.bool_)[:, None], words, 0)
     mask = pa.array(np.asarray(valid, np.bool_), pa.bool_()).buffers()[1]
     return pa.Array.from_buffers(kind, len(held), [mask, pa.py_buffer(held.astype(np.int64).tobytes())])
-
-
-def _as_doubles(integers: I64, fits: Bool | None) -> tuple[I64, Bool]:
-    """int64 as doubles' bits, and where those are exact; `fits` is false where the integer is not the value."""
-    whole = (integers >= -_EXACT) & (integers <= _EXACT)
-    return integers.astype(np.float64).view(np.int64), whole if fits is None else whole & fits
 
 
 def array_of(bits: I64, valid: Bool, kind: pa.DataType) -> Array:
