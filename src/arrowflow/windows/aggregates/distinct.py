@@ -128,7 +128,7 @@ class DistinctBits(Distinct):
         slots, fresh = Runs.of_rows(slot[rows_in], key[rows_in])
         held = self._held.values[slots].tolist()
         known = [np.empty(0, np.int64) if each is None or _is_rough(each) else each for each in held]
-        before = Runs.of_cells(known, known)
+        before = _runs(known)
         both = before.united(fresh)
         grown = both.sizes() > before.sizes()
         for cell in np.flatnonzero(grown).tolist():
@@ -145,7 +145,7 @@ class DistinctBits(Distinct):
         return np.where(magnitude > 0x7FF << 52, _NAN_BITS, np.where(magnitude == 0, 0, bits))
 
     def _union(self, left: I64, right: I64) -> I64:
-        return Runs.of_cells([left], [left]).united(Runs.of_cells([right], [right])).key.copy()
+        return _runs([left]).united(_runs([right])).key.copy()
 
     def _array(self, sets: Sequence[I64]) -> Array:
         bits = np.concatenate([np.empty(0, np.int64), *sets])
@@ -180,6 +180,10 @@ class DistinctObjects(Distinct):
 
     def _read(self, values: Array) -> frozenset[Any]:
         return frozenset(values.to_pylist())
+
+
+def _runs(keys: Sequence[I64]) -> Runs:
+    return Runs.of_cells(keys, [np.ones(len(each), np.int64) for each in keys])
 
 
 def _is_rough(held: object) -> bool:
