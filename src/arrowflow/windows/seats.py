@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from arrowflow.types import I64
+from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
 from arrowflow.windows.kernels.sessions import follow_merges, join_sessions
 from arrowflow.windows.kinds.panes import Panes
@@ -221,7 +221,8 @@ class Chained:
 
     def _chain(self) -> None:
         """Link the open sessions of each key anew, in the order of time."""
-        slots = np.flatnonzero(self.key != _NOBODY)
+        # What starts at minus infinity is no session but what the state carries for a key.
+        slots = np.flatnonzero((self.key != _NOBODY) & (self.start_us != MIN_US))
         slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
         key = self.key[slots]
         self._fit_keys(key)
