@@ -37,6 +37,15 @@ class Columns:
             self._arrays[name] = whole(self._table.column(name), self._types[name])
         return self._arrays[name]
 
+    def key(self, name: str) -> Array:
+        """The column as one array of the planned type, or of a dictionary of it where it comes as one."""
+        column = self._table.column(name)
+        kind = column.type
+        if isinstance(kind, pa.DictionaryType) and kind.value_type == self._types[name] and column.num_chunks == 1:
+            coded: Array = column.chunks[0]
+            return coded
+        return self.array(name)
+
     def valid(self, name: str) -> Bool:
         """bool[n], false where the column is null."""
         if name not in self._valid:

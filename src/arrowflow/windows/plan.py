@@ -23,6 +23,7 @@ STATE_VERSION = "1"
 CLOSED_BY = "__af_closed_by"
 UTC = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
+LONGEST_CALENDAR_US = 366 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class CalendarWindow:
             raise ConfigError(f"calendar window: unit is {self.unit!r}; it is 'shift' or 'day'")
         if self.off not in ("window", "dead_letter"):
             raise ConfigError(f"calendar window: off is {self.off!r}; it is 'window' or 'dead_letter'")
+
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return LONGEST_CALENDAR_US
 
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
@@ -263,6 +269,7 @@ def plan_window(
     planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
     plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us, max_state_bytes)
     _check_custom(plan)
+    _check_ordered(plan)
     _check_names(plan)
     return plan
 
@@ -406,6 +413,15 @@ def _check_correction(window: WindowKind, correct_for_us: int | None) -> None:
         raise ConfigError(
             f'window: late = "correct" works for tumbling and calendar windows, not for {kind} ones: {why}; '
             'use late = "side" and a larger allowed_lateness'
+        )
+
+
+def _check_ordered(plan: Plan) -> None:
+    ordered = [each.name for each in plan.aggregates if each.family == "ordered"]
+    if ordered and plan.corrects:
+        raise ConfigError(
+            f'aggregate {ordered[0]!r}: late = "correct" would have to correct every later window too, since it looks '
+            'back at the value before its window; use late = "side" with it'
         )
 
 

@@ -14,6 +14,7 @@ from arrowflow.windows.aggregates.moments import Moments
 from arrowflow.windows.aggregates.quantiles import Buckets
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
+from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.aggregates.weighted import WeightedMean
 from arrowflow.windows.feeders import Feeders
 from arrowflow.windows.functions import is_decimal, is_text
@@ -40,6 +41,8 @@ def build_accumulator(planned: PlannedAccumulator, feeders: Feeders) -> Accumula
             return Buckets(planned)
         case "weighted" | "quality":
             return WeightedMean(planned)
+        case "trace":
+            return Trace(planned, feeders)
         case "custom":
             return CustomStates(planned)
         case _:
