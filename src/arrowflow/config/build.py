@@ -210,7 +210,7 @@ def build_window(window: settings.WindowSection, sections: Sections, aggregates:
     return WindowSpec(
         window=shape,
         group_by=tuple(window.group_by),
-        aggregates=tuple(Aggregate(name, call.function, call.column) for name, call in calls.items()),
+        aggregates=tuple(Aggregate(name, call.function, call.column, call.arguments) for name, call in calls.items()),
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
     )
