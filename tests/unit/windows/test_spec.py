@@ -189,7 +189,7 @@ def test_ordered_functions_over_one_column_share_their_samples_whatever_their_ar
         (lambda: Aggregate("q", "quantile", "speed", (1.5,)), "q is 1.5; it must be a number from 0 to 1"),
         (lambda: Aggregate("q", "quantile", "speed", (True,)), "q is True"),
         (lambda: Aggregate("q", "quantile", "speed", (float("nan"),)), "q is nan"),
-        (lambda: Aggregate("s", "sum", "count", ("int128",)), "'int128' has no meaning .*the word "decimal""),
+        (lambda: Aggregate("s", "sum", "count", ("int128",)), "'int128' has no meaning"),
         (lambda: Aggregate("m", "mean", "count", (1,)), "the argument 1 has no meaning"),
         (lambda: Aggregate("d", "count_distinct", "site", (0,)), "from 1 to 1000000"),
         (lambda: Aggregate("d", "count_distinct", "site", (2.5,)), "from 1 to 1000000"),
