@@ -131,3 +131,13 @@ def quantile(values: Sequence, q: str) -> object:
         return math.nan
     rank = max(1, math.ceil(Fraction(q) * len(values)))
     return sorted(values)[rank - 1]
+
+
+def registers(hashes: Sequence[int]) -> list[int]:
+    """HyperLogLog's registers: the top 14 bits of a hash pick one, which keeps the most zeros before a one, plus one."""
+    out = [0] * 2**14
+    for each in hashes:
+        rest = format(each % 2**50, "050b")
+        rank = rest.index("1") + 1 if "1" in rest else 51
+        out[each >> 50] = max(out[each >> 50], rank)
+    return out

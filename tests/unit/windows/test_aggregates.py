@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles import aggregates as oracle
+from tests.oracles.digest import item_hash
 from tests.unit.windows.cells import Cells
 from tests.unit.windows.values import (
     ANY_FLOATS,
@@ -22,6 +23,8 @@ from tests.unit.windows.values import (
 )
 
 from arrowflow.errors import PromiseBroken
+from arrowflow.windows.aggregates.loglog import add_hashes, blank_registers, estimate
+from arrowflow.windows.digest import mix
 from arrowflow.windows.plan import Aggregate
 
 CENTS = pa.decimal128(38, 2)
@@ -335,6 +338,35 @@ def test_the_default_limit_is_ten_thousand():
     plain.fold([{"x": 10_000}])
     assert plain.state().column(0).to_pylist() == [None]
     assert len(plain.state().column(1)[0].as_py()) == 2**14
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 3), st.builds(pow, st.just(2), st.integers(0, 63))))
+)
+def test_registers_equal_the_oracle(hashes):
+    found = add_hashes(blank_registers(), np.array(hashes, np.uint64))
+
+    assert found.tolist() == oracle.registers(hashes)
+    assert add_hashes(found, np.array(hashes, np.uint64)) is found
+
+
+def test_the_registers_of_a_window_are_those_of_the_documented_hash():
+    values = list(range(20))
+    cells = Cells(Aggregate("r", "count_distinct", "x", (3,)), {"x": pa.int64()}).fold([{"x": x} for x in values])
+
+    held = cells.state().column(1)[0].as_py()
+
+    assert list(held) == oracle.registers([item_hash("int", value) for value in values])
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 10, 100, 1000, 20_000, 100_000, 1_000_000])
+def test_estimates_are_unbiased_from_one_value_to_a_million(count):
+    hashes = mix(np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+    found = estimate(add_hashes(blank_registers(), hashes))
+
+    assert abs(found - count) <= (0 if count < 3 else 0.03 * count)
 
 
 @pytest.mark.parametrize(("kind", "value"), [(pa.int64(), int), (pa.string(), str)])

@@ -192,7 +192,7 @@ def test_ordered_functions_over_one_column_share_their_samples_whatever_their_ar
         (lambda: Aggregate("s", "sum", "count", ("int128",)), "'int128' has no meaning"),
         (lambda: Aggregate("m", "mean", "count", (1,)), "the argument 1 has no meaning"),
         (lambda: Aggregate("d", "count_distinct", "site", (0,)), "from 1 to 1000000"),
-        (lambda: Aggregate("d", "count_distinct", "site", (2.5,)), "from 1 to 1000000"),
+        (lambda: Aggregate("d", "count_distinct", "site", (2.5,)), "2.5 has no meaning .*from 1 to 1000000"),
         (lambda: Aggregate("c", "coverage", "speed", ("1 hour",)), "a length of time"),
         (lambda: Aggregate("c", "counter_delta", "speed", (-1,)), "a positive number"),
         (lambda: Aggregate("n", "count", None, (1,)), "count of rows takes no argument"),
@@ -229,7 +229,7 @@ DECIMALS = pa.schema(
     [
         ((Aggregate("m", "mean", "x"),), "of up to 34 places"),
         ((Aggregate("m", "sum", "x", ("decimal",)),), 'only integers with "decimal"'),
-        ((Aggregate("m", "sum", "f", ("decimal",)),), 'only integers with "decimal"'),
+        ((Aggregate("m", "sum", "f", ("decimal",)),), 'which is double; .* only integers with "decimal"'),
         ((Aggregate("m", "sum", "wide"),), "which is decimal256"),
         ((Aggregate("m", "weighted_mean", "f", ("site",)),), "weights is column 'site', which is string"),
         ((Aggregate("m", "weighted_mean", "f", ("g",)),), "weights: there is no column 'g'"),
