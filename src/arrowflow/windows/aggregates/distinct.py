@@ -12,7 +12,7 @@ import pyarrow as pa
 from arrowflow.types import I64, Bool
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.loglog import add_hashes, blank_registers, estimate
-from arrowflow.windows.aggregates.runs import Runs, join, list_array, list_edges
+from arrowflow.windows.aggregates.runs import Runs, changes, join, list_array, list_edges
 from arrowflow.windows.arrays import U64, Array
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.digest import item_hashes, mix
@@ -127,13 +127,19 @@ class DistinctBits(Distinct):
             return
         rows_in = rows_in[np.lexsort((key[rows_in], slot[rows_in]))]
         slots, fresh = Runs.of_rows(slot[rows_in], key[rows_in])
-        held = self._held.values[slots].tolist()
-        before = _runs([_EMPTY if each is None or _is_rough(each) else each for each in held])
+        lane = self._held.values
+        held = lane[slots].tolist()
+        rough = np.array([_is_rough(each) for each in held], np.bool_)
+        known = [_EMPTY if each is None else each for each in held]
+        for cell in np.flatnonzero(rough).tolist():
+            known[cell] = _EMPTY
+        before = _runs(known)
         both = before.united(fresh)
-        rough = np.array([_is_rough(each) for each in held], np.bool_) | (both.sizes > self._limit)
-        exact = ~rough & (both.sizes > before.sizes)
-        for cell in np.flatnonzero(exact).tolist():
-            self._held.values[slots[cell]] = both.key[both.edge[cell] : both.edge[cell + 1]].copy()
+        rough |= both.sizes > self._limit
+        grown = np.flatnonzero(~rough & (both.sizes > before.sizes))
+        bounds = zip(slots[grown].tolist(), both.edge[grown].tolist(), both.edge[grown + 1].tolist(), strict=True)
+        for slot, first, stop in bounds:
+            lane[slot] = both.key[first:stop].copy()
         self._roughen(slots, rough, both)
 
     def _roughen(self, slots: I64, rough: Bool, values: Runs) -> None:
@@ -154,7 +160,9 @@ class DistinctBits(Distinct):
         return np.where(magnitude > 0x7FF << 52, _NAN_BITS, np.where(magnitude == 0, 0, bits))
 
     def _union(self, left: I64, right: I64) -> I64:
-        return np.unique(np.concatenate([left, right]))
+        both = np.concatenate([left, right])
+        both.sort()
+        return both[changes(both)]
 
     def _array(self, sets: Sequence[I64]) -> Array:
         bits = np.concatenate([_EMPTY, *sets])

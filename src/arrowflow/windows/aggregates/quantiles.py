@@ -64,7 +64,7 @@ class Buckets:
             if held[a] is None or held[b] is None:
                 held[a] = held[b] if held[a] is None else held[a]
             else:
-                held[a] = _packed(_runs([held[a]]).united(_runs([held[b]])))
+                held[a] = _packed(_run(held[a]).united(_run(held[b])))
 
     def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
         # The decimal that was written, not the double nearest to it: 0.07 of 100 values is the 7th.
@@ -133,6 +133,10 @@ def bucket_of(bits: I64) -> I64:
 def _runs(parts: Sequence[I64]) -> Runs:
     edge, packed = join(parts)
     return Runs(edge, packed >> _COUNT, packed & _ALL_COUNT)
+
+
+def _run(packed: I64) -> Runs:
+    return Runs(np.array([0, len(packed)], np.int64), packed >> _COUNT, packed & _ALL_COUNT)
 
 
 def _packed(runs: Runs) -> I64:

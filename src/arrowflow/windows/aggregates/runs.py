@@ -25,10 +25,10 @@ class Runs:
     @classmethod
     def of_rows(cls, slot: I64, key: I64) -> tuple[I64, Runs]:
         """The slots among `slot`, ascending, and the runs of their keys; rows are sorted by slot, then by key."""
-        first = np.flatnonzero(_changes(slot) | _changes(key))
+        first = np.flatnonzero(changes(slot) | changes(key))
         count = np.diff(first, append=len(slot))
         slot, key = slot[first], key[first]
-        starts = np.flatnonzero(_changes(slot))
+        starts = np.flatnonzero(changes(slot))
         return slot[starts], cls(np.append(starts, len(key)), key, count)
 
     def united(self, other: Runs) -> Runs:
@@ -69,7 +69,7 @@ def list_edges(array: Array) -> tuple[I64, Array]:
     return np.append(0, np.cumsum(sizes, dtype=np.int64)), array.flatten()
 
 
-def _changes(sorted_: I64) -> Bool:
+def changes(sorted_: I64) -> Bool:
     """bool[n]: where another value begins."""
     out = np.ones(len(sorted_), np.bool_)
     np.not_equal(sorted_[1:], sorted_[:-1], out=out[1:])
