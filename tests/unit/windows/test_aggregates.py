@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles import aggregates as oracle
 from tests.oracles.digest import item_hash
+from tests.oracles.windows import Row
 from tests.unit.windows.cells import Cells
+from tests.unit.windows.drive import Drive
 from tests.unit.windows.values import (
     ANY_FLOATS,
     FLOATS,
@@ -25,7 +27,7 @@ from tests.unit.windows.values import (
 from arrowflow.errors import PromiseBroken
 from arrowflow.windows.aggregates.loglog import add_hashes, blank_registers, estimate
 from arrowflow.windows.digest import mix
-from arrowflow.windows.plan import Aggregate
+from arrowflow.windows.spec import Aggregate, Hopping, Session, Tumbling, WindowSpec
 
 CENTS = pa.decimal128(38, 2)
 SMALL = st.integers(-(10**20), 10**20)
@@ -421,13 +423,48 @@ def test_the_rank_is_that_of_the_number_as_written():
 
 
 def test_several_quantiles_of_a_column_share_what_they_keep():
-    from arrowflow.windows.spec import Tumbling, WindowSpec
-
     aggregates = tuple(Aggregate(f"q{q}", "quantile", "x", (q,)) for q in (0.5, 0.9))
     others = tuple(Aggregate(f"d{limit}", "count_distinct", "x", (limit,)) for limit in (5, 6))
     plan = WindowSpec(Tumbling(1), (), (*aggregates, *others)).plan(pa.schema([pa.field("x", pa.int64())]))
 
     assert [each.name for each in plan.accumulators] == ["buckets(x)", "distinct(x, 5)", "distinct(x, 6)"]
+
+
+# ---- through the operator -----------------------------------------------------------------------------------
+
+EVERY = tuple(
+    Aggregate(f"{function}_{column}_{place}", function, column, arguments)
+    for column in "xfd"
+    for place, (function, arguments) in enumerate(
+        [(each, ARGUMENTS.get(each, ())) for each in COMMUTATIVE] + [("count_distinct", (2,)), ("quantile", (0.9,))]
+    )
+)
+WIDE = {"k": pa.string(), "x": pa.int64(), "f": pa.float64(), "d": CENTS, "w": pa.int32()}
+
+
+@pytest.mark.parametrize("window", [Tumbling(10), Hopping(10, 5), Session(3)], ids=["tumbling", "hopping", "session"])
+@settings(deadline=None, max_examples=6)
+@given(data=st.data())
+def test_all_aggregates_together_survive_crashes_and_cuts(window, data):
+    row = st.tuples(
+        st.integers(0, 30), st.sampled_from("ab"), st.none() | st.integers(-9, 9), st.none() | ANY_FLOATS,
+        st.none() | decimals(2, SMALL), st.none() | st.integers(0, 255),
+    )  # fmt: skip
+    held = data.draw(st.lists(row, min_size=1, max_size=10))
+    rows = [
+        Row("t", 0, offset, at, (key,), {"x": x, "f": f, "d": d, "w": w})
+        for offset, (at, key, x, f, d, w) in enumerate(held)
+    ]
+    spec = WindowSpec(window, ("k",), EVERY)
+    straight, broken = (Drive(spec, pa.schema(list(WIDE.items())), 1000) for _run in range(2))
+    straight.fold(rows)
+    for each in rows:
+        broken.fold([each])
+        broken.close()
+        broken.crash(full=data.draw(st.booleans()))
+        assert broken.operator.digest() == broken.outcome.digests[-1]
+
+    assert repr(broken.finish().results) == repr(straight.finish().results)
 
 
 # ---- floats everywhere --------------------------------------------------------------------------------------
