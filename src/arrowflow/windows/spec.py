@@ -41,6 +41,11 @@ class WindowSpec:
     allowed_lateness_us: int = 0
     scope: Literal["pipeline", "partition"] = "pipeline"
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Result columns that tell one window's row from every other: keys, bounds and what a calendar calls them."""
+        return (*self.group_by, "window_start", "window_end", *(field.name for field in self.window.fields()))
+
     def plan(self, schema: pa.Schema) -> Plan:
         """Check against the schema of the rows without loading a kernel; raises `ConfigError`."""
         return plan_window(self.window, self.group_by, self.aggregates, self.allowed_lateness_us, self.scope, schema)
@@ -75,6 +80,7 @@ class PassThroughSpec:
     """No window: every row goes on as it is, with the reserved columns beside its own."""
 
     allowed_lateness_us: ClassVar[int] = 0
+    identity: ClassVar[tuple[str, ...]] = ()
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns of `schema` and the reserved ones; raises `ConfigError`."""
