@@ -15,25 +15,27 @@ import pyarrow.parquet as pq
 Compression = Literal["snappy", "zstd", "gzip", "lz4", "brotli", "none"]
 COMPRESSIONS = get_args(Compression)
 
-_SMALL = 1 << 20
+_MAGIC = b"PAR1"
+_SMALL = 4 << 20
 _MOST_FOLD = 8
 
 
-def encode(table: pa.Table, compression: Compression, before: bytes = b"") -> bytes:
-    """Return `table` as one Parquet file after the bytes `before`, which stay where they are.
+def encode(table: pa.Table, compression: Compression, before: bytes = _MAGIC) -> bytes:
+    """Return `table` as one Parquet file that begins with all of `before`, another Parquet file.
 
-    Raises nothing of its own: a writer that fails midway must not leave a readable half anywhere, so it writes to memory.
+    Written to memory: a writer that fails midway must not leave a readable half anywhere.
     """
     sink = pa.BufferOutputStream()
-    sink.write(before)
-    pq.write_table(table, sink, compression=compression)
+    with pq.ParquetWriter(sink, table.schema, compression=compression) as writer:
+        sink.write(before[len(_MAGIC) :])  # the magic is written; pages come after this, and the footer tells where
+        writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
 def grow(old: bytes, table: pa.Table, compression: Compression) -> bytes:
     """Return the file that takes the place of `old` and holds `table`.
 
-    It begins with `old`, unless it would be larger than 1 MiB and eight times what `table` needs: then it starts afresh.
+    It begins with `old`, unless it would be larger than 4 MiB and eight times what `table` needs: then it starts afresh.
     """
     grown = encode(table, compression, old)
     if len(grown) <= max(_SMALL, _MOST_FOLD * (len(grown) - len(old))):

@@ -15,6 +15,7 @@ from arrowflow.types import MIN_US, Closed, Folded, LateRows, Reject, RowBatch, 
 from arrowflow.windows.plan import CLOSED_BY
 
 _MAX_US = 2**63 - 1
+_CORRECTION = "correction"
 _UTC = pa.timestamp("us", tz="UTC")
 
 
@@ -66,7 +67,7 @@ class NaiveOperatorSpec:
             "key": self.key,
             "column": self.column,
             "scope": self.scope,
-            "correct_for_us": self.correct_for_us,
+            **({} if self.correct_for_us is None else {"correct_for_us": self.correct_for_us}),
         }
 
 
@@ -87,8 +88,8 @@ class _Name:
 class _Pane:
     """What a window holds; `feeder` is None where windows wait for all partitions.
 
-    A window that can be corrected stays after it was given out as `revision` by the epoch `home` with the `label`;
-    `news` says that it holds rows which no revision showed.
+    A window that can be corrected stays after it was given out as `revision`, first by the epoch `home`; `news` says
+    that it holds rows which no revision showed.
     """
 
     feeder: SourcePartition | None
@@ -96,7 +97,6 @@ class _Pane:
     total: int | None = None
     revision: int = 0
     home: int = -1
-    label: str | None = None
     news: bool = False
 
 
@@ -127,7 +127,6 @@ _TOTAL = pa.field("total", pa.string())  # a sum of many int64 may not be one
 _GIVEN: list[pa.Field[Any]] = [
     pa.field("revision", pa.int64()),
     pa.field("home", pa.int64()),
-    pa.field("label", pa.string()),
     pa.field("news", pa.bool_()),
 ]
 _STATE = pa.schema([*_NAME, *_COUNTS, _TOTAL, *_GIVEN], {"arrowflow.state": "naive"})
@@ -268,15 +267,15 @@ class NaiveOperator:
             pane = self._panes[name]
             homes.append(pane.home if pane.revision else -1)
             pane.home = pane.home if pane.revision else epoch
-            pane.label = pane.label or label
             pane.revision, pane.news = pane.revision + 1, False
             revisions.append(pane.revision)
-            rows.append(self._result(name, pane.label))
+            rows.append(self._result(name, label if pane.revision == 1 else _CORRECTION))
             self._touched.add(name)
         table = _table(rows, self.output_schema())
         if not self._corrects:
             return Closed(table, 0, len(rows))
-        return Closed(table, 0, len(rows), np.array(revisions, np.int64), np.array(homes, np.int64))
+        revision, home = np.array(revisions, np.int64), np.array(homes, np.int64)
+        return Closed(table, 0, len(rows), revision=revision, home=home)
 
     def _result(self, name: _Name, label: str | None) -> tuple[object, ...]:
         pane = self._panes[name]
@@ -319,7 +318,7 @@ class NaiveOperator:
         pane = self._panes[name]
         feeder = None if pane.feeder is None else dict(sorted(pane.feeder._asdict().items()))
         total = None if pane.total is None else str(pane.total)
-        given = (pane.revision, pane.home, pane.label, pane.news)
+        given = (pane.revision, pane.home, pane.news)
         return (name.value, name.start_us, feeder, pane.rows, total, *given)
 
     def _load(self, row: Mapping[str, Any]) -> None:
@@ -329,7 +328,7 @@ class NaiveOperator:
             return
         feeder = None if row["feeder"] is None else SourcePartition(**row["feeder"])
         total = None if row["total"] is None else int(row["total"])
-        given = (row["revision"], row["home"], row["label"], row["news"])
+        given = (row["revision"], row["home"], row["news"])
         self._panes[name] = _Pane(feeder, row["rows"], total, *given)
 
 
