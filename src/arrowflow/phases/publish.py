@@ -54,7 +54,8 @@ def _publish_files(
     try:
         job.sinks[name].publish(files, [file for file in later if file.sink == name])
     except (ObjectMissing, DataLossError) as wrong:
-        job.log.check(manifest.epoch)  # a newer writer may have published, cleaned and corrected: then we are fenced
+        # A newer writer may have published, cleaned and corrected: then we are fenced. In a redo the head is our own.
+        job.log.check(manifest.epoch if job.head is None else max(manifest.epoch, job.head.epoch))
         if isinstance(wrong, DataLossError):
             raise
         raise DataLossError(f"epoch {manifest.epoch} is committed but a file of it is missing: {wrong}") from wrong

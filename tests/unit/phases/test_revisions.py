@@ -5,17 +5,29 @@ What is right is worked out by a loop over the records (`newest_revisions`), not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from arrowflow.engine import start
+from arrowflow.errors import ConfigError, DataLossError, Fenced
+from arrowflow.events import Notice
 from arrowflow.failpoints import Failpoints, SimulatedCrash
-from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, RunOptions, SinkNode, SourceNode
+from arrowflow.phases.fingerprint import fingerprint_of
+from arrowflow.phases.fit import refuse_misfits
+from arrowflow.phases.job import build_job
+from arrowflow.phases.publish import redo
+from arrowflow.phases.recover import load
+from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, RunOptions, SinkNode, SourceNode
+from arrowflow.sinks.parquet import ParquetSpec
+from arrowflow.sinks.preview import PreviewSpec
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.decoders import LineDecoderSpec
@@ -23,7 +35,7 @@ from arrowflow.testing.observer import RecordingObserver
 from arrowflow.testing.operators import NaiveOperatorSpec
 from arrowflow.testing.sinks import MemorySinkSpec
 from arrowflow.testing.sources import MemoryBroker, MemorySourceSpec
-from arrowflow.windows.spec import Aggregate, Tumbling, WindowSpec
+from arrowflow.windows.spec import Aggregate, PassThroughSpec, Tumbling, WindowSpec
 
 SECOND_US = 1_000_000
 SIZE_S, TOLERANCE_S, LATENESS_S, CORRECT_S = 10, 3, 2, 25
@@ -320,3 +332,274 @@ def test_lost_replies_of_the_store_itself_are_made_good():
             world.log.store.lose_reply(verb, call)
             world.run()
             world.check()
+
+
+# ---- two writers, and records published again ------------------------------------------------------------------
+
+
+class Interrupted(Failpoints):
+    """Failpoints that let `meanwhile` happen at the `number`-th passing of `point`, as if this writer slept there."""
+
+    def __init__(self, point: str, number: int, meanwhile) -> None:
+        super().__init__()
+        self.point, self.left, self.meanwhile = point, number, meanwhile
+
+    def hit(self, name: str) -> None:
+        if name == self.point:
+            self.left -= 1
+            if self.left == 0:
+                self.meanwhile()
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        *("stage.revision", "stage.file", "commit.before", "commit.created", "commit.checked", "publish.before"),
+        *("publish.replace", "publish.between_look_rename", "publish.after", "publish.all"),
+    ],
+)
+def test_row_77_a_writer_that_slept_while_another_finished_is_fenced_and_undoes_no_correction(point):
+    slept = 0
+    for seed in range(3 * SEEDS):
+        for number in (1, 3, 6):
+            world, after = World(seed), []
+
+            def meanwhile(world=world, after=after):
+                world.run()
+                after.append(world.log.store.snapshot())
+
+            failpoints = Interrupted(point, number, meanwhile)
+            was_fenced = is_fenced(world, failpoints)
+            assert was_fenced == bool(after)
+            slept += bool(after)
+            world.check()
+            assert not after or tables_in(world.log.store.snapshot()) == tables_in(after[0])
+    assert slept > 3
+
+
+def is_fenced(world: World, failpoints: Failpoints) -> bool:
+    try:
+        start(world.pipeline(), TO_THE_END, clock=world.clock, failpoints=failpoints).result()
+    except Fenced:
+        return True
+    return False
+
+
+def tables_in(objects: dict[str, bytes]) -> dict[str, bytes]:
+    return {path: data for path, data in objects.items() if path.startswith(("/memory/rows", "/memory/late"))}
+
+
+def job_over(world: World):
+    """A job as the engine builds it, at the newest record, owning nothing."""
+    job = build_job(
+        world.pipeline(),
+        TO_THE_END,
+        observer=world.observer,
+        clock=world.clock,
+        failpoints=Failpoints(),
+        stopping=threading.Event(),
+        fingerprint=fingerprint_of(world.pipeline()),
+    )
+    load(job)
+    return job
+
+
+def test_publishing_the_whole_log_again_changes_nothing_although_most_files_were_replaced_since():
+    for seed in range(4):
+        world = World(seed)
+        world.run()
+        before = tables_in(world.log.store.snapshot())
+        job = job_over(world)
+        job.acked = dict.fromkeys(job.sinks, -1)
+
+        redone = redo(job, world.records)
+
+        assert redone >= 3
+        assert tables_in(world.log.store.snapshot()) == before
+
+
+def test_a_replaced_file_that_holds_nobodys_bytes_stops_the_job_with_its_name():
+    world = World(1)
+    world.dies_at("publish.between_look_rename:2:crash")
+    name = next(file.dst for record in reversed(world.records) for file in record.outputs if file.replaces)
+    world.log.store.put(f"/memory/rows/{name}", b"another hand was here")
+
+    with pytest.raises(DataLossError, match=name):
+        world.run()
+
+
+def test_a_file_changed_by_another_hand_is_found_when_it_is_to_be_corrected_and_nothing_is_committed_over_it():
+    world = World(1)
+
+    def change_every_file():
+        for path in world.log.store.list("/memory/rows"):
+            world.log.store.put(path, world.log.store.read(path) + b"x")
+
+    with pytest.raises(DataLossError, match="newest record that wrote it says|newest record says"):
+        start(
+            world.pipeline(),
+            TO_THE_END,
+            clock=world.clock,
+            failpoints=Interrupted("kernel.done", 8, change_every_file),
+        ).result()
+    assert world.records[-1].epoch < 20
+
+
+def test_damaged_state_is_made_again_with_the_homes_and_revisions_it_had():
+    for seed in range(4):
+        world = World(seed)
+        world.dies_at("commit.before:9:crash")
+        state = [path for path in world.log.store.snapshot() if "/state/" in path and path.endswith("delta.arrow")]
+        for path in state:
+            world.log.store.put(path, b"damaged")
+
+        world.run()
+
+        world.check()
+
+
+# ---- sinks -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sink_added_later_gets_no_correction_of_what_came_before_it():
+    world = World(2)
+    world.dies_at("commit.checked:6:crash")
+    first = {(row["k"], row["window_start"]) for row in world.table()}
+    second = MemorySinkSpec("/memory/second")
+    pipeline = world.pipeline()
+    both = replace(pipeline, sinks=(*pipeline.sinks, SinkNode("second", second)))
+
+    start(both, TO_THE_END, observer=world.observer, clock=world.clock).result()
+
+    world.check()
+    later = [(row["k"], row["window_start"]) for row in second.rows(world.log.store)]
+    assert later
+    assert not first & set(later)
+    assert len(later) == len(set(later))
+    assert any("was not there when epoch" in notice.message for notice in world.observer.of(Notice))
+
+
+def refused(world: World, **changes) -> str:
+    with pytest.raises(ConfigError) as refusal:
+        start(replace(world.pipeline(), **changes), TO_THE_END).result()
+    return str(refusal.value)
+
+
+def test_a_plan_that_could_not_keep_its_promise_is_refused_before_anything_is_read():
+    world = World(0)
+    rows, late = world.pipeline().sinks
+    moving = SinkNode("rows", ParquetSpec("/memory/table", ("k", "n")))
+    dated = SinkNode("rows", ParquetSpec("/memory/table", ("k", "date"), time_column="window_end"))
+    preview = SinkNode("open", PreviewSpec("/memory/open"), "open")
+    passing = OperatorNode("rows", PassThroughSpec(), late="correct")
+
+    assert "a correction may change" in refused(world, sinks=(moving, late))
+    assert 'kind = "preview"' in refused(
+        world, sinks=(rows, replace(rows, name="b", stream="open")), emit=Emit("on_update")
+    )
+    assert "belong together" in refused(world, emit=Emit("on_update"))
+    assert "belong together" in refused(world, sinks=(rows, preview))
+    assert 'the stream "open" only' in refused(world, sinks=(replace(preview, stream="rows"),))
+    assert "needs windows" in refused(world, operator=passing, event_time=None)
+    refuse_misfits(replace(world.pipeline(), sinks=(dated, late)), WINDOW.build(WORLD_ROWS).output_schema())
+    assert world.log.store.snapshot() == {}
+
+
+WORLD_ROWS = LineDecoderSpec().build().schema
+
+
+# ---- interim results ---------------------------------------------------------------------------------------------
+
+OPEN = "/memory/open/open.parquet"
+
+
+def with_preview(world: World, emit: Emit | None = None) -> Pipeline:
+    pipeline = world.pipeline()
+    node = SinkNode("open", PreviewSpec("/memory/open"), "open")
+    return replace(pipeline, sinks=(*pipeline.sinks, node), emit=emit or Emit("on_update"))
+
+
+def preview_of(world: World) -> list[dict]:
+    return pq.read_table(pa.BufferReader(world.log.store.read(OPEN))).to_pylist()
+
+
+def test_a_preview_holds_the_windows_open_at_the_newest_record_and_nothing_when_all_are_closed():
+    for seed in range(4):
+        world = World(seed)
+        start(with_preview(world), RunOptions(until_caught_up=True), clock=world.clock).result()
+
+        shown = preview_of(world)
+        closed = {(row["k"], row["window_start"]) for row in world.table()}
+        both = sorted(
+            (row["k"], int(row["window_start"].timestamp()), row["n"], row["total"]) for row in [*world.table(), *shown]
+        )
+        assert both == world.answer.rows, "open and closed windows together are all there are"
+        assert shown
+        assert not {(row["k"], row["window_start"]) for row in shown} & closed
+        assert {(row["__af_kind"], row["__af_revision"]) for row in shown} == {("interim", 0)}
+        assert {row["__af_epoch"] for row in shown} == {max(r.epoch for r in world.records if r.kind == "data")}
+
+        start(with_preview(world), TO_THE_END, clock=world.clock).result()
+        assert preview_of(world) == []
+        world.check()
+
+
+def test_early_results_come_at_most_so_often():
+    counts = {}
+    for early_s in (0, 1, 10_000):
+        world = World(1)
+        start(with_preview(world, Emit(early_us=early_s * SECOND_US)), TO_THE_END, clock=world.clock).result()
+        counts[early_s] = sum(file.sink == "open" for record in world.records for file in record.outputs)
+        world.check()
+
+    assert counts[10_000] == 1
+    assert counts[0] > 5
+
+
+@pytest.mark.parametrize("point", ["stage.file", "publish.replace", "publish.between_look_rename", "publish.after"])
+def test_a_crash_anywhere_leaves_a_whole_preview_and_the_results_alone(point):
+    for seed in range(2):
+        for hit in (1, 4, 9):
+            world = World(seed)
+            with contextlib.suppress(SimulatedCrash):
+                start(
+                    with_preview(world),
+                    TO_THE_END,
+                    clock=world.clock,
+                    failpoints=Failpoints.parse(f"{point}:{hit}:crash"),
+                ).result()
+            start(with_preview(world), TO_THE_END, clock=world.clock).result()
+            assert preview_of(world) == []
+            world.check()
+
+
+@pytest.mark.parametrize("damage", [b"another hand", None])
+def test_whatever_becomes_of_a_preview_stops_no_job(damage):
+    world = World(1)
+    with contextlib.suppress(SimulatedCrash):
+        failpoints = Failpoints.parse("publish.before:9:crash")
+        start(with_preview(world), TO_THE_END, clock=world.clock, failpoints=failpoints).result()
+    if damage is None:
+        world.log.store.delete(OPEN)
+    else:
+        world.log.store.put(OPEN, damage)
+
+    start(with_preview(world), TO_THE_END, observer=world.observer, clock=world.clock).result()
+
+    assert preview_of(world) == []
+    world.check()
+    assert any("a newer preview comes" in notice.message for notice in world.observer.of(Notice))
+
+
+def test_a_preview_may_be_moved_added_and_dropped_at_any_restart():
+    world = World(1)
+    world.dies_at("commit.checked:5:crash")
+    start(with_preview(world), RunOptions(until_caught_up=True, once=True), clock=world.clock).result()
+    elsewhere = replace(
+        with_preview(world), sinks=(*world.pipeline().sinks, SinkNode("open", PreviewSpec("/memory/b"), "open"))
+    )
+    start(elsewhere, RunOptions(until_caught_up=True, once=True), clock=world.clock).result()
+    world.run()
+
+    world.check()
+    assert {OPEN, "/memory/b/open.parquet"} <= set(world.log.store.snapshot())
