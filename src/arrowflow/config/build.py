@@ -10,7 +10,7 @@ from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
-from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
+from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
 from arrowflow.protocols import CivilTime, DecoderSpec, SourceSpec, Transform
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
         transforms=tuple(build_transform(step) for step in sections.transform),
         event_time=build_event_time(sections.event_time),
         operator=build_operator(sections),
+        emit=build_emit(sections.emit),
         sinks=build_sinks(sections),
         checkpoint=Checkpoint(
             log=LocalLogSpec(absolute(checkpoint.path)),
@@ -213,6 +214,7 @@ def build_window(window: settings.WindowSection, sections: Sections, aggregates:
         aggregates=tuple(Aggregate(name, call.function, call.column, call.arguments) for name, call in calls.items()),
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
+        correct_for_us=window.correct_for if window.late == "correct" else None,
     )
 
 
@@ -244,10 +246,10 @@ def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
 
 
 def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
-    """Return the tables of results, then late rows, then dead letters."""
+    """Return the tables of results and previews, then late rows, then dead letters."""
     from arrowflow.sinks.parquet import ParquetSpec
 
-    nodes = [SinkNode(name, build_table(sink, sections)) for name, sink in sections.sink.items()]
+    nodes = [build_sink(name, sink, sections) for name, sink in sections.sink.items()]
     if sections.late is not None:
         late = ParquetSpec(absolute(sections.late.path), compression=sections.late.compression)
         nodes.append(SinkNode("late", late, "late"))
@@ -256,6 +258,25 @@ def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
         letters = ParquetSpec(absolute(dead.path), compression=dead.compression)
         nodes.append(SinkNode("dead_letter", letters, "dead", dead.payload))
     return tuple(nodes)
+
+
+def is_preview(name: str, sink: settings.SinkSection) -> bool:
+    """Whether a sink shows open windows; a sink without a kind is of the kind it is named by."""
+    return (sink.kind or name) == "preview"
+
+
+def build_sink(name: str, sink: settings.SinkSection, sections: Sections) -> SinkNode:
+    """Return one sink of the file and the stream it takes."""
+    if not is_preview(name, sink):
+        return SinkNode(name, build_table(sink, sections))
+    from arrowflow.sinks.preview import PreviewSpec
+
+    return SinkNode(name, PreviewSpec(absolute(sink.path), sink.compression), "open")
+
+
+def build_emit(section: settings.EmitSection | None) -> Emit:
+    """Return when interim results are given out."""
+    return Emit() if section is None else Emit(section.mode, section.early)
 
 
 def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:

@@ -20,7 +20,6 @@ LATER: dict[str, tuple[str, ...]] = {
     "window.unit": ("week", "month"),
     "sink.kind": ("bigquery", "kafka", "delta", "iceberg"),
     "source.format": ("avro", "protobuf", "debezium"),
-    "window.late": ("correct",),
     "dead_letter.payload": ("sealed",),
     "source.fetch": ("columnar",),
 }
@@ -48,6 +47,7 @@ class Sections:
     window: settings.WindowSection | None
     aggregate: dict[str, str] | None
     calendars: dict[str, settings.CalendarSection]
+    emit: settings.EmitSection | None
     sink: dict[str, settings.SinkSection]
     late: settings.LateSection | None
     dead_letter: settings.DeadLetterSection | None
@@ -152,7 +152,7 @@ def _missing(path: Path) -> str:
     if path == ("window", "late"):
         return (
             'say what becomes of rows that come after their window has closed: "drop" counts them and nothing else; "side" writes them '
-            'with the reason to [late]; "correct", which reopens the window and publishes a revision, comes in a later version'
+            'with the reason to [late]; "correct" reopens the window for `correct_for` and publishes a later revision of its result'
         )
     if len(path) == 1:
         return f"the section [{path[0]}] is missing; `arrowflow init` writes a file with every section"

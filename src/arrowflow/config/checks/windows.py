@@ -98,6 +98,7 @@ def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
                 yield document.problem(
                     ("window", key), f"belongs to {other} windows, and this one is {window.type}", at_key=True
                 )
+    yield from _corrections(window, document)
     if window.size == 0:
         yield document.problem(("window", "size"), "must be longer than nothing")
     yield from twice(document, ("window", "group_by"), window.group_by)
@@ -109,6 +110,26 @@ def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
     if sections.aggregate is None and sections.whole("aggregate"):
         yield document.problem(
             ("aggregate",), 'a window needs at least one result: write [aggregate] with lines such as rows = "count(*)"'
+        )
+
+
+def _corrections(window: settings.WindowSection, document: Document) -> Iterator[Problem]:
+    if window.late != "correct":
+        if window.correct_for is not None:
+            yield document.problem(
+                ("window", "correct_for"), f'belongs to late = "correct", and this is {shown(window.late)}', at_key=True
+            )
+    elif str(window.type) in ("session", "sliding"):
+        yield document.problem(
+            ("window", "late"),
+            f'"correct" is not possible for {window.type} windows: a late row could merge or change several results that are '
+            'published already; use "side"',
+        )
+    elif not window.correct_for:
+        yield document.problem(
+            ("window", "late"),
+            '"correct" needs `correct_for`, such as correct_for = "2d": the state of a closed window is kept so long, and rows '
+            "that come even later are late",
         )
 
 
