@@ -190,8 +190,8 @@ def whole(column: Column) -> pa.Array[Any]:
     """Return `column` as one array."""
     if column.num_chunks == 1:
         return column.chunk(0)
-    parts: list[pa.Array[Any]] = [nulls(0, column.type), *column.chunks]
-    return pa.concat_arrays(parts)
+    joined: pa.Array[Any] = pa.concat_arrays([nulls(0, column.type), *column.chunks])
+    return joined
 
 
 def _chunked(chunks: list[pa.Array[Any]], kind: pa.DataType) -> Column:
