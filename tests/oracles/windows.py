@@ -47,6 +47,8 @@ class Answer:
     late: dict
     rejects: dict
     ahead: set
+    missed: dict = field(default_factory=dict)
+    between: set = field(default_factory=set)
 
 
 def clocks(
@@ -99,45 +101,149 @@ def calendar(event: int, windows: Sequence[Window] | None, unit: str, off: str) 
     raise AssertionError(f"the test's calendar does not reach {event}")
 
 
+def hopping(event: int, size: int, hop: int, origin: int = 0) -> list[Window] | str:
+    """Every window that holds an instant, by start; or the reason why there is none."""
+    if event < MIN_US + size + hop or event > MAX_US - size - hop:
+        return "out_of_range"
+    start = origin + (event - origin) // hop * hop
+    windows = []
+    while start + size > event:
+        windows.append(Window(start, start + size))
+        start -= hop
+    return windows[::-1]
+
+
+def cumulative(event: int, size: int, step: int, origin: int = 0) -> list[Window] | str:
+    """Every window that holds an instant, by end; or the reason why there is none."""
+    whole = tumbling(event, size, origin)
+    if isinstance(whole, str):
+        return whole
+    ends = range(whole.start + step, whole.end + 1, step)
+    return [Window(whole.start, end) for end in ends if end > event]
+
+
+def is_behind(event: int, lateness: int, clock: int) -> bool:
+    """A row of a session or a sliding window is late by its own time, strictly."""
+    return event + lateness < clock
+
+
+def sessions(times: Sequence[int], gap: int, max_length: int | None = None) -> list[tuple[Window, list[int]]]:
+    """The sessions of one key from the times of its rows, each with the places of its rows in `times`."""
+    found: list[tuple[Window, list[int]]] = []
+    first = last = None
+    for place in sorted(range(len(times)), key=lambda i: times[i]):
+        time = times[place]
+        full = max_length is not None and first is not None and time >= first + max_length
+        if last is None or time > last + gap or full:
+            first = time
+            found.append((Window(time, time), []))
+        last = time
+        end = last + gap if max_length is None else min(last + gap, first + max_length)
+        found[-1] = (Window(first, end), [*found[-1][1], place])
+    return found
+
+
 def is_late(end: int, lateness: int, clock: int) -> bool:
     """A row is late when its window's patience has run out by its own partition's clock."""
     return end + lateness <= clock
 
 
-def solve(
-    rows: Iterable[Row],
-    assign: Callable[[Row], Window | str],
-    aggregates: Sequence[tuple[str, str, str | None]],
-    tolerance: int = 0,
-    lateness: int = 0,
-) -> Answer:
-    """All windows as if every one were closed at the end; aggregates are (name, function, column)."""
+def judged(rows: Iterable[Row], tolerance: int) -> tuple[list[tuple[Row, int]], set]:
+    """Each row with the clock of its partition just before it, and the places of rows ahead of their limit."""
     streams: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         streams.setdefault((row.topic, row.partition), []).append(row)
-    members: dict[tuple, list[Row]] = {}
-    late, rejects, beyond = {}, {}, set()
+    found, beyond = [], set()
     for stream in streams.values():
         stream.sort(key=lambda row: row.offset)
         limits = None if any(row.limit_us is None for row in stream) else [row.limit_us for row in stream]
         before, ahead, _seen = clocks([row.event_us for row in stream], tolerance, limits)
         for row, clock, too_far in zip(stream, before, ahead, strict=True):
-            place = (row.topic, row.partition, row.offset)
             if too_far:
-                beyond.add(place)
-                continue
-            window = assign(row)
-            if isinstance(window, str):
-                rejects[place] = window
-            elif is_late(window.end, lateness, clock):
-                late[place] = (window.start, window.end)
+                beyond.add(place(row))
             else:
-                members.setdefault((row.key, window), []).append(row)
+                found.append((row, clock))
+    return found, beyond
+
+
+def place(row: Row) -> tuple[str, int, int]:
+    """Where a row was."""
+    return (row.topic, row.partition, row.offset)
+
+
+def solve(
+    rows: Iterable[Row],
+    assign: Callable[[Row], Window | Sequence[Window] | str],
+    aggregates: Sequence[tuple[str, str, str | None]],
+    tolerance: int = 0,
+    lateness: int = 0,
+) -> Answer:
+    """All windows as if every one were closed at the end; aggregates are (name, function, column)."""
+    members: dict[tuple, list[Row]] = {}
+    late, rejects, missed, between = {}, {}, {}, set()
+    found, beyond = judged(rows, tolerance)
+    for row, clock in found:
+        windows = assign(row)
+        if isinstance(windows, str):
+            rejects[place(row)] = windows
+            continue
+        windows = [windows] if isinstance(windows, Window) else windows
+        if not windows:
+            between.add(place(row))
+            continue
+        gone = [window for window in windows if is_late(window.end, lateness, clock)]
+        if gone:
+            (late if len(gone) == len(windows) else missed)[place(row)] = (gone[0].start, gone[-1].end)
+        for window in windows[len(gone) :]:
+            members.setdefault((row.key, window), []).append(row)
     results = {
         pane: {name: finish(function, column, held) for name, function, column in aggregates}
         for pane, held in members.items()
     }
-    return Answer(results, {pane: len(held) for pane, held in members.items()}, late, rejects, beyond)
+    rows_of = {pane: len(held) for pane, held in members.items()}
+    return Answer(results, rows_of, late, rejects, beyond, missed, between)
+
+
+def solve_by_rows(
+    rows: Iterable[Row],
+    group: Callable[[Sequence[int]], list[tuple[Window, list[int]]]],
+    alone: Callable[[int], Window | str],
+    aggregates: Sequence[tuple[str, str, str | None]],
+    tolerance: int = 0,
+    lateness: int = 0,
+) -> Answer:
+    """Windows whose bounds depend on the rows: `group` makes them of one key's times, `alone` is a row's own.
+
+    Results are by (key, window, n), n counting windows of equal bounds.
+    """
+    late, rejects, on_time = {}, {}, {}
+    found, beyond = judged(rows, tolerance)
+    for row, clock in found:
+        own = alone(row.event_us)
+        if isinstance(own, str):
+            rejects[place(row)] = own
+        elif is_behind(row.event_us, lateness, clock):
+            late[place(row)] = (own.start, own.end)
+        else:
+            on_time.setdefault(row.key, []).append(row)
+    results, counts = {}, {}
+    for key, held in on_time.items():
+        for window, places in group([row.event_us for row in held]):
+            n = sum(1 for other in results if other[:2] == (key, window))
+            inside = [held[at] for at in places]
+            results[key, window, n] = {name: finish(function, column, inside) for name, function, column in aggregates}
+            counts[key, window, n] = len(inside)
+    return Answer(results, counts, late, rejects, beyond)
+
+
+def sliding(times: Sequence[int], size: int, closed: str) -> list[tuple[Window, list[int]]]:
+    """For each row the places of the rows that trail it, itself and rows of equal time among them."""
+    found = []
+    for time in times:
+        edge = time - size
+        held = [i for i, other in enumerate(times) if edge < other <= time or (other == edge and closed == "both")]
+        found.append((Window(edge, time), held))
+    return found
 
 
 def finish(function: str, column: str | None, rows: Sequence[Row]) -> object:

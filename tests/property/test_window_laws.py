@@ -9,11 +9,32 @@ from itertools import pairwise
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.oracles.windows import MAX_US, Row, Window, calendar, solve, tumbling
+from tests.oracles.windows import (
+    MAX_US,
+    Row,
+    Window,
+    calendar,
+    cumulative,
+    hopping,
+    sessions,
+    sliding,
+    solve,
+    solve_by_rows,
+    tumbling,
+)
 from tests.unit.windows.drive import Drive, PlainCalendar, partition_of, slices
 
 from arrowflow.types import MIN_US
-from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
+from arrowflow.windows.spec import (
+    Aggregate,
+    CalendarWindow,
+    Cumulative,
+    Hopping,
+    Session,
+    Sliding,
+    Tumbling,
+    WindowSpec,
+)
 
 SCHEMA = pa.schema(
     [
@@ -132,8 +153,13 @@ def check(spec, rows, tolerance, outcome, assign):
     assert by_pane(outcome, spec) == expected(answer)
     assert outcome.late == answer.late
     assert outcome.rejects == answer.rejects
-    assert outcome.folded == outcome.left == sum(answer.rows.values())
-    assert len(everyone) == outcome.folded + len(outcome.late) + len(outcome.rejects), "a row vanished"
+    assert (
+        outcome.folded == outcome.left == len(everyone) - len(answer.late) - len(answer.rejects) - len(answer.between)
+    )
+    assert outcome.missed == answer.missed
+    assert outcome.between == len(answer.between)
+    accounted = outcome.folded + len(outcome.late) + len(outcome.rejects) + outcome.between
+    assert len(everyone) == accounted, "a row vanished"
     assert all(left <= right for left, right in pairwise(outcome.watermarks)), "the watermark fell"
 
 
@@ -153,6 +179,111 @@ def test_one_answer_for_any_cut_interleaving_and_crash_under_partition_scope(dat
 
     window = spec.window
     check(spec, rows, tolerance, outcome, lambda row: tumbling(row.event_us, window.size_us, window.origin_us))
+
+
+@st.composite
+def overlapping(draw):
+    size = draw(st.sampled_from([1, 6, 7, 10, 60]))
+    origin = draw(st.integers(-100, 100))
+    if draw(st.booleans()):
+        return Cumulative(
+            size, draw(st.sampled_from([step for step in (1, 2, 3, 5, 7, 10, 30) if size % step == 0])), origin
+        )
+    return Hopping(size, draw(st.sampled_from([1, 2, 3, 5, 6, 7, 10, 13, 90])), origin)
+
+
+def windows_of(window, event):
+    if isinstance(window, Hopping):
+        return hopping(event, window.size_us, window.hop_us, window.origin_us)
+    return cumulative(event, window.size_us, window.step_us, window.origin_us)
+
+
+@law
+@given(
+    st.data(),
+    overlapping(),
+    st.sampled_from([0, 1, 5, 30]),
+    st.sampled_from(["pipeline", "partition"]),
+    st.sampled_from([0, 3, 25]),
+)
+def test_overlapping_windows_have_one_answer_too(data, window, lateness, scope, tolerance):
+    """A row that missed some of its windows is in none of those, whoever shares a pane with it."""
+    rows = data.draw(streams(partitioned=scope == "partition"))
+    spec = WindowSpec(window, ("site", "line"), EVERYTHING, lateness, scope)
+
+    outcome = run(data, spec, rows, tolerance)
+
+    check(spec, rows, tolerance, outcome, lambda row: windows_of(window, row.event_us))
+
+
+def alone(window, event):
+    before = after = window.size_us if isinstance(window, Sliding) else window.gap_us
+    if isinstance(window, Sliding):
+        after = 0
+    elif window.max_length_us is not None:
+        before, after = 0, max(window.gap_us, window.max_length_us)
+    if event < MIN_US + before or event > MAX_US - after:
+        return "out_of_range"
+    if isinstance(window, Sliding):
+        return Window(event - window.size_us, event)
+    return Window(event, event + min(window.gap_us, window.max_length_us or window.gap_us))
+
+
+def grouped(window, times):
+    if isinstance(window, Sliding):
+        return sliding(times, window.size_us, window.closed)
+    return sessions(times, window.gap_us, window.max_length_us)
+
+
+BY_ROWS = st.one_of(
+    st.builds(Session, st.sampled_from([1, 4, 5, 10, 40])),
+    st.builds(Session, st.sampled_from([1, 4, 10, 40]), st.sampled_from([1, 3, 10, 25])),
+    st.builds(Sliding, st.sampled_from([1, 5, 10, 50]), st.sampled_from(["right", "both"])),
+)
+
+
+@law
+@given(
+    st.data(),
+    BY_ROWS,
+    st.sampled_from([0, 1, 5, 30]),
+    st.sampled_from(["pipeline", "partition"]),
+    st.sampled_from([0, 3, 25]),
+)
+def test_windows_that_depend_on_the_rows_have_one_answer_too(data, window, lateness, scope, tolerance):
+    """Late by the row's own time, before it meets any other row: so nothing hangs on which partner is still open."""
+    rows = data.draw(streams(partitioned=scope == "partition"))
+    spec = WindowSpec(window, ("site", "line"), EVERYTHING, lateness, scope)
+
+    outcome = run(data, spec, rows, tolerance)
+
+    everyone = [row for stream in rows.values() for row in stream]
+    answer = solve_by_rows(
+        everyone,
+        lambda times: grouped(window, times),
+        lambda event: alone(window, event),
+        names(spec),
+        tolerance,
+        lateness,
+    )
+    found = sorted(
+        repr(
+            (
+                (row["site"], row["line"]),
+                row["window_start"],
+                row["window_end"],
+                [normal(row[n]) for n, _f, _c in names(spec)],
+            )
+        )
+        for row in outcome.results
+    )
+    wanted = sorted(
+        repr((key, at.start, at.end, [normal(value) for value in values.values()]))
+        for (key, at, _n), values in answer.results.items()
+    )
+    assert found == wanted
+    assert (outcome.late, outcome.rejects, outcome.missed) == (answer.late, answer.rejects, {})
+    assert outcome.folded == outcome.left == len(everyone) - len(answer.late) - len(answer.rejects)
 
 
 DAYS = st.sampled_from([("T1", "T2", "off"), ("T1", "T3"), ("off",), ("T2", "off", "T3")])

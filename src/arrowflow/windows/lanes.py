@@ -30,6 +30,10 @@ class Lane:
         """Keep only `slots`, renumbered from 0 in the order given."""
         self.values = self._spread(self.values[slots], len(slots))
 
+    def copied(self, slots: I64, capacity: int) -> Numbers:
+        """What `slots` hold, from 0 in the order given, then blanks up to `capacity`; for another lane of this kind."""
+        return self._spread(self.values[slots], capacity)
+
     def _spread(self, held: Numbers, capacity: int) -> Numbers:
         wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)
         wider[: len(held)] = held

@@ -1,8 +1,9 @@
-"""The rules of windows over one state: which rows are late, which panes close, and what closing gives. Reads no clock."""
+"""The rules of windows over one state: which rows are late, which windows close, and what closing gives. Reads no clock."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,32 +20,35 @@ from arrowflow.types import (
     RowBatch,
     SourcePartition,
 )
+from arrowflow.windows.aggregates.accumulator import Windows
 from arrowflow.windows.arrays import Array, ready
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
-from arrowflow.windows.kernels.panes import FOLD, LATE, judge_late
-from arrowflow.windows.kinds.calendar import CalendarKind
-from arrowflow.windows.kinds.panes import Kind, Panes
-from arrowflow.windows.kinds.tumbling import TumblingKind
-from arrowflow.windows.plan import UTC, CalendarWindow, Plan, Tumbling
-from arrowflow.windows.state import State
+from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
+from arrowflow.windows.kinds.build import build_kind
+from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
+from arrowflow.windows.plan import UTC, CalendarWindow, Plan, PlannedAggregate
+from arrowflow.windows.shapes import MAX_US
+from arrowflow.windows.state import Contents, State
 
-_MAX_US = 2**63 - 1
+CORRECTION = "correction"
 
 
-class WindowOperator:
-    """Folds rows into panes and gives each pane out once, when no row on time can still change it.
+class KeyedWindows:
+    """Folds rows into panes and gives each window out once, when no row on time can still change it.
 
     Lateness is decided row by row by the clock of the row's own partition; closing by the watermark (scope
-    "pipeline") or by the clock of the one partition that feeds the pane (scope "partition"). Neither depends on how
+    "pipeline") or by the clock of the one partition that feeds the key (scope "partition"). Neither depends on how
     the stream was cut into batches.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._schema = plan.output_schema()
-        self._kind = _build_kind(plan)
+        self._kind = build_kind(plan)
         self._state = State(plan, self._kind)
+        # Under "correct" a row is lost only when its window can no longer be corrected.
+        self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
 
     def output_schema(self) -> pa.Schema:
         return self._schema
@@ -60,30 +64,23 @@ class WindowOperator:
         feeder = state.feeders.number(batch.partition)
         parts = state.keys.parts([columns.array(field.name) for field in self._plan.keys])
         panes = self._kind.assign(event_us, parts, state.keys)
-        others = judge_late(panes.end_us, clock_us, self._plan.allowed_lateness_us, panes.fate)
+        others = self._kind.judge(panes, event_us, clock_us, self._patience_us)
         key = state.keys.number(parts, panes.fate)
         self._check_promise(key, panes.fate == FOLD, batch.partition, feeder)
-        offset = ready(batch.offset, np.int64)
-        folded = state.fold(key, panes, feeder, columns, event_us, offset)
+        folded = state.fold(key, panes, feeder, columns, event_us, ready(batch.offset, np.int64))
         if not others:
             return Folded(folded)
-        return Folded(folded, _late(panes), self._rejects(batch, panes, event_us))
+        return self._tell(batch, panes, event_us, folded)
 
     def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
-        """Close the panes with ``end + allowed lateness <= `` the watermark, or the clock of their feeder."""
+        """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
         slots = self._state.slots
-        if self._plan.scope == "pipeline":
-            limit = np.full(len(slots), self._reach(watermark_us), np.int64)
-        else:
-            known = self._state.feeders.all
-            reach = np.array([self._reach(clocks.get(each, MIN_US)) for each in known], np.int64)
-            limit = reach[self._state.feeder.values[slots]]
-        return self._give_out(slots[self._state.end_us.values[slots] <= limit], "watermark")
+        return self._give_out(self._held(slots, self._limits(slots, clocks, watermark_us)), "watermark", epoch)
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.
 
-        The floors asked for are those of the partitions that fed the panes, as far as the state knows them: under
+        The floors asked for are those of the partitions that fed the windows, as far as the state knows them: under
         scope "pipeline" a pane knows no feeder, so all partitions met since the last restore are asked for.
         """
         if partitions is None:
@@ -95,10 +92,15 @@ class WindowOperator:
                 'closing the windows of silent partitions needs scope = "partition": under scope = "pipeline" '
                 "every window waits for all partitions; use idle_timeout there"
             )
-        floors = self._floors(slots)
-        reach = self._latest(self._state.end_us.values[slots])
-        closed = self._give_out(slots, label)
-        return Closed(closed.table, closed.folded_rows, closed.windows, floors, reach)
+        held = self._before_time(slots)
+        due = self._fresh(self._kind.due(held))
+        floors, reach = self._floors(due), self._latest(due.end_us)
+        return replace(self._give_out(held, label, epoch), floors=floors, reach_us=reach)
+
+    def interim(self) -> pa.Table:
+        """What every open window would give now, ordered like results; `__af_closed_by` is null."""
+        due = self._fresh(self._kind.due(self._before_time(self._state.slots)))
+        return self._table(self._in_order(due), None)
 
     def delta(self) -> pa.Table:
         return self._state.take_delta()
@@ -115,9 +117,7 @@ class WindowOperator:
             Naming every difference in schema, or the open windows whose bounds have moved.
         """
         state = State(self._plan, self._kind)
-        for table in [*([] if full is None else [full]), *deltas]:
-            state.load(table)
-        state.settle()
+        state.load([*([] if full is None else [full]), *deltas])
         self._refuse_moved(state)
         self._state = state
 
@@ -126,19 +126,156 @@ class WindowOperator:
 
     @property
     def open_windows(self) -> int:
+        """How many panes wait to be given out."""
+        if self._plan.corrects:
+            return int((self._state.revision.values[self._state.slots] == 0).sum())
+        if self._kind.per_row:
+            return int((self._state.next_us.values[self._state.slots] == 0).sum())
         return len(self._state)
 
     @property
     def folded_rows(self) -> int:
         return int(self._state.rows.values[self._state.slots].sum())
 
+    # ---- what closes ------------------------------------------------------------------------------------
+
+    def _limits(self, slots: I64, clocks: Mapping[SourcePartition, int], watermark_us: int) -> I64:
+        """Per slot the clock that decides it, less the allowed lateness."""
+        if self._plan.scope == "pipeline":
+            return np.full(len(slots), self._limit(watermark_us), np.int64)
+        known = self._state.feeders.all
+        limits = np.array([self._limit(clocks.get(each, MIN_US)) for each in known], np.int64)
+        return np.asarray(limits[self._state.feeder.values[slots]])
+
+    def _limit(self, clock_us: int) -> int:
+        """Kept inside int64."""
+        return max(MIN_US, clock_us - self._plan.allowed_lateness_us)
+
+    def _held(self, slots: I64, limit_us: I64, clock_us: I64 | None = None) -> Held:
+        state = self._state
+        bounds = (state.start_us[slots], state.end_us[slots], state.next_us.values[slots])
+        return Held(slots, state.key[slots], *bounds, limit_us, limit_us if clock_us is None else clock_us)
+
+    def _before_time(self, slots: I64) -> Held:
+        """Slots as if time had ended, while rows may still come."""
+        return self._held(slots, np.full(len(slots), MAX_US, np.int64), np.full(len(slots), MIN_US, np.int64))
+
+    def _fresh(self, due: Due) -> Due:
+        """Without the windows that came out before and got no row since."""
+        if not self._plan.corrects:
+            return due
+        state = self._state
+        fresh = (state.revision.values[due.slot] == 0) | (state.changed(due.slot) != 0)
+        return replace(due, slot=due.slot[fresh], start_us=due.start_us[fresh], end_us=due.end_us[fresh])
+
+    def _gone(self, due: Due, held: Held) -> I64:
+        """Slots nobody needs any more; under "correct" a window stays until no row can correct it."""
+        if self._plan.correct_for_us is None:
+            return due.gone
+        room = held.clock_us >= MIN_US + self._plan.correct_for_us
+        return held.slot[room & (held.end_us <= np.where(room, held.clock_us - self._plan.correct_for_us, MIN_US))]
+
+    def _floors(self, due: Due) -> dict[SourcePartition, int]:
+        feeders = self._state.feeder.values[due.slot]
+        floors = {}
+        for number, partition in enumerate(self._state.feeders.all):
+            fed = due.end_us if self._plan.scope == "pipeline" else due.end_us[feeders == number]
+            if len(fed):
+                floors[partition] = self._latest(fed)
+        return floors
+
+    def _latest(self, ends: I64) -> int:
+        """The clock at which the last of windows with these ends takes no more rows, kept inside int64."""
+        if not len(ends):
+            return MIN_US
+        return min(MAX_US, int(ends.max()) + self._plan.allowed_lateness_us + int(self._kind.strict))
+
+    # ---- what comes out ---------------------------------------------------------------------------------
+
+    def _give_out(self, held: Held, label: str, epoch: int) -> Closed:
+        """Finish the windows that are due and take what nobody needs any more out of the state."""
+        state, due = self._state, self._kind.due(held)
+        gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
+        revision, home = self._publications(fresh.slot)
+        table = self._table(fresh, label, revision)
+        if self._plan.corrects:
+            state.publish(fresh.slot, epoch)
+        folded = int(state.rows.values[gone].sum())
+        state.move(due.moved, due.next_us)
+        state.remove(gone)
+        return Closed(table, folded, table.num_rows, revision=revision, home=home)
+
+    def _in_order(self, due: Due) -> Due:
+        """The windows ordered by start, keys and end, whatever came first."""
+        order = self._state.in_order(due.slot, due.start_us, due.end_us)
+        at = due.at if due.combined is None else due.at[order]
+        return replace(due, slot=due.slot[order], start_us=due.start_us[order], end_us=due.end_us[order], at=at)
+
+    def _publications(self, slots: I64) -> tuple[I64 | None, I64 | None]:
+        """Under "correct", the revision that windows come out as now, and the epoch whose file holds the first one."""
+        if not self._plan.corrects:
+            return None, None
+        return self._state.revision.values[slots] + 1, self._state.home.values[slots]
+
+    def _table(self, due: Due, label: str | None, revision: I64 | None = None) -> pa.Table:
+        state = self._state
+        if not len(due.slot):
+            return self._schema.empty_table()
+        contents = state.contents(due.combined)
+        at = due.slot if due.combined is None else due.at
+        windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i))
+        columns = [
+            *state.key_columns(due.slot),
+            pa.array(due.start_us, pa.int64()).view(UTC),
+            pa.array(due.end_us, pa.int64()).view(UTC),
+            *state.extra_columns(due.slot),
+            *(self._finish(aggregate, contents, windows) for aggregate in self._plan.aggregates),
+            _labels(label, revision, len(at)),
+        ]
+        table = pa.Table.from_arrays(columns, schema=self._schema)
+        if not self._kind.per_row:
+            return table
+        return table.take(pa.array(np.repeat(np.arange(len(at)), state.rows.values[due.slot]), pa.int64()))
+
+    def _finish(self, aggregate: PlannedAggregate, contents: Contents, windows: Windows) -> Array:
+        if aggregate.accumulator is None:
+            return pa.array(contents.rows[windows.slot], pa.int64())
+        return contents.accumulators[aggregate.accumulator.name].finish(aggregate, windows)
+
+    def _name(self, due: Due, i: int) -> str:
+        """Name one window in an error message."""
+        key = self._state.name_key(int(self._state.key[due.slot[i]]))
+        return f"window [{due.start_us[i]}, {due.end_us[i]}) µs of {key}"
+
+    # ---- what is refused --------------------------------------------------------------------------------
+
+    def _tell(self, batch: RowBatch, panes: Panes, event_us: I64, folded: int) -> Folded:
+        """What became of rows that were not plainly folded."""
+        fate = panes.fate
+        late = self._late(panes, event_us, np.flatnonzero(fate == LATE), BEYOND if self._plan.corrects else None)
+        missed = self._late(panes, event_us, np.flatnonzero((fate == FOLD) & (panes.missed != 0)), MISSED)
+        between = int((fate == NO_WINDOW).sum())
+        rows = np.flatnonzero((fate != FOLD) & (fate != LATE) & (fate != NO_WINDOW)).tolist()
+        rejects = tuple(
+            Reject(int(batch.row[row]), *self._kind.explain(int(fate[row]), int(event_us[row]))) for row in rows
+        )
+        return Folded(folded, late, missed, rejects, {"no_window": between} if between else {})
+
+    def _late(self, panes: Panes, event_us: I64, rows: I64, reason: str | None) -> LateRows | None:
+        if not len(rows):
+            return None
+        late = self._kind.late(panes, event_us, rows)
+        return late if reason is None else replace(late, reason=reason)
+
     def _refuse_moved(self, state: State) -> None:
         """Refuse open windows that today's rules would bound otherwise: their rows would end up in two windows.
 
         New time zone data may move boundaries; windows not yet begun may move freely.
         """
+        if not isinstance(self._plan.window, CalendarWindow):
+            return
         slots = state.slots
-        start, end = state.start_us[slots], state.end_us.values[slots]
+        start, end = state.start_us[slots], state.end_us[slots]
         keys = state.key_columns(slots)
         now = self._kind.assign(start, state.keys.parts(keys), state.keys)
         moved = np.flatnonzero((now.start_us != start) | (now.end_us != end))
@@ -150,10 +287,6 @@ class WindowOperator:
                 f"recorded [{start[row]}, {end[row]}) µs, now [{now.start_us[row]}, {now.end_us[row]}) µs. "
                 "Were time zone data changed? Run with the version the newest record names until these windows have closed"
             )
-
-    def _reach(self, clock_us: int) -> int:
-        """The largest window end that `clock_us` closes, kept inside int64."""
-        return max(MIN_US, clock_us - self._plan.allowed_lateness_us)
 
     def _check_promise(self, key: I64, on_time: Bool, partition: SourcePartition, feeder: int) -> None:
         """Under scope "partition", refuse rows of a key whose open panes another partition feeds."""
@@ -170,64 +303,11 @@ class WindowOperator:
                 'Set scope = "pipeline" in [event_time], or partition the topic by this key'
             )
 
-    def _rejects(self, batch: RowBatch, panes: Panes, event_us: I64) -> tuple[Reject, ...]:
-        rows = np.flatnonzero((panes.fate != FOLD) & (panes.fate != LATE)).tolist()
-        return tuple(
-            Reject(int(batch.row[row]), *self._kind.explain(int(panes.fate[row]), int(event_us[row]))) for row in rows
-        )
 
-    def _floors(self, slots: I64) -> dict[SourcePartition, int]:
-        ends, feeders = self._state.end_us.values[slots], self._state.feeder.values[slots]
-        floors = {}
-        for number, partition in enumerate(self._state.feeders.all):
-            fed = ends if self._plan.scope == "pipeline" else ends[feeders == number]
-            if len(fed):
-                floors[partition] = self._latest(fed)
-        return floors
-
-    def _latest(self, ends: I64) -> int:
-        """The clock at which the last of windows with these ends takes no more rows, kept inside int64."""
-        return min(_MAX_US, int(ends.max()) + self._plan.allowed_lateness_us) if len(ends) else MIN_US
-
-    def _give_out(self, slots: I64, label: str, epoch: int = -1) -> Closed:
-        """Finish panes into result rows, ordered by window start and keys, and take them out of the state."""
-        state = self._state
-        if not len(slots):
-            return Closed(self._schema.empty_table(), 0, 0)
-        slots = state.in_order(slots)
-        results = [self._finish(index, slots) for index in range(len(self._plan.aggregates))]
-        columns = [
-            *state.key_columns(slots),
-            pa.array(state.start_us[slots], pa.int64()).view(UTC),
-            pa.array(state.end_us.values[slots], pa.int64()).view(UTC),
-            *state.extra_columns(slots),
-            *results,
-            pa.repeat(pa.scalar(label, pa.string()), len(slots)),
-        ]
-        table = pa.Table.from_arrays(columns, schema=self._schema)
-        folded = int(state.rows.values[slots].sum())
-        state.remove(slots)
-        return Closed(table, folded, len(slots))
-
-    def _finish(self, index: int, slots: I64) -> Array:
-        aggregate = self._plan.aggregates[index]
-        if aggregate.accumulator is None:
-            return pa.array(self._state.rows.values[slots], pa.int64())
-        accumulator = self._state.accumulators[aggregate.accumulator.name]
-        return accumulator.finish(aggregate.function, slots, self._state.place)
-
-
-def _build_kind(plan: Plan) -> Kind:
-    match plan.window:
-        case Tumbling():
-            return TumblingKind(plan.window)
-        case CalendarWindow():
-            names = [field.name for field in plan.keys]
-            return CalendarKind(plan.window, names.index(plan.window.key))
-
-
-def _late(panes: Panes) -> LateRows | None:
-    rows = np.flatnonzero(panes.fate == LATE)
-    if not len(rows):
-        return None
-    return LateRows(rows, panes.start_us[rows], panes.end_us[rows])
+def _labels(label: str | None, revision: I64 | None, n: int) -> Array:
+    """Why each window came out; a later revision says so whatever the occasion."""
+    if label is None:
+        return pa.nulls(n, pa.string())
+    if revision is None:
+        return pa.repeat(pa.scalar(label, pa.string()), n)
+    return pa.array(np.where(revision > 1, CORRECTION, label).tolist(), pa.string())

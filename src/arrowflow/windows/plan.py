@@ -15,35 +15,12 @@ from arrowflow.protocols import Calendar
 from arrowflow.types import RESERVED
 from arrowflow.windows.arrays import Field
 from arrowflow.windows.functions import FUNCTIONS, Family, is_float, is_known, is_text
+from arrowflow.windows.shapes import MAX_US, Cumulative, Hopping, Session, Sliding, Tumbling
 
 STATE_VERSION = "1"
 CLOSED_BY = "__af_closed_by"
 UTC = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
-
-_MAX_US = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Tumbling:
-    """Windows ``[start, start + size_us)``, back to back; starts are `origin_us` plus multiples of the size."""
-
-    size_us: int
-    origin_us: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.size_us <= _MAX_US:
-            raise ConfigError(f"tumbling window: size is {self.size_us} µs; it must be positive and fit into int64")
-        if not -_MAX_US <= self.origin_us <= _MAX_US:
-            raise ConfigError(f"tumbling window: origin is {self.origin_us} µs; it must fit into int64")
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
-
-    def fingerprint(self) -> Mapping[str, object]:
-        """What results depend on."""
-        return {"kind": "tumbling", "size_us": self.size_us, "origin_us": self.origin_us}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +61,7 @@ class CalendarWindow:
         return {"kind": "calendar", "key": self.key, "unit": self.unit, "off": self.off, "calendar": rules}
 
 
-WindowKind = Tumbling | CalendarWindow
+WindowKind = Tumbling | Hopping | Cumulative | Sliding | Session | CalendarWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +122,13 @@ class Plan:
     aggregates: tuple[PlannedAggregate, ...]
     allowed_lateness_us: int
     scope: Literal["pipeline", "partition"]
+    correct_for_us: int | None = None
+    max_state_bytes: int | None = None
+
+    @property
+    def corrects(self) -> bool:
+        """Whether late rows reopen windows that came out."""
+        return self.correct_for_us is not None
 
     @property
     def accumulators(self) -> tuple[PlannedAccumulator, ...]:
@@ -182,9 +166,12 @@ def plan_window(
     allowed_lateness_us: int,
     scope: Literal["pipeline", "partition"],
     schema: pa.Schema,
+    *,
+    correct_for_us: int | None = None,
+    max_state_bytes: int | None = None,
 ) -> Plan:
     """Check a description against `schema`; raises `ConfigError` naming what is wrong and what was possible."""
-    if not 0 <= allowed_lateness_us <= _MAX_US:
+    if not 0 <= allowed_lateness_us <= MAX_US:
         raise ConfigError(f"window: allowed_lateness is {allowed_lateness_us} µs; it must not be negative")
     if scope not in ("pipeline", "partition"):
         raise ConfigError(f"window: scope is {scope!r}; it is 'pipeline' or 'partition'")
@@ -192,10 +179,11 @@ def plan_window(
         raise ConfigError(
             'window: scope = "partition" promises that a group key lives in one partition: it needs group_by'
         )
+    _check_correction(window, correct_for_us)
     _check_calendar(window, group_by, schema)
     keys = tuple(_plan_key(name, schema) for name in group_by)
     planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
-    plan = Plan(window, keys, planned, allowed_lateness_us, scope)
+    plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us, max_state_bytes)
     _check_names(plan)
     return plan
 
@@ -243,6 +231,23 @@ def _check_calendar(window: WindowKind, group_by: tuple[str, ...], schema: pa.Sc
     kind = _column("calendar window: key", window.key, schema).type
     if not is_text(kind):
         raise ConfigError(f"calendar window: key {window.key!r} is {kind}; calendars are picked by a string column")
+
+
+def _check_correction(window: WindowKind, correct_for_us: int | None) -> None:
+    if correct_for_us is None:
+        return
+    if not 0 < correct_for_us <= MAX_US:
+        raise ConfigError(f"window: correct_for is {correct_for_us} µs; it must be positive and fit into int64")
+    if not isinstance(window, Tumbling | CalendarWindow):
+        kind = window.fingerprint()["kind"]
+        why = {
+            "session": "a late row could make one of two sessions that were given out",
+            "sliding": "a late row would change the result of every row after it",
+        }.get(str(kind), "its windows share panes, which keep no revisions")
+        raise ConfigError(
+            f'window: late = "correct" works for tumbling and calendar windows, not for {kind} ones: {why}; '
+            'use late = "side" and a larger allowed_lateness'
+        )
 
 
 def _check_names(plan: Plan) -> None:

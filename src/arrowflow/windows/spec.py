@@ -6,15 +6,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, Tumbling, WindowKind, plan_window
+from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, WindowKind, plan_window
+from arrowflow.windows.shapes import Cumulative, Hopping, Session, Sliding, Tumbling
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from arrowflow.windows.operator import WindowOperator
+    from arrowflow.windows.operator import KeyedWindows
     from arrowflow.windows.passing import PassThrough
 
-__all__ = ["Aggregate", "CalendarWindow", "PassThroughSpec", "Tumbling", "WindowSpec"]
+__all__ = [
+    "Aggregate",
+    "CalendarWindow",
+    "Cumulative",
+    "Hopping",
+    "PassThroughSpec",
+    "Session",
+    "Sliding",
+    "Tumbling",
+    "WindowSpec",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,7 @@ class WindowSpec:
 
     Parameters
     ----------
-    window : Tumbling or CalendarWindow
+    window : Tumbling, Hopping, Cumulative, Sliding, Session or CalendarWindow
         Which windows there are.
     group_by : tuple of str
         Key columns; null is a key of its own, apart from the empty string.
@@ -33,6 +44,11 @@ class WindowSpec:
         How long a window waits after its end, on top of the tolerance for disorder.
     scope : "pipeline" or "partition"
         Whether a window waits for all partitions, or only for the one that feeds its key.
+    correct_for_us : int or None
+        The late policy "correct": a row that comes up to this much too late reopens its window, which comes out again
+        as a later revision. None: windows come out once.
+    max_state_bytes : int or None
+        What the open windows may take in memory; more stops the job with an error.
     """
 
     window: WindowKind
@@ -40,26 +56,39 @@ class WindowSpec:
     aggregates: tuple[Aggregate, ...]
     allowed_lateness_us: int = 0
     scope: Literal["pipeline", "partition"] = "pipeline"
+    correct_for_us: int | None = None
+    max_state_bytes: int | None = None
 
     def plan(self, schema: pa.Schema) -> Plan:
         """Check against the schema of the rows without loading a kernel; raises `ConfigError`."""
-        return plan_window(self.window, self.group_by, self.aggregates, self.allowed_lateness_us, self.scope, schema)
+        return plan_window(
+            self.window,
+            self.group_by,
+            self.aggregates,
+            self.allowed_lateness_us,
+            self.scope,
+            schema,
+            correct_for_us=self.correct_for_us,
+            max_state_bytes=self.max_state_bytes,
+        )
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns of closed windows over rows of `schema`; raises `ConfigError`."""
         return self.plan(schema).output_schema()
 
-    def build(self, schema: pa.Schema) -> WindowOperator:
+    def build(self, schema: pa.Schema) -> KeyedWindows:
         """Make an operator over rows of `schema`; raises `ConfigError`. Loads (or compiles) the kernels."""
         plan = self.plan(schema)
         # Kernels take seconds to load and `validate`, `explain` and `--help` never need them.
-        from arrowflow.windows.operator import WindowOperator
+        from arrowflow.windows.operator import KeyedWindows
 
-        return WindowOperator(plan)
+        return KeyedWindows(plan)
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on; patience may change at a restart, where floors rise with it."""
+        corrects = {} if self.correct_for_us is None else {"correct_for_us": self.correct_for_us}
         return {
+            **corrects,
             "window": dict(self.window.fingerprint()),
             "group_by": list(self.group_by),
             "aggregates": [

@@ -1,11 +1,13 @@
 """Open panes: in memory as lanes of arrays, for others as one Arrow table. It decides nothing about time.
 
-A pane is one (key, window start). Numbers of keys, partitions and slots are private: they never leave in a table.
+A pane is one key and one stretch of time. Numbers of keys, partitions and slots are private: they never leave in a
+table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,35 +16,48 @@ import pyarrow.compute as pc
 
 from arrowflow.errors import StateRefused
 from arrowflow.types import I64, SourcePartition
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator
-from arrowflow.windows.arrays import Array, nulls
+from arrowflow.windows.arrays import Array, Field, Numbers, nulls
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
-from arrowflow.windows.kernels.counts import count_rows
+from arrowflow.windows.kernels.counts import count_rows, merge_counts
 from arrowflow.windows.keys import Keys
-from arrowflow.windows.kinds.panes import Kind, Panes
+from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.plan import Plan
+from arrowflow.windows.seats import Chained, Hashed, Seats
+from arrowflow.windows.shapes import Session
 
 GONE = "gone"
-_TOLD, _HASHED = 1, 2
-_TOUCHED = _TOLD | _HASHED
+_TOLD, _HASHED, _CHANGED = 1, 2, 4
+_TOUCHED = _TOLD | _HASHED | _CHANGED
 _ALL128 = (1 << 128) - 1
+_NEVER = 2**63 - 1
+_PLACE_TYPES: dict[str, pa.DataType] = {"given_out": pa.bool_(), "missed": pa.int32()}
 
 
-def state_schema(plan: Plan, accumulators: Sequence[Any]) -> pa.Schema:
+def state_schema(plan: Plan, kind: Kind, accumulators: Sequence[Any]) -> pa.Schema:
     """The columns of the state, in order; what they mean is in docs/state.md."""
     keys = [pa.field(f"key.{field.name}", field.type) for field in plan.keys]
-    bounds = [pa.field("window_start_us", pa.int64()), pa.field("window_end_us", pa.int64())]
+    bounds: list[Field] = [pa.field(name, _place_type(name)) for name, _lane in kind.columns]
     counts = [pa.field("feeder", FEEDER), pa.field("rows", pa.int64())]
+    published = [pa.field("revision", pa.int64()), pa.field("home", pa.int64())] if plan.corrects else []
     held = [field for accumulator in accumulators for field in accumulator.fields]
     return pa.schema(
-        [*keys, *bounds, *plan.window.fields(), *counts, *held],
+        [*keys, *bounds, *plan.window.fields(), *counts, *published, *held],
         dict(plan.state_metadata().items()),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What windows hold: their rows and accumulators, by slot; the state's own, or a scratch copy."""
+
+    rows: Numbers
+    accumulators: dict[str, Accumulator]
 
 
 class State:
@@ -55,14 +70,16 @@ class State:
     def __init__(self, plan: Plan, kind: Kind) -> None:
         self.plan, self.kind = plan, kind
         self.keys, self.feeders = Keys(plan.keys), Feeders()
-        self.accumulators = {each.name: build_accumulator(each, self.feeders) for each in plan.accumulators}
-        self.schema = state_schema(plan, list(self.accumulators.values()))
-        self._pairs = Pairs()
-        self.end_us, self.rows, self.feeder = Lane(np.int64), Lane(np.int64), Lane(np.int64, NOBODY)
+        self.accumulators = self._build_accumulators()
+        self.schema = state_schema(plan, kind, list(self.accumulators.values()))
+        self._seats = _build_seats(plan)
+        self.rows, self.feeder, self.next_us = Lane(np.int64), Lane(np.int64, NOBODY), Lane(np.int64)
+        self.revision, self.home = Lane(np.int64), Lane(np.int64, -1)
         self._label, self._day, self._touched = Lane(np.int32), Lane(np.int32), Lane(np.uint8)
-        self._hash_a, self._hash_b = Lane(np.uint64), Lane(np.uint64)
-        own = (self.end_us, self.rows, self.feeder, self._label, self._day, self._touched, self._hash_a, self._hash_b)
-        self._lanes = (*own, *(lane for each in self.accumulators.values() for lane in each.lanes))
+        self._hash_a, self._hash_b, self._told_us = Lane(np.uint64), Lane(np.uint64), Lane(np.int64, _NEVER)
+        own = (self.rows, self.feeder, self.next_us, self.revision, self.home, self._label, self._day, self._touched)
+        hashes = (self._hash_a, self._hash_b, self._told_us)
+        self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
         self._owner = Lane(np.int64, NOBODY)
         self._gone: list[pa.Table] = []
         self._dead = 0
@@ -71,56 +88,93 @@ class State:
     # ---- panes ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self._pairs.used - self._dead
+        return self._seats.used - self._dead
 
     @property
     def slots(self) -> I64:
         """Slots of the open panes, ascending."""
-        return np.flatnonzero(self._pairs.left >= 0)
+        return np.flatnonzero(self._seats.key >= 0)
+
+    @property
+    def key(self) -> I64:
+        """Key number by slot, -1 where the pane is gone."""
+        return self._seats.key
 
     @property
     def start_us(self) -> I64:
-        """Window start by slot."""
-        return self._pairs.right
+        """Pane start by slot."""
+        return self._seats.start_us
+
+    @property
+    def end_us(self) -> I64:
+        """Pane end by slot."""
+        return self._seats.end_us
 
     def owner(self, key: I64) -> I64:
         """Per key number, the partition that feeds its open panes, or `NOBODY`."""
         self._fit_owner()
         return np.asarray(self._owner.values[key])
 
+    def changed(self, slots: I64) -> I64:
+        """Which of `slots` got rows since they were last given out, as numbers that are not 0."""
+        return np.asarray(self._touched.values[slots] & _CHANGED)
+
     def fold(self, key: I64, panes: Panes, feeder: int, rows: Columns, event_us: I64, offset: I64) -> int:
         """Put rows of fate `FOLD` into their panes, opening those that are new; returns how many rows were counted."""
-        slot, born = self._pairs.intern(key, panes.start_us, panes.fate)
+        slot, born, into, source = self._seats.seat(key, panes, event_us)
         self._fit()
-        fresh = slice(self._pairs.used - len(born), self._pairs.used)
-        self.end_us.values[fresh] = panes.end_us[born]
+        fresh = slice(self._seats.used - len(born), self._seats.used)
         self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
+        self.next_us.values[fresh] = self.kind.born_next(panes, born)
         if self.plan.scope == "partition":
             self.feeder.values[fresh] = feeder
             self._fit_owner()
             self._owner.values[key[born]] = feeder
+        if len(into):
+            self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
-        batch = Slice(slot, rows, event_us, offset, feeder, self._pairs.used)
+        batch = Slice(slot, rows, event_us, offset, feeder, self._seats.used)
         for accumulator in self.accumulators.values():
             accumulator.fold(batch)
+        self.remove(source)
         return int(folded)
 
     def remove(self, slots: I64) -> None:
         """Take panes out; a tombstone for each goes into the next delta."""
         if not len(slots):
             return
-        self._gone.append(self._identity(slots))
+        self._gone.append(self._identity(slots, self._told_or_start(slots)))
         self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
-        self._pairs.forget(slots)
+        self._seats.forget(slots)
         self._dead += len(slots)
-        if self._dead > 1024 and 3 * self._dead > self._pairs.used:
+        if self._dead > 1024 and 3 * self._dead > self._seats.used:
             self._compact()
         self._own()
 
-    def place(self, slot: int) -> str:
-        """Name one pane in an error message."""
-        key = self.name_key(int(self._pairs.left[slot]))
-        return f"window [{self.start_us[slot]}, {self.end_us.values[slot]}) µs of {key}"
+    def move(self, slots: I64, next_us: I64) -> None:
+        """Note how far panes that stay have been given out."""
+        self.next_us.values[slots] = next_us
+        self._touched.values[slots] |= np.uint8(_TOLD | _HASHED)
+
+    def publish(self, slots: I64, epoch: int) -> None:
+        """Count one more revision of windows that stay; the first one makes `epoch` their home."""
+        first = slots[self.revision.values[slots] == 0]
+        self.home.values[first] = epoch
+        self.revision.values[slots] += 1
+        self._touched.values[slots] = _TOLD | _HASHED
+
+    def contents(self, combined: Combined | None) -> Contents:
+        """The panes' own contents, or what comes of putting some of them together; the panes stay as they are."""
+        if combined is None:
+            return Contents(self.rows.values, self.accumulators)
+        rows = _scratch(self.rows, combined)
+        merge_counts(combined.into, combined.source, rows)
+        accumulators = self._build_accumulators()
+        for name, own in self.accumulators.items():
+            for lane, scratch in zip(own.lanes, accumulators[name].lanes, strict=True):
+                scratch.values = _scratch(lane, combined)
+            accumulators[name].merge(combined.into, combined.source)
+        return Contents(rows, accumulators)
 
     def name_key(self, key: int) -> str:
         """Name one key in an error message."""
@@ -130,37 +184,43 @@ class State:
         )
         return ", ".join(values) or "all rows"
 
-    def in_order(self, slots: I64) -> I64:
-        """`slots` by window start, then by key values, nulls last: the same whatever came first."""
-        distinct, which = np.unique(self._pairs.left[slots], return_inverse=True)
+    def in_order(self, slots: I64, start_us: I64, end_us: I64) -> I64:
+        """The order of windows by start, key values (nulls last) and end: the same whatever came first."""
+        distinct, which = np.unique(self.key[slots], return_inverse=True)
         rank = np.zeros(len(distinct), np.int64)
         columns = self.keys.take(distinct)
         if columns:
             table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
             order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
             rank[order.to_numpy()] = np.arange(len(distinct))
-        return slots[np.lexsort((rank[which], self.start_us[slots]))]
+        return np.lexsort((end_us, rank[which], start_us))
 
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
-        return self.keys.take(self._pairs.left[slots])
+        return self.keys.take(self.key[slots])
 
     def extra_columns(self, slots: I64) -> list[Array]:
         """What the kind of window knows of panes beside their bounds."""
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
+
+    def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
+        """Slots of the open panes those partitions feed."""
+        numbers = np.array([self.feeders.number(each) for each in partitions], np.int64)
+        slots = self.slots
+        return slots[np.isin(self.feeder.values[slots], numbers)]
 
     # ---- tables -----------------------------------------------------------------------------------------
 
     def dump(self, slots: I64) -> pa.Table:
         """Panes as rows of the documented schema, in slot order."""
         held = [column for each in self.accumulators.values() for column in each.dump(slots)]
+        published = (self.revision, self.home) if self.plan.corrects else ()
         columns = [
             *self.key_columns(slots),
-            pa.array(self.start_us[slots], pa.int64()),
-            pa.array(self.end_us.values[slots], pa.int64()),
+            *(self._place(lane, slots).cast(_place_type(name)) for name, lane in self.kind.columns),
             *self.extra_columns(slots),
             self.feeders.array(self.feeder.values[slots]),
-            pa.array(self.rows.values[slots], pa.int64()),
+            *(pa.array(lane.values[slots], pa.int64()) for lane in (self.rows, *published)),
             *held,
         ]
         return pa.Table.from_arrays(columns, schema=self.schema)
@@ -168,24 +228,22 @@ class State:
     def take_delta(self) -> pa.Table:
         """Tombstones, then touched panes; from here on they count as told."""
         slots = self._marked(_TOLD)
+        moved = slots[(self._told_us.values[slots] != _NEVER) & (self._told_us.values[slots] != self.start_us[slots])]
+        if len(moved):
+            self._gone.append(self._identity(moved, self._told_us.values[moved]))
         told = self.dump(slots)
         self._hash(self._marked(_HASHED), told, slots)
-        self._touched.values[slots] &= np.uint8(_HASHED)
+        self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
+        self._told_us.values[slots] = self.start_us[slots]
         parts = [_with_gone(table, gone=True) for table in self._gone] + [_with_gone(told, gone=False)]
         self._gone = []
         return pa.concat_tables(parts)
 
-    def load(self, table: pa.Table) -> None:
-        """Apply a snapshot or a delta: tombstones first, then panes, which replace what was there."""
-        table = self._checked(table)
-        gone = table.column(GONE)
-        self._forget(table.filter(gone))
-        self._replace(table.filter(pc.invert(gone)).drop_columns([GONE]))
-
-    def settle(self) -> None:
-        """After the last `load`: everything counts as told, nothing as gone."""
-        self._touched.values[:] &= np.uint8(_HASHED)
-        self._gone = []
+    def load(self, tables: Sequence[pa.Table]) -> None:
+        """Fill an empty state from a snapshot and deltas, in order: the last word on a pane counts."""
+        assert not len(self), "a state is loaded once, while it is empty"
+        if tables:
+            self._take(self._last_words([self._checked(table) for table in tables]))
         self._own()
 
     def digest(self) -> str:
@@ -197,8 +255,11 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
+    def _build_accumulators(self) -> dict[str, Accumulator]:
+        return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
+
     def _fit(self) -> None:
-        capacity = self._pairs.used
+        capacity = self._seats.used
         if capacity > len(self.rows.values):
             capacity = max(16, 2 * len(self.rows.values), capacity)
             for lane in self._lanes:
@@ -208,15 +269,52 @@ class State:
         if len(self._owner.values) < len(self.keys) or not len(self._owner.values):
             self._owner.fit(max(16, 2 * len(self.keys)))
 
-    def _marked(self, bit: int) -> I64:
-        used = self._pairs.used
-        return np.flatnonzero((self._touched.values[:used] & bit != 0) & (self._pairs.left >= 0))
+    def _merge(self, into: I64, source: I64) -> None:
+        """Let panes absorb others; those stay where they are until they are removed."""
+        merge_counts(into, source, self.rows.values)
+        for accumulator in self.accumulators.values():
+            accumulator.merge(into, source)
 
-    def _identity(self, slots: I64) -> pa.Table:
+    def _marked(self, bit: int) -> I64:
+        used = self._seats.used
+        return np.flatnonzero((self._touched.values[:used] & bit != 0) & (self._seats.key >= 0))
+
+    def _place(self, lane: str, slots: I64) -> Array:
+        match lane:
+            case "start":
+                values = self.start_us
+            case "end":
+                values = self.end_us
+            case "missed":
+                values = self._seats.missed
+            case _:
+                values = self.next_us.values
+        return pa.array(values[slots], pa.int64())
+
+    def _told_or_start(self, slots: I64) -> I64:
+        """Under which start readers of the deltas know these panes, if they know them at all."""
+        told = self._told_us.values[slots]
+        return np.where(told == _NEVER, self.start_us[slots], told)
+
+    def _identity(self, slots: I64, start_us: I64) -> pa.Table:
         """Rows that only say which panes they are."""
-        columns = [*self.key_columns(slots), pa.array(self.start_us[slots], pa.int64())]
-        rest = [nulls(len(slots), field.type) for field in list(self.schema)[len(columns) :]]
-        return pa.Table.from_arrays([*columns, *rest], schema=self.schema)
+        places: list[Array] = [
+            pa.array(start_us, pa.int64()) if lane == "start" else self._place(lane, slots).cast(_place_type(name))
+            for name, lane in self.kind.columns
+            if lane in ("start", "missed")
+        ]
+        known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
+        columns = [known.get(field.name, None) for field in self.schema]
+        filled = [
+            nulls(len(slots), field.type) if column is None else column
+            for column, field in zip(columns, self.schema, strict=True)
+        ]
+        return pa.Table.from_arrays(filled, schema=self.schema)
+
+    def _identity_names(self) -> list[str]:
+        """The columns that tell panes apart."""
+        places = [name for name, lane in self.kind.columns if lane in ("start", "missed")]
+        return [*(f"key.{field.name}" for field in self.plan.keys), *places]
 
     def _hash(self, slots: I64, table: pa.Table, table_slots: I64) -> None:
         """Hash `slots` anew; `table` holds rows of `table_slots`, which may be more or others than needed."""
@@ -226,7 +324,7 @@ class State:
         lane_a, lane_b = row_hashes(table)
         self._hash_a.values[slots], self._hash_b.values[slots] = lane_a, lane_b
         self._hash_sum += sum_hashes(lane_a, lane_b)
-        self._touched.values[slots] &= np.uint8(_TOLD)
+        self._touched.values[slots] &= np.uint8(_TOLD | _CHANGED)
 
     def _own(self) -> None:
         """Work out anew which partition feeds each key's open panes."""
@@ -234,22 +332,22 @@ class State:
             self._fit_owner()
             self._owner.values[:] = NOBODY
             slots = self.slots
-            self._owner.values[self._pairs.left[slots]] = self.feeder.values[slots]
+            self._owner.values[self.key[slots]] = self.feeder.values[slots]
 
     def _compact(self) -> None:
         """Move open panes together; number the keys anew when most belong to no open pane."""
         slots = self.slots
-        left = self._pairs.left[slots]
-        live = np.unique(left)
+        key = self.key[slots]
+        live = np.unique(key)
         if self.keys.weight > 2 * len(live) + 1024:
             columns, keys = self.keys.take(live), Keys(self.plan.keys)
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number(keys.parts(columns), np.zeros(len(live), np.int8))
-            self.keys, left = keys, fresh[left]
+            self.keys, key = keys, fresh[key]
             self._owner = Lane(np.int64, NOBODY)
         for lane in self._lanes:
             lane.keep(slots)
-        self._pairs.keep(slots, left)
+        self._seats.keep(slots, key)
         self._dead = 0
 
     def _checked(self, table: pa.Table) -> pa.Table:
@@ -269,38 +367,67 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _forget(self, table: pa.Table) -> None:
-        slots, _fresh = self._slots_of(table)
-        self._fit()
-        self.remove(slots)
+    def _last_words(self, tables: Sequence[pa.Table]) -> pa.Table:
+        """The last row on each pane, where it is not a tombstone. Tombstones of one table count before its panes."""
+        table = pa.concat_tables(tables)
+        if len(tables) > 1 or pc.any(table.column(GONE)).as_py():
+            number = self._identify(table)
+            last = np.empty(int(number.max(initial=-1)) + 1, np.int64)
+            last[number] = np.arange(len(number))  # of equal places numpy keeps the last
+            table = table.take(pa.array(last, pa.int64()))
+            table = table.filter(pc.invert(table.column(GONE)))
+        return table.drop_columns([GONE])
 
-    def _replace(self, table: pa.Table) -> None:
-        slots, columns = self._slots_of(table)
+    def _identify(self, table: pa.Table) -> I64:
+        """Number the panes that rows of `table` speak of."""
+        everyone = np.zeros(table.num_rows, np.int8)
+        keys = Keys(self.plan.keys)
+        own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
+        number = keys.number(keys.parts(own), everyone)
+        for name in self._identity_names()[len(own) :]:
+            number, _born = Pairs().intern(number, bits_of(whole(table.column(name), _place_type(name))), everyone)
+        return number
+
+    def _take(self, table: pa.Table) -> None:
+        """Open a pane for each row of `table`, all of them distinct."""
+        columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
+        places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
+        start, none = places["start"], np.zeros(table.num_rows, np.int64)
+        parts = self.keys.parts([columns[f"key.{field.name}"] for field in self.plan.keys])
+        key = self.keys.number(parts, np.zeros(table.num_rows, np.int8))
+        self._seats.take(key, start, places.get("end", start), places.get("missed", none))
         self._fit()
+        slots = np.arange(table.num_rows)
         extras = [columns[field.name] for field in self.plan.window.fields()]
         if extras:
             self._label.values[slots], self._day.values[slots] = self.kind.recall(extras)
-        self.end_us.values[slots] = bits_of(columns["window_end_us"])
+        self.next_us.values[slots] = places.get("next", none)
         self.rows.values[slots] = bits_of(columns["rows"])
+        if self.plan.corrects:
+            self.revision.values[slots], self.home.values[slots] = (
+                bits_of(columns["revision"]),
+                bits_of(columns["home"]),
+            )
         self.feeder.values[slots] = self.feeders.read(columns["feeder"])
         for accumulator in self.accumulators.values():
             accumulator.load(slots, [columns[field.name] for field in accumulator.fields])
-        self._touched.values[slots] = _TOUCHED
+        self._touched.values[slots] = _HASHED
+        self._told_us.values[slots] = start
 
-    def _slots_of(self, table: pa.Table) -> tuple[I64, dict[str, Array]]:
-        """The slot of each row, a new one where the pane is not open, and the table's columns as arrays."""
-        columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
-        everyone = np.zeros(table.num_rows, np.int8)
-        parts = self.keys.parts([columns[f"key.{field.name}"] for field in self.plan.keys])
-        key = self.keys.number(parts, everyone)
-        slots, _born = self._pairs.intern(key, bits_of(columns["window_start_us"]), everyone)
-        return slots, columns
 
-    def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
-        """Slots of the open panes those partitions feed."""
-        numbers = np.array([self.feeders.number(each) for each in partitions], np.int64)
-        slots = self.slots
-        return slots[np.isin(self.feeder.values[slots], numbers)]
+def _build_seats(plan: Plan) -> Seats:
+    window = plan.window
+    if isinstance(window, Session) and window.max_length_us is None:
+        return Chained(window.gap_us)
+    return Hashed()
+
+
+def _scratch(lane: Lane, combined: Combined) -> Numbers:
+    return lane.copied(combined.copied, combined.slots)
+
+
+def _place_type(name: str) -> pa.DataType:
+    return _PLACE_TYPES.get(name, pa.int64())
 
 
 def _with_gone(table: pa.Table, *, gone: bool) -> pa.Table:

@@ -12,8 +12,8 @@ from tests.oracles.windows import Row, Window
 from arrowflow.protocols import CalendarTable
 from arrowflow.types import MIN_US, Folded, PartitionClock, RawBatch, RowBatch, SourcePartition
 from arrowflow.windows.clocks import tick, watermark_us
-from arrowflow.windows.operator import WindowOperator
-from arrowflow.windows.spec import WindowSpec
+from arrowflow.windows.operator import KeyedWindows
+from arrowflow.windows.spec import Sliding, WindowSpec
 
 UTC = pa.timestamp("us", tz="UTC")
 
@@ -56,6 +56,8 @@ class Outcome:
     results: list[dict] = field(default_factory=list)
     late: dict = field(default_factory=dict)
     rejects: dict = field(default_factory=dict)
+    missed: dict = field(default_factory=dict)
+    between: int = 0
     ahead: set = field(default_factory=set)
     folded: int = 0
     left: int = 0
@@ -73,7 +75,7 @@ class Drive:
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self):
-        self.operator: WindowOperator = self.spec.build(self.schema)
+        self.operator: KeyedWindows = self.spec.build(self.schema)
         self.clocks: dict[SourcePartition, PartitionClock] = {}
         self.full, self.deltas = None, []
 
@@ -99,11 +101,11 @@ class Drive:
         batch = batch_of(kept, self.schema, self.spec.group_by, ticked.clock_us[~ticked.ahead])
         folded = self.operator.fold(batch)
         self.outcome.folded += folded.folded
-        if folded.late is not None:
-            for row, start, end in zip(
-                folded.late.row, folded.late.window_start_us, folded.late.window_end_us, strict=True
-            ):
-                self.outcome.late[place(kept[row])] = (int(start), int(end))
+        for told, noted in ((folded.late, self.outcome.late), (folded.missed, self.outcome.missed)):
+            if told is not None:
+                for row, start, end in zip(told.row, told.window_start_us, told.window_end_us, strict=True):
+                    noted[place(kept[row])] = (int(start), int(end))
+        self.outcome.between += folded.filtered.get("no_window", 0)
         for reject in folded.rejects:
             self.outcome.rejects[place(kept[reject.row])] = reject.reason
         return folded
@@ -123,7 +125,10 @@ class Drive:
     def finish(self) -> Outcome:
         self._take(self.operator.close_fed_by(None, "end_of_input"))
         assert self.operator.open_windows == 0
-        assert self.operator.folded_rows == 0
+        if isinstance(self.spec.window, Sliding):  # rows stay for later rows to look back at
+            self.outcome.left += self.operator.folded_rows
+        else:
+            assert self.operator.folded_rows == 0
         return self.outcome
 
     def crash(self, *, full: bool) -> None:

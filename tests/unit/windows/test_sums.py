@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles.windows import mean, rounded, total
 
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.kernels.rounding import round_quotients
 from arrowflow.windows.kernels.sums import CHUNKS, carry_cells
-from arrowflow.windows.plan import PlannedAccumulator
+from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 NASTY = st.one_of(
     st.floats(width=64, allow_nan=False, allow_infinity=False),
@@ -63,7 +63,10 @@ def folded(kind, values, slots=None, panes=1, cuts=(), accumulator=None):
 
 
 def result(accumulator, function="sum", slot=0):
-    return accumulator.finish(function, np.array([slot], np.int64), str)[0].as_py()
+    where = np.array([slot], np.int64)
+    kind = pa.int64() if isinstance(accumulator, IntegerSum) and function == "sum" else pa.float64()
+    asked = PlannedAggregate("r", function, "v", "commutative", kind, None)
+    return accumulator.finish(asked, Windows(where, where, where, str))[0].as_py()
 
 
 def bits(value):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import I64
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.arrays import Array
-from arrowflow.windows.kernels.counts import count_values
+from arrowflow.windows.kernels.counts import count_values, merge_counts
 from arrowflow.windows.lanes import Lane
-from arrowflow.windows.plan import PlannedAccumulator
+from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 
 class ValueCount:
@@ -27,8 +27,11 @@ class ValueCount:
     def fold(self, rows: Slice) -> None:
         count_values(rows.slot, rows.columns.valid(self._column), self._count.values)
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
-        return pa.array(self._count.values[slots], pa.int64())
+    def merge(self, into: I64, source: I64) -> None:
+        merge_counts(into, source, self._count.values)
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        return pa.array(self._count.values[windows.slot], pa.int64())
 
     def dump(self, slots: I64) -> list[Array]:
         return [pa.array(self._count.values[slots], pa.int64())]

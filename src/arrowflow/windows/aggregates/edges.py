@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import I64
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.arrays import Array
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
 from arrowflow.windows.functions import is_text
-from arrowflow.windows.kernels.edges import keep_edge
+from arrowflow.windows.kernels.edges import keep_edge, merge_edges
 from arrowflow.windows.lanes import Lane
-from arrowflow.windows.plan import PlannedAccumulator
+from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 
 class Edge:
@@ -66,17 +66,33 @@ class Edge:
             self._text.values[slots] = winners.to_numpy(zero_copy_only=False)
             self._bits.values[slots] = 0
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
+    def merge(self, into: I64, source: I64) -> None:
+        moved = np.empty(len(into), np.int64)
+        moves = merge_edges(
+            into,
+            source,
+            self._feeders.rank,
+            self._last,
+            self._bits.values,
+            self._event_us.values,
+            self._feeder.values,
+            self._offset.values,
+            moved,
+        )
         if self._is_text:
-            return pa.array(self._text.values[slots].tolist(), self._type)
-        return array_of(self._bits.values[slots], self._feeder.values[slots] != NOBODY, self._type)
+            text = self._text.values
+            for pair in moved[:moves].tolist():
+                text[into[pair]] = text[source[pair]]
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        return self._values(windows.slot)
 
     def dump(self, slots: I64) -> list[Array]:
         feeder = self._feeder.values[slots]
         null = np.asarray(feeder == NOBODY)
         event_us = pa.array(self._event_us.values[slots], pa.int64(), mask=null)
         offset = pa.array(self._offset.values[slots], pa.int64(), mask=null)
-        return [self.finish("", slots, str), event_us, self._feeders.array(feeder), offset]
+        return [self._values(slots), event_us, self._feeders.array(feeder), offset]
 
     def load(self, slots: I64, columns: Sequence[Array]) -> None:
         value, event_us, feeder, offset = columns
@@ -86,3 +102,8 @@ class Edge:
             self._text.values[slots] = np.array([*value.to_pylist(), None], object)[:-1]
         else:
             self._bits.values[slots] = bits_of(value)
+
+    def _values(self, slots: I64) -> Array:
+        if self._is_text:
+            return pa.array(self._text.values[slots].tolist(), self._type)
+        return array_of(self._bits.values[slots], self._feeder.values[slots] != NOBODY, self._type)

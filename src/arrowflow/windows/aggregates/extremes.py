@@ -5,21 +5,20 @@ For floats -0.0 is below 0.0, and NaN wins: one NaN makes both the least and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowflow.types import I64
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.arrays import Array
 from arrowflow.windows.columns import array_of, bits_of, valid_of
 from arrowflow.windows.functions import is_float
-from arrowflow.windows.kernels.extremes import keep_least
+from arrowflow.windows.kernels.extremes import keep_least, merge_least
 from arrowflow.windows.lanes import Lane
-from arrowflow.windows.plan import PlannedAccumulator
+from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 _LEAST = -(2**63)
 _ALL_BUT_SIGN = 2**63 - 1
@@ -44,16 +43,21 @@ class Extreme:
         valid, code = rows.columns.valid(self._column), self._encode(rows.columns.bits(self._column))
         keep_least(rows.slot, valid, code, self._code.values, self._seen.values)
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
-        seen = self._seen.values[slots] != 0
-        return array_of(self._decode(self._code.values[slots]), seen, self._type)
+    def merge(self, into: I64, source: I64) -> None:
+        merge_least(into, source, self._code.values, self._seen.values)
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        return self._values(windows.slot)
 
     def dump(self, slots: I64) -> list[Array]:
-        return [self.finish("", slots, str)]
+        return [self._values(slots)]
 
     def load(self, slots: I64, columns: Sequence[Array]) -> None:
         self._seen.values[slots] = valid_of(columns[0])
         self._code.values[slots] = self._encode(bits_of(columns[0]))
+
+    def _values(self, slots: I64) -> Array:
+        return array_of(self._decode(self._code.values[slots]), self._seen.values[slots] != 0, self._type)
 
     def _encode(self, bits: I64) -> I64:
         code = bits
@@ -97,19 +101,27 @@ class TextExtreme:
         keep_least(rows.slot, rows.columns.valid(self._column), code, least, seen)
         slots = np.flatnonzero(seen)
         place = len(order) - 1 - least[slots] if self._largest else least[slots]
-        self._merge(slots, coded.dictionary.take(pa.array(order[place], pa.int64())).to_pylist())
+        winners = coded.dictionary.take(pa.array(order[place], pa.int64()))
+        for slot, winner in zip(slots.tolist(), winners.to_pylist(), strict=True):
+            self._keep(slot, winner)
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
-        return pa.array(self._text.values[slots].tolist(), self._type)
+    def merge(self, into: I64, source: I64) -> None:
+        for a, b in zip(into.tolist(), source.tolist(), strict=True):
+            self._keep(a, self._text.values[b])
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        return self._values(windows.slot)
 
     def dump(self, slots: I64) -> list[Array]:
-        return [self.finish("", slots, str)]
+        return [self._values(slots)]
 
     def load(self, slots: I64, columns: Sequence[Array]) -> None:
         self._text.values[slots] = np.array([*columns[0].to_pylist(), None], object)[:-1]
 
-    def _merge(self, slots: I64, winners: Sequence[Any]) -> None:
-        held = self._text.values
-        for slot, winner in zip(slots.tolist(), winners, strict=True):
-            if held[slot] is None or (winner > held[slot] if self._largest else winner < held[slot]):
-                held[slot] = winner
+    def _values(self, slots: I64) -> Array:
+        return pa.array(self._text.values[slots].tolist(), self._type)
+
+    def _keep(self, slot: int, text: str | None) -> None:
+        held = self._text.values[slot]
+        if text is not None and (held is None or (text > held if self._largest else text < held)):
+            self._text.values[slot] = text

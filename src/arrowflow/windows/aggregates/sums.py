@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from arrowflow.errors import PromiseBroken
 from arrowflow.types import I64, Bool
-from arrowflow.windows.aggregates.accumulator import Slice
+from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.arrays import Array, Numbers, words_of
 from arrowflow.windows.kernels.rounding import round_quotients
 from arrowflow.windows.kernels.sums import (
@@ -21,9 +21,11 @@ from arrowflow.windows.kernels.sums import (
     add_floats,
     add_integers,
     carry_cells,
+    merge_floats,
+    merge_integers,
 )
 from arrowflow.windows.lanes import Lane
-from arrowflow.windows.plan import PlannedAccumulator
+from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 _LOW32 = 0xFFFFFFFF
 _LOW62 = (1 << 62) - 1
@@ -52,17 +54,21 @@ class IntegerSum:
         valid, bits = rows.columns.valid(self._column), rows.columns.bits(self._column)
         add_integers(rows.slot, valid, bits, self._unsigned, self._high.values, self._low.values, self._count.values)
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
+    def merge(self, into: I64, source: I64) -> None:
+        merge_integers(into, source, self._high.values, self._low.values, self._count.values)
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        slots = windows.slot
         high, low, count = self._high.values[slots], self._low.values[slots], self._count.values[slots]
         empty = np.asarray(count == 0)
-        if function == "mean":
+        if aggregate.function == "mean":
             return pa.array(self._mean(high, low, np.maximum(count, 1)), pa.float64(), mask=empty, from_pandas=False)
         # high * 2**62 + low fits into int64 exactly when high is in [-2, 2).
         wrong = np.flatnonzero((high < -2) | (high > 1))
         if len(wrong):
             value = (int(high[wrong[0]]) << 62) + int(low[wrong[0]])
             raise PromiseBroken(
-                f"sum of {self._column!r} is {value} in {place(int(slots[wrong[0]]))}: it does not fit into int64, "
+                f"sum of {self._column!r} is {value} in {windows.place(int(wrong[0]))}: it does not fit into int64, "
                 "which is what the result column holds; make windows smaller or sum a float column"
             )
         return pa.array((high << 62) + low, pa.int64(), mask=empty)
@@ -128,9 +134,19 @@ class FloatSum:
             for cell, value in zip(rows.slot[out].tolist(), bits.view(np.float64)[out].tolist(), strict=True):
                 self._spill.values[cell] += _exact(value)
 
-    def finish(self, function: str, slots: I64, place: Callable[[int], str]) -> Array:
+    def merge(self, into: I64, source: I64) -> None:
+        begin = 0
+        while begin < len(into):
+            stop = merge_floats(into, source, begin, self._chunks.values, self._count.values, self._flags.values)
+            self._merge_spills(into[begin:stop], source[begin:stop])
+            if stop < len(into):
+                self._merge_wide(int(into[stop]), int(source[stop]))
+            begin = stop + 1
+
+    def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
+        slots = windows.slot
         count, flags = self._count.values[slots], self._flags.values[slots]
-        divisor = np.maximum(count, 1) if function == "mean" else np.ones(len(slots), np.int64)
+        divisor = np.maximum(count, 1) if aggregate.function == "mean" else np.ones(len(slots), np.int64)
         out = self._quotients(slots, divisor)
         out[flags == SEEN_PLUS] = np.inf
         out[flags == SEEN_MINUS] = -np.inf
@@ -152,6 +168,18 @@ class FloatSum:
         self._spill.values[slots] = 0
         for i in np.flatnonzero(spill.is_valid().to_numpy(zero_copy_only=False)).tolist():
             self._spill.values[slots[i]] = int.from_bytes(spill[i].as_py(), "little", signed=True)
+
+    def _merge_spills(self, into: I64, source: I64) -> None:
+        spill = self._spill.values
+        if np.any(spill[source] != 0):
+            for a, b in zip(into.tolist(), source.tolist(), strict=True):
+                spill[a] += spill[b]
+
+    def _merge_wide(self, into: int, source: int) -> None:
+        """Merge one pair whose chunks cannot hold both: all of the source goes to the spill, which holds anything."""
+        self._spill.values[into] += self._total(source)
+        self._count.values[into] += self._count.values[source]
+        self._flags.values[into] |= self._flags.values[source]
 
     def _settle(self, slots: I64) -> None:
         """Bring panes into the one form their exact sum has: all in the chunks if it fits there, else all spilled above."""

@@ -64,3 +64,22 @@ def count_values(slot: I64, valid: Bool, count: I64) -> None:
     for i in range(len(slot)):
         if slot[i] >= 0 and valid[i]:
             count[slot[i]] += 1
+
+
+@njit("void(int64[::1], int64[::1], int64[::1])", nogil=True, cache=True)
+def merge_counts(into: I64, source: I64, count: I64) -> None:
+    """Add the counts of cells to those of others, pair by pair.
+
+    Parameters
+    ----------
+    into, source : int64[m]
+        Cells; one may stand on both sides, and more than once.
+    count : int64[c]
+        Counts, changed in place.
+
+    Notes
+    -----
+    O(m). Oracle: one pass over all values.
+    """
+    for i in range(len(into)):
+        count[into[i]] += count[source[i]]

@@ -100,3 +100,57 @@ def keep_edge(
             moved[moves] = cell
             moves += 1
     return moves
+
+
+@njit(
+    "int64(int64[::1], int64[::1], int64[::1], boolean, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
+    nogil=True,
+    cache=True,
+)
+def merge_edges(
+    into: I64,
+    source: I64,
+    rank: I64,
+    last: bool,
+    kept_value: I64,
+    kept_event_us: I64,
+    kept_feeder: I64,
+    kept_offset: I64,
+    moved: I64,
+) -> int:
+    """Keep the value with the smaller (or larger) place of two cells in the first, pair by pair.
+
+    Parameters
+    ----------
+    into, source : int64[m]
+        Cells; one may stand on both sides, and more than once.
+    rank, last : int64[p], bool
+        As in `keep_edge`.
+    kept_value, kept_event_us, kept_feeder, kept_offset : int64[c]
+        What each cell holds, changed in place; `kept_feeder` is -1 where a cell holds nothing.
+    moved : int64[m]
+        Output: pairs whose source won, ascending.
+
+    Returns
+    -------
+    moves : int64
+        How many entries of `moved` were written.
+
+    Notes
+    -----
+    O(m). Oracle: one pass over all values.
+    """
+    moves = 0
+    for i in range(len(into)):
+        a, b = into[i], source[i]
+        held, other = kept_feeder[a], kept_feeder[b]
+        if other < 0:
+            continue
+        if held < 0 or is_beyond(
+            kept_event_us[b], rank[other], kept_offset[b], kept_event_us[a], rank[held], kept_offset[a], last
+        ):
+            kept_value[a], kept_event_us[a] = kept_value[b], kept_event_us[b]
+            kept_feeder[a], kept_offset[a] = other, kept_offset[b]
+            moved[moves] = i
+            moves += 1
+    return moves

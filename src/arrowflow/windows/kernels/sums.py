@@ -24,6 +24,7 @@ _LOW32 = 0xFFFFFFFF
 _FRACTION = (1 << 52) - 1
 _BIAS = 1075
 _FULL = 1 << 62
+_HALF_FULL = 1 << 61
 _LOW62 = _FULL - 1
 
 
@@ -208,3 +209,65 @@ def add_integers(slot: I64, valid: Bool, bits: I64, unsigned: bool, high: I64, l
             upper += 1
         low[cell] = total
         high[cell] += upper
+
+
+@njit("void(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])", nogil=True, cache=True)
+def merge_integers(into: I64, source: I64, high: I64, low: I64, count: I64) -> None:
+    """Add the sums of cells to those of others exactly, pair by pair.
+
+    Parameters
+    ----------
+    into, source : int64[m]
+        Cells; one may stand on both sides, and more than once.
+    high, low, count : int64[c]
+        As in `add_integers`, changed in place.
+
+    Notes
+    -----
+    O(m). Oracle: Python integers.
+    """
+    for i in range(len(into)):
+        a, b = into[i], source[i]
+        count[a] += count[b]
+        upper = high[b]
+        total = low[a] + low[b]
+        if total >= _FULL:
+            total -= _FULL
+            upper += 1
+        low[a] = total
+        high[a] += upper
+
+
+@njit("int64(int64[::1], int64[::1], int64, int64[:, ::1], int64[::1], uint8[::1])", nogil=True, cache=True)
+def merge_floats(into: I64, source: I64, begin: int, chunks: I64x2, count: I64, flags: U8) -> int:
+    """Add the sums of cells to those of others exactly, pair by pair, until one does not fit.
+
+    Parameters
+    ----------
+    into, source : int64[m]
+        Cells; one may stand on both sides, and more than once.
+    begin : int64
+        Pair to begin at.
+    chunks, count, flags : int64[c, 6], int64[c], uint8[c]
+        As in `add_floats`, changed in place; a source may change its form, never its value.
+
+    Returns
+    -------
+    pair : int64
+        The first pair whose last chunks might overflow together, untouched; m when all are done.
+
+    Notes
+    -----
+    O(m). Oracle: ``math.fsum`` over all values.
+    """
+    for i in range(begin, len(into)):
+        a, b = into[i], source[i]
+        carry_cell(chunks, a)
+        carry_cell(chunks, b)
+        if abs(chunks[a, CHUNKS - 1]) > _HALF_FULL or abs(chunks[b, CHUNKS - 1]) > _HALF_FULL:
+            return i
+        for c in range(CHUNKS):
+            chunks[a, c] += chunks[b, c]
+        count[a] += count[b]
+        flags[a] |= flags[b]
+    return len(into)

@@ -1,1 +1,1 @@
-"""Kinds of windows, one file each: a kind turns event times into panes. Hopping, sliding and sessions come here."""
+"""Kinds of windows, one file each: a kind turns event times into panes."""

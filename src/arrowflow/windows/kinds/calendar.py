@@ -15,6 +15,7 @@ from arrowflow.windows.arrays import I32, Array, Numbers
 from arrowflow.windows.kernels.panes import FOLD, NO_CALENDAR, OFF, OUT_OF_RANGE, UNKNOWN, assign_calendar
 from arrowflow.windows.keys import Keys, Values
 from arrowflow.windows.kinds.panes import Panes
+from arrowflow.windows.kinds.whole import Whole
 from arrowflow.windows.plan import DAY, CalendarWindow
 
 CIVIL_US = (-62_104_060_800_000_000, 253_370_764_800_000_000)
@@ -63,7 +64,7 @@ class Pieces:
         return Pieces(*(lane[first] for lane in both.lanes()))
 
 
-class CalendarKind:
+class CalendarKind(Whole):
     """Looks rows up in the boundaries of their key value, and asks the calendar for those it does not know yet."""
 
     def __init__(self, window: CalendarWindow, key_index: int) -> None:
@@ -135,11 +136,11 @@ class CalendarKind:
         pieces = self._pieces
         if not len(pieces):
             nothing = np.zeros(len(fate), np.int32)
-            return Panes(piece, piece, fate, nothing, nothing)
+            return Panes.whole(piece, piece, fate, nothing, nothing)
         label = pieces.label[piece]
         if self._window.off == "dead_letter":
             fate[(fate == FOLD) & (label == self._off)] = OFF
-        return Panes(pieces.window_start_us[piece], pieces.window_end_us[piece], fate, label, pieces.day[piece])
+        return Panes.whole(pieces.window_start_us[piece], pieces.window_end_us[piece], fate, label, pieces.day[piece])
 
     def _learn(self, event_us: I64, part: I64, values: Values) -> None:
         """Ask the calendar for every (key value, block) among the rows given that it was not asked for yet."""

@@ -1,28 +1,36 @@
-"""What a kind of window says about rows: a pane each, or why not. Holds no state of windows."""
+"""The door between a kind of window and the operator: what a kind says about rows, and about windows to give out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from arrowflow.types import I64
+import numpy as np
+
+from arrowflow.types import I64, LateRows
 from arrowflow.windows.arrays import I8, I32, Array
 from arrowflow.windows.keys import Keys
+
+BEHIND, MISSED, BEYOND = "behind_clock", "missed_windows", "beyond_correction"
 
 
 @dataclass(frozen=True, slots=True)
 class Panes:
-    """The window of each row.
+    """The pane of each row: a stretch of time whose rows go into the same windows.
 
     Parameters
     ----------
     start_us, end_us : int64[n]
-        ``[start, end)`` in microseconds; anything where `fate` is a reason to reject.
+        The pane's bounds in microseconds; anything where `fate` is a reason to reject.
     fate : int8[n]
-        `FOLD` or a reason to reject (`kernels.panes`); lateness is judged later.
+        `FOLD` or a reason to reject (`kernels.panes`); `Kind.judge` adds `LATE`.
     label, day : int32[n]
         What else the kind knows of a window: the number of its name and its production day; all zero if nothing.
+    first_us, last_us : int64[n]
+        Ends of the first and last window over the pane; the pane's own end where each pane is a window.
+    missed : int64[n]
+        How many windows over the pane the row came too late for, filled in by `Kind.judge`.
     """
 
     start_us: I64
@@ -30,13 +38,122 @@ class Panes:
     fate: I8
     label: I32
     day: I32
+    first_us: I64
+    last_us: I64
+    missed: I64
+
+    @classmethod
+    def whole(cls, start_us: I64, end_us: I64, fate: I8, label: I32 | None = None, day: I32 | None = None) -> Panes:
+        """Panes that are windows themselves."""
+        nothing, none = np.zeros(len(fate), np.int32), np.zeros(len(fate), np.int64)
+        label, day = nothing if label is None else label, nothing if day is None else day
+        return cls(start_us, end_us, fate, label, day, end_us, end_us, none)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Slots of the state that a kind is asked about, in no order.
+
+    Parameters
+    ----------
+    slot, key : int64[m]
+        Numbers of the slots and of their group keys.
+    start_us, end_us : int64[m]
+        The pane's bounds, or the event times of a session's first row and of its last row plus the gap.
+    next_us : int64[m]
+        What the kind wrote there when the pane was born, or later through `Due.next_us`.
+    limit_us : int64[m]
+        What decides what is due: the clock of each slot less the allowed lateness, or the end of time where windows
+        are closed before their time.
+    clock_us : int64[m]
+        The clock less the allowed lateness in any case: no row on time will lie before it.
+    """
+
+    slot: I64
+    key: I64
+    start_us: I64
+    end_us: I64
+    next_us: I64
+    limit_us: I64
+    clock_us: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """How windows are put together in scratch slots: the contents of `copied`, then blanks, merged in order.
+
+    Parameters
+    ----------
+    copied : int64[c]
+        Slots of the state that are copied to scratch slots 0 to c - 1.
+    slots : int
+        Scratch slots in all; those from c on are blank.
+    into, source : int64[o]
+        Merge scratch slot ``source[i]`` into ``into[i]``, one i after the other.
+    """
+
+    copied: I64
+    slots: int
+    into: I64
+    source: I64
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Windows to give out, and what becomes of the slots behind them.
+
+    Parameters
+    ----------
+    slot : int64[w]
+        A slot of each window: it says the key, the feeder, the label. Contents lie there unless `combined` is given.
+    start_us, end_us : int64[w]
+        Bounds of the windows.
+    gone : int64[g]
+        Slots that no later window needs.
+    combined : Combined or None
+        How contents of several slots become windows.
+    at : int64[w]
+        Scratch slot of each window's contents, where `combined` is given.
+    moved, next_us : int64[v]
+        Slots that stay, and the new value of their `Held.next_us`.
+    """
+
+    slot: I64
+    start_us: I64
+    end_us: I64
+    gone: I64
+    combined: Combined | None = None
+    at: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    moved: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    next_us: I64 = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Kind(Protocol):
     """The working part of a kind of window, built for one operator."""
 
+    columns: Sequence[tuple[str, str]]
+    """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next."""
+    strict: bool
+    """Whether the last clock that still takes rows is the window's end itself."""
+    chained: bool
+    """Whether panes grow and merge: sessions."""
+    per_row: bool
+    """Whether each row has a result row of its own: sliding windows."""
+
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         """Give each row its pane; `parts` number the values of each key column in `keys`."""
+
+    def judge(self, panes: Panes, event_us: I64, clock_us: I64, lateness_us: int) -> int:
+        """Mark rows that are late for all their windows, count windows missed; return how many rows are not plainly folded."""
+
+    def late(self, panes: Panes, event_us: I64, rows: I64) -> LateRows:
+        """The windows that late `rows` came too late for."""
+
+    def born_next(self, panes: Panes, rows: I64) -> I64:
+        """What `Held.next_us` starts with for panes born of `rows`."""
+
+    def due(self, held: Held) -> Due:
+        """Windows that no row on time can still change, given the limit of each slot; changes nothing."""
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         """Return (reason, detail) for a row rejected with `fate`."""

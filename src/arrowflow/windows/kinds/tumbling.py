@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from arrowflow.types import I64
-from arrowflow.windows.arrays import I32, Array
 from arrowflow.windows.kernels.panes import assign_tumbling
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Panes
-from arrowflow.windows.plan import Tumbling
+from arrowflow.windows.kinds.whole import Whole
+from arrowflow.windows.shapes import Tumbling
 
 
-class TumblingKind:
+class TumblingKind(Whole):
     """Panes of one size; nothing else to know about a window than its bounds."""
 
     def __init__(self, window: Tumbling) -> None:
@@ -24,14 +24,7 @@ class TumblingKind:
         n = len(event_us)
         start, end, fate = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int8)
         assign_tumbling(event_us, self._window.size_us, self._window.origin_us, start, end, fate)
-        nothing = np.zeros(n, np.int32)
-        return Panes(start, end, fate, nothing, nothing)
+        return Panes.whole(start, end, fate)
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         return "out_of_range", f"event time {event_us} µs: its window does not fit into 64 bits"
-
-    def describe(self, label: I32, day: I32) -> list[Array]:
-        return []
-
-    def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
-        raise AssertionError("a tumbling window adds no columns")

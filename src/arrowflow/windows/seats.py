@@ -1,0 +1,233 @@
+"""Where panes sit: slots by key and pane, found again by hashing or, for sessions, by walking a chain.
+
+A slot is taken in order and marked when its pane is gone; the state moves open ones together now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from arrowflow.types import I64
+from arrowflow.windows.arrays import ready
+from arrowflow.windows.kernels.sessions import follow_merges, join_sessions
+from arrowflow.windows.kinds.panes import Panes
+from arrowflow.windows.lanes import Lane
+from arrowflow.windows.pairs import Pairs
+
+_KEY_BITS = 40
+_KEY = (1 << _KEY_BITS) - 1
+_NOBODY = -1
+_ABSORBED = -2
+
+
+class Seated(NamedTuple):
+    """The slot of each row, and what happened to slots on the way.
+
+    `born` names for each new slot, ascending, the row that took it; slot ``source[i]`` was absorbed by ``into[i]``.
+    """
+
+    slot: I64
+    born: I64
+    into: I64
+    source: I64
+
+
+class Seats(Protocol):
+    """Slots and the panes that sit in them."""
+
+    @property
+    def used(self) -> int:
+        """How many slots were taken, those of panes that are gone among them."""
+
+    @property
+    def key(self) -> I64:
+        """Group key number by slot, -1 where the pane is gone."""
+
+    @property
+    def start_us(self) -> I64:
+        """Where the pane starts, by slot."""
+
+    @property
+    def end_us(self) -> I64:
+        """Where the pane ends, by slot."""
+
+    @property
+    def missed(self) -> I64:
+        """How many of the first windows over the pane its rows came too late for, by slot."""
+
+    def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
+        """Find or take a slot for each row whose fate is 0; the others get -1 and leave no trace."""
+
+    def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
+        """Take slots, in order, for panes known to be distinct and new."""
+
+    def forget(self, slots: I64) -> None:
+        """Mark panes as gone."""
+
+    def keep(self, slots: I64, key: I64) -> None:
+        """Keep only `slots`, renumbered from 0 in the order given, with new key numbers."""
+
+
+class Hashed:
+    """Panes whose bounds are known from the row alone: (key, missed, start) hashed."""
+
+    def __init__(self) -> None:
+        self._pairs = Pairs()
+        self._end_us = Lane(np.int64)
+
+    @property
+    def used(self) -> int:
+        return self._pairs.used
+
+    @property
+    def key(self) -> I64:
+        left = self._pairs.left
+        return np.where(left < 0, _NOBODY, left & _KEY)
+
+    @property
+    def start_us(self) -> I64:
+        return self._pairs.right
+
+    @property
+    def end_us(self) -> I64:
+        return np.asarray(self._end_us.values[: self.used])
+
+    @property
+    def missed(self) -> I64:
+        return np.asarray(self._pairs.left >> _KEY_BITS)
+
+    def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
+        left = key + (panes.missed << _KEY_BITS)
+        slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
+        self._fit()
+        self._end_us.values[self.used - len(born) : self.used] = panes.end_us[born]
+        return Seated(slot, born, _none(), _none())
+
+    def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
+        before = self.used
+        self._pairs.intern(key + (missed << _KEY_BITS), start_us, np.zeros(len(key), np.int8))
+        self._fit()
+        self._end_us.values[before : self.used] = end_us
+
+    def forget(self, slots: I64) -> None:
+        self._pairs.forget(slots)
+
+    def keep(self, slots: I64, key: I64) -> None:
+        left = key + (self.missed[slots] << _KEY_BITS)
+        self._end_us.keep(slots)
+        self._pairs.keep(slots, left)
+
+    def _fit(self) -> None:
+        if self.used > len(self._end_us.values):
+            self._end_us.fit(max(16, 2 * self.used))
+
+
+class Chained:
+    """Open sessions: per key a chain from the latest to the earliest, which rows walk until they are near enough."""
+
+    def __init__(self, gap_us: int) -> None:
+        self._gap_us = gap_us
+        self._newest = Lane(np.int64, _NOBODY)
+        self._key, self._first_us, self._last_us = Lane(np.int64, _NOBODY), Lane(np.int64), Lane(np.int64)
+        self._older, self._newer = Lane(np.int64, _NOBODY), Lane(np.int64, _NOBODY)
+        self._lanes: Sequence[Lane] = (self._key, self._first_us, self._last_us, self._older, self._newer)
+        self.used = 0
+
+    @property
+    def key(self) -> I64:
+        return np.asarray(self._key.values[: self.used])
+
+    @property
+    def start_us(self) -> I64:
+        return np.asarray(self._first_us.values[: self.used])
+
+    @property
+    def end_us(self) -> I64:
+        return np.asarray(self._last_us.values[: self.used] + self._gap_us)
+
+    @property
+    def missed(self) -> I64:
+        return np.zeros(self.used, np.int64)
+
+    def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
+        n, row, merges, before = len(key), 0, 0, self.used
+        slot, into, source = (np.empty(n, np.int64) for _ in range(3))
+        births = []
+        self._fit_keys(key)
+        while True:
+            born = np.empty(len(self._key.values), np.int64)
+            held = [lane.values for lane in (self._newest, *self._lanes)]
+            start = self.used
+            row, self.used, merges = join_sessions(
+                ready(key, np.int64),
+                event_us,
+                panes.fate,
+                row,
+                self._gap_us,
+                start,
+                merges,
+                *held,
+                slot,
+                into,
+                source,
+                born,
+            )
+            births.append(born[start : self.used])
+            if row == n:
+                break
+            self._grow(2 * self.used)
+        into, source = into[:merges], source[:merges]
+        follow_merges(slot, into, source, np.arange(self.used))
+        assert self.used - before == sum(map(len, births))
+        return Seated(slot, np.concatenate(births), into, source)
+
+    def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
+        before = self.used
+        self.used += len(key)
+        self._grow(self.used)
+        fresh = slice(before, self.used)
+        self._key.values[fresh], self._first_us.values[fresh] = key, start_us
+        self._last_us.values[fresh] = end_us - self._gap_us
+        self._chain()
+
+    def forget(self, slots: I64) -> None:
+        self._key.values[slots] = _NOBODY
+        if (self._older.values[slots] != _ABSORBED).any():  # a session absorbed has left its chain already
+            self._chain()
+
+    def keep(self, slots: I64, key: I64) -> None:
+        for lane in self._lanes:
+            lane.keep(slots)
+        self.used = len(slots)
+        self._key.values[: self.used] = key
+        self._newest = Lane(np.int64, _NOBODY)
+        self._chain()
+
+    def _grow(self, capacity: int) -> None:
+        for lane in self._lanes:
+            lane.fit(max(16, capacity))
+
+    def _fit_keys(self, key: I64) -> None:
+        most = int(key.max(initial=-1)) + 1
+        if most > len(self._newest.values):
+            self._newest.fit(max(16, 2 * most))
+
+    def _chain(self) -> None:
+        """Link the open sessions of each key anew, in the order of time."""
+        slots = np.flatnonzero(self.key != _NOBODY)
+        slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
+        key = self.key[slots]
+        self._fit_keys(key)
+        self._newest.values[:] = _NOBODY
+        self._newest.values[key] = slots  # ascending in time: the last one written is the latest
+        same = key[1:] == key[:-1]
+        self._older.values[:], self._newer.values[:] = _NOBODY, _NOBODY
+        self._older.values[slots[1:][same]] = slots[:-1][same]
+        self._newer.values[slots[:-1][same]] = slots[1:][same]
+
+
+def _none() -> I64:
+    return np.empty(0, np.int64)
