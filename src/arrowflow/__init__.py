@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
-    from arrowflow.api.windows import Shifts, Tumbling
+    from arrowflow.api.windows import Cumulative, Hopping, Session, Shifts, Sliding, Tumbling
     from arrowflow.calendars import PlantCalendar
     from arrowflow.engine import start
     from arrowflow.phases.run import Run
     from arrowflow.pipeline import RunOptions
 
 __all__ = [
+    "Cumulative",
+    "Hopping",
     "Pipeline",
     "PlantCalendar",
     "Run",
     "RunOptions",
+    "Session",
     "Shifts",
+    "Sliding",
     "Trial",
     "Tumbling",
     "WindowOperator",
@@ -43,11 +47,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cumulative": "arrowflow.api.windows",
+    "Hopping": "arrowflow.api.windows",
     "Pipeline": "arrowflow.api.pipeline",
     "PlantCalendar": "arrowflow.calendars",
     "Run": "arrowflow.phases.run",
     "RunOptions": "arrowflow.pipeline",
+    "Session": "arrowflow.api.windows",
     "Shifts": "arrowflow.api.windows",
+    "Sliding": "arrowflow.api.windows",
     "Trial": "arrowflow.api.trial",
     "Tumbling": "arrowflow.api.windows",
     "WindowOperator": "arrowflow.api.operator",

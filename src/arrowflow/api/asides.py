@@ -18,10 +18,10 @@ LATE_COLUMNS = ("_partition", "_offset", "_reason", *_BOUNDS)
 REFUSED_COLUMNS = ("_partition", "_offset", "_reason", "_detail")
 
 
-def late_piece(share: Share, row: I64, late: LateRows, reason: str) -> pa.Table:
+def late_piece(share: Share, row: I64, late: LateRows) -> pa.Table:
     """Say of rows of a share (`row`: places in it) for which windows they were late."""
     bounds = {name: _times(us) for name, us in zip(_BOUNDS, (late.window_start_us, late.window_end_us), strict=True)}
-    return pa.table({**_place(share, row), "_reason": _repeat(reason, len(row)), **bounds})
+    return pa.table({**_place(share, row), "_reason": _repeat(late.reason, len(row)), **bounds})
 
 
 def refused_piece(share: Share | None, row: I64, reasons: Sequence[str], details: Sequence[str]) -> pa.Table:

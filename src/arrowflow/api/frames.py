@@ -19,7 +19,7 @@ from arrowflow.windows.arrays import nulls
 
 UTC = pa.timestamp("us", tz="UTC")
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-AT_HOME = (
+_WITH_A_ZONE = (
     'say where it was meant: in Polars .dt.replace_time_zone("UTC"), in pandas .dt.tz_localize("UTC"), in DuckDB '
     "AT TIME ZONE 'UTC', in pyarrow pc.assume_timezone(column, \"UTC\")"
 )
@@ -103,6 +103,12 @@ def find(place: str, name: str, table: pa.Table) -> Column:
     raise ConfigError(f"{place}: there is no column {name!r}{near(name, table.column_names)}; {_has(table)}")
 
 
+def refuse_naive(place: str, name: str, kind: pa.DataType) -> None:
+    """Raise `ConfigError` for a timestamp without a zone: it is a different instant wherever it is read."""
+    if isinstance(kind, pa.TimestampType) and kind.tz is None:
+        raise ConfigError(f"{place} {name!r} is {kind}, which has no zone: {_WITH_A_ZONE}")
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """Return a hint at the name that was probably meant, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
@@ -120,9 +126,8 @@ def in_type(name: str, column: Column, wanted: pa.DataType) -> Column:
     """Return `column` as `wanted`: numbers if each is the same number there, never text as numbers or the reverse."""
     if column.type == wanted:
         return column
+    refuse_naive("column", name, column.type)
     here = plain_type(column.type)
-    if isinstance(here, pa.TimestampType) and here.tz is None:
-        raise ConfigError(f"column {name!r} is {column.type}, which has no zone: {AT_HOME}")
     if isinstance(column.type, pa.TimestampType) and wanted == UTC:
         return _instants(name, column)
     if here != wanted and not _is_wider(here, wanted):
@@ -151,9 +156,8 @@ def event_times(name: str, column: Column, unit: str | None) -> Times:
         For a column of another type, naive timestamps above all.
     """
     kind = column.type
+    refuse_naive("time column", name, kind)
     if isinstance(kind, pa.TimestampType):
-        if kind.tz is None:
-            raise ConfigError(f"time column {name!r} is {kind}, which has no zone: {AT_HOME}")
         unit = kind.unit
     elif pa.types.is_integer(kind):
         if unit is None:
@@ -189,7 +193,7 @@ def takeable(table: pa.Table) -> pa.Table:
 def whole(column: Column) -> pa.Array[Any]:
     """Return `column` as one array."""
     if column.num_chunks == 1:
-        return column.chunk(0)
+        return column.chunks[0]
     joined: pa.Array[Any] = pa.concat_arrays([nulls(0, column.type), *column.chunks])
     return joined
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from arrowflow.api.aggregates import aggregates_of
 from arrowflow.api.asides import LATE_COLUMNS, REFUSED_COLUMNS, joined, late_piece, refused_piece
-from arrowflow.api.frames import Frame, find, in_types, plain_schema, table_of
+from arrowflow.api.frames import Frame, find, in_types, plain_schema, refuse_naive, table_of
 from arrowflow.api.intake import Dealt, Intake
 from arrowflow.api.keeping import Kept, packed, unpacked
 from arrowflow.api.partitions import Partition, Partitions, Share, source_partition
@@ -36,7 +36,7 @@ class WindowOperator:
 
     Parameters
     ----------
-    window : Tumbling(...), Shifts(...), ...
+    window : Tumbling, Hopping, Cumulative, Sliding, Session or Shifts
         Which windows there are.
     by : str or sequence of str
         Key columns; none for one result per window.
@@ -48,6 +48,9 @@ class WindowOperator:
         How much later than a newer row of its partition a row may come and still be on time.
     allowed_lateness : str, timedelta or int
         How long a window waits after its end, on top of that.
+    correct_for : str, timedelta or int, optional
+        A row that comes up to this much too late reopens its window, which comes out again with a higher
+        ``__af_revision``. Not for sessions and sliding windows.
     scope : "pipeline" or "partition"
         Whether a window waits for all partitions, or only for the one that feeds its key.
     time_unit : "s", "ms", "us", "ns" or None
@@ -73,6 +76,7 @@ class WindowOperator:
         time: str,
         max_out_of_orderness: Span,
         allowed_lateness: Span = 0,
+        correct_for: Span | None = None,
         scope: Literal["pipeline", "partition"] = "pipeline",
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         partition: str | None = None,
@@ -85,6 +89,7 @@ class WindowOperator:
             aggregates=aggregates_of(aggregate),
             allowed_lateness_us=span_us("allowed_lateness", allowed_lateness),
             scope=scope,
+            correct_for_us=None if correct_for is None else span_us("correct_for", correct_for),
         )
         tolerance_us = span_us("max_out_of_orderness", max_out_of_orderness)
         if tolerance_us < 0:
@@ -113,7 +118,8 @@ class WindowOperator:
         Returns
         -------
         Table
-            Keys, ``window_start``, ``window_end``, aggregates and ``__af_closed_by``, ordered by start and keys.
+            Keys, ``window_start``, ``window_end``, aggregates and ``__af_closed_by``, ordered by start and keys; with
+            `correct_for` also ``__af_revision``.
 
         Raises
         ------
@@ -167,7 +173,7 @@ class WindowOperator:
             closed = self._core.close_fed_by(None, "end_of_input")
             if closed.windows:
                 self._partitions.raise_floors(dict.fromkeys(self._partitions.known, closed.reach_us))
-            return pa.concat_tables([closed.table, self._close(self._core)])
+            return pa.concat_tables([_given_out(closed), self._close(self._core)])
 
     # ---- what there is to see --------------------------------------------------------------------------------
 
@@ -187,7 +193,8 @@ class WindowOperator:
         """Rows of the latest call that missed their window, as they came.
 
         After their own columns come ``_partition``, ``_offset``, ``_reason``, ``_window_start`` and ``_window_end``. The
-        reason is ``behind_clock``, or ``behind_clock_for_some`` for a row that is in other results.
+        reason is ``behind_clock`` (with `correct_for` ``beyond_correction``); ``missed_windows`` for a row that came too
+        late for some of its windows and is in the results of the others.
         """
         return self._late
 
@@ -208,11 +215,6 @@ class WindowOperator:
     def open_windows(self) -> int:
         """How many windows (or panes) are open."""
         return 0 if self._core is None else self._core.open_windows
-
-    @property
-    def output_schema(self) -> pa.Schema | None:
-        """The columns of closed windows; None before the first push."""
-        return None if self._core is None else self._core.output_schema()
 
     def interim(self) -> pa.Table:
         """Return what every open window would give now; changes nothing."""
@@ -260,7 +262,7 @@ class WindowOperator:
             return self._core, self._rows
         for name in (*self._spec.group_by, *(each.column for each in self._spec.aggregates)):
             if name is not None:
-                find("rows", name, table)
+                refuse_naive("column", name, find("rows", name, table).type)
         schema = plain_schema(table.schema)
         wanted = self._spec.plan(schema).columns
         rows = pa.schema([pa.field(name, kind) for name, kind in wanted.items()])
@@ -275,8 +277,7 @@ class WindowOperator:
         said.take(share, batch, core.fold(batch))
 
     def _close(self, core: Operator) -> pa.Table:
-        closed: Closed = core.close(self._partitions.clocks_us, self._partitions.watermark_us)
-        return closed.table
+        return _given_out(core.close(self._partitions.clocks_us, self._partitions.watermark_us))
 
     def _tell(self, table: pa.Table, dealt: Dealt, said: _Said) -> None:
         """Keep what this push said of its rows, which must add up."""
@@ -332,10 +333,9 @@ class _Said:
         self._counts["filtered"].update(folded.filtered)
         if folded.late is not None and len(folded.late.row):
             self._counts["late"][folded.late.reason] += len(folded.late.row)
-            self.late.append(late_piece(share, batch.row[folded.late.row], folded.late, folded.late.reason))
+            self.late.append(late_piece(share, batch.row[folded.late.row], folded.late))
         if folded.missed is not None and len(folded.missed.row):
-            reason = f"{folded.missed.reason}_for_some"
-            self.late.append(late_piece(share, batch.row[folded.missed.row], folded.missed, reason))
+            self.late.append(late_piece(share, batch.row[folded.missed.row], folded.missed))
         if folded.rejects:
             row = np.array([reject.row for reject in folded.rejects], np.int64)
             reasons, details = zip(*((reject.reason, reject.detail) for reject in folded.rejects), strict=True)
@@ -345,6 +345,13 @@ class _Said:
         """The counts."""
         filtered, late, dead = (dict(sorted(counts.items())) for counts in self._counts.values())
         return Balance(read=self.read, folded=self.folded, filtered=filtered, late=late, dead_lettered=dead)
+
+
+def _given_out(closed: Closed) -> pa.Table:
+    """Closed windows, with their revision where windows can be corrected."""
+    if closed.revision is None:
+        return closed.table
+    return closed.table.append_column("__af_revision", pa.array(closed.revision, pa.int64()).cast(pa.int32()))
 
 
 def _raw(share: Share) -> RawBatch:

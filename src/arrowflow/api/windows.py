@@ -23,6 +23,58 @@ def Tumbling(size: Span, *, origin: Span | dt.datetime = 0) -> spec.Tumbling:  #
     return spec.Tumbling(span_us("size", size), _origin(origin))
 
 
+def Hopping(size: Span, hop: Span, *, origin: Span | dt.datetime = 0) -> spec.Hopping:  # noqa: N802
+    """Windows ``[start, start + size)``, one every `hop`: they overlap where `hop` is shorter.
+
+    Parameters
+    ----------
+    size, hop : str, timedelta or int
+        Such as ``"30m"`` and ``"5m"``; an int is microseconds.
+    origin : str, timedelta, datetime or int, optional
+        Starts are this, counted from 1970-01-01 UTC, plus multiples of `hop`.
+    """
+    return spec.Hopping(span_us("size", size), span_us("hop", hop), _origin(origin))
+
+
+def Cumulative(size: Span, step: Span, *, origin: Span | dt.datetime = 0) -> spec.Cumulative:  # noqa: N802
+    """Windows that grow by `step` up to `size`, then start again.
+
+    Parameters
+    ----------
+    size, step : str, timedelta or int
+        Such as ``"1d"`` and ``"1h"``; `size` is a whole number of steps.
+    origin : str, timedelta, datetime or int, optional
+        Starts are this, counted from 1970-01-01 UTC, plus multiples of `size`.
+    """
+    return spec.Cumulative(span_us("size", size), span_us("step", step), _origin(origin))
+
+
+def Sliding(size: Span, *, closed: Literal["right", "both"] = "right") -> spec.Sliding:  # noqa: N802
+    """For each row the rows of its key in the last `size`: one result per row.
+
+    Parameters
+    ----------
+    size : str, timedelta or int
+        Such as ``"10m"``.
+    closed : "right" or "both"
+        ``(t - size, t]`` as in Polars and pandas, or ``[t - size, t]`` as in SQL.
+    """
+    return spec.Sliding(span_us("size", size), closed)
+
+
+def Session(gap: Span, *, max_length: Span | None = None) -> spec.Session:  # noqa: N802
+    """Rows of a key at most `gap` apart.
+
+    Parameters
+    ----------
+    gap : str, timedelta or int
+        Such as ``"10m"``; rows exactly this far apart belong together.
+    max_length : str, timedelta or int, optional
+        A row this long after the first one begins the next session.
+    """
+    return spec.Session(span_us("gap", gap), None if max_length is None else span_us("max_length", max_length))
+
+
 def Shifts(  # noqa: N802
     calendar: PlantCalendar,
     unit: Literal["shift", "day"] = "shift",
