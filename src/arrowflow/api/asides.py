@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,15 @@ _INDEX = "index"
 _BOUNDS = ("_window_start", "_window_end")
 LATE_COLUMNS = ("_partition", "_offset", "_reason", *_BOUNDS)
 REFUSED_COLUMNS = ("_partition", "_offset", "_reason", "_detail")
+_TYPES: Mapping[str, pa.DataType] = MappingProxyType(
+    {
+        _INDEX: pa.int64(),
+        "_offset": pa.int64(),
+        "_reason": pa.string(),
+        "_detail": pa.string(),
+        **dict.fromkeys(_BOUNDS, UTC),
+    }
+)
 
 
 def late_piece(share: Share, row: I64, late: LateRows) -> pa.Table:
@@ -30,23 +41,52 @@ def refused_piece(share: Share | None, row: I64, reasons: Sequence[str], details
     return pa.table({**place, "_reason": pa.array(reasons, pa.string()), "_detail": pa.array(details, pa.string())})
 
 
-def joined(rows: pa.Table, pieces: Sequence[pa.Table], columns: Sequence[str], *, numbered: bool) -> pa.Table:
-    """Return the rows that `pieces` speak of in the order of the push, with `columns` after their own.
+@dataclass(slots=True)
+class Aside:
+    """Rows of one push that are in no result; the table is made when somebody looks.
 
-    Columns of those names that `rows` has are replaced. `numbered` says whether partitions are numbers.
+    Parameters
+    ----------
+    rows : Table
+        The push, as it came.
+    pieces : sequence of Table
+        What is to be said of some of them, by `late_piece` or `refused_piece`.
+    columns : sequence of str
+        What follows their own columns; own ones of these names are replaced.
+    numbered : bool
+        Whether partitions are numbers.
     """
-    partition = pa.int32() if numbered else pa.string()
-    types = dict(zip(LATE_COLUMNS, (partition, pa.int64(), pa.string(), UTC, UTC), strict=True)) | {
-        "_detail": pa.string()
-    }
-    fields: list[pa.Field[Any]] = [pa.field(_INDEX, pa.int64()), *(pa.field(name, types[name]) for name in columns)]
-    schema = pa.schema(fields)
-    said = pa.concat_tables([schema.empty_table(), *pieces], promote_options="default").sort_by(_INDEX)
-    own = takeable(
-        rows.drop_columns([name for name in columns if name in rows.column_names]).slice(0, None if pieces else 0)
-    )
-    kept = own.take(said.column(_INDEX))
-    return pa.table([*kept.columns, *(said.column(name) for name in columns)], names=[*kept.column_names, *columns])
+
+    rows: pa.Table
+    pieces: Sequence[pa.Table]
+    columns: Sequence[str]
+    numbered: bool
+    _made: pa.Table | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.pieces:  # nothing of the push is needed any more
+            self.rows = self.rows.slice(0, 0)
+
+    @property
+    def table(self) -> pa.Table:
+        """The rows in the order of the push, with `columns` after their own."""
+        if self._made is None:
+            self._made = self._joined()
+        return self._made
+
+    def emptied(self) -> Aside:
+        """No rows, in the same columns."""
+        return Aside(self.rows, (), self.columns, self.numbered)
+
+    def _joined(self) -> pa.Table:
+        types = {**_TYPES, "_partition": pa.int32() if self.numbered else pa.string()}
+        fields: list[pa.Field[Any]] = [pa.field(name, types[name]) for name in (_INDEX, *self.columns)]
+        said = pa.concat_tables([pa.schema(fields).empty_table(), *self.pieces], promote_options="default")
+        said = said.sort_by(_INDEX)
+        own = [at for at, name in enumerate(self.rows.column_names) if name not in self.columns]
+        kept = takeable(self.rows.select(own)).take(said.column(_INDEX))
+        names = [*kept.column_names, *self.columns]
+        return pa.table([*kept.columns, *(said.column(name) for name in self.columns)], names=names)
 
 
 def _place(share: Share, row: I64) -> dict[str, pa.Array[Any]]:

@@ -77,8 +77,10 @@ class Intake:
                 shares.append(_share(part, index, times, offset, known))
         known.check_names([share.partition for share in shares])
         for share in shares:
-            known.check_offsets(share)
-            refused += self._untimed(share, times)
+            if offset is not None:
+                known.check_offsets(share)
+            if not share.timed.all():
+                refused += self._untimed(share, times)
         return Dealt(shares, refused)
 
     def _members(self, table: pa.Table, partition: Partition | None) -> Iterator[tuple[SourcePartition | None, I64]]:
@@ -118,6 +120,9 @@ class Intake:
 
 
 def _share(part: SourcePartition, index: I64, times: Times, offset: I64 | None, known: Partitions) -> Share:
+    if len(index) < len(times.us):
+        times = Times(*(each[index] for each in times))
+        offset = None if offset is None else offset[index]
     first = known.next_offset(part)
-    own = np.arange(first, first + len(index)) if offset is None else offset[index]
-    return Share(part, index, times.us[index], ~(times.null | times.beyond)[index], own)
+    own = np.arange(first, first + len(index)) if offset is None else offset
+    return Share(part, index, times.us, ~(times.null | times.beyond), own)

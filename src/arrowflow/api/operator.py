@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from arrowflow.api.aggregates import aggregates_of
-from arrowflow.api.asides import LATE_COLUMNS, REFUSED_COLUMNS, joined, late_piece, refused_piece
+from arrowflow.api.asides import LATE_COLUMNS, REFUSED_COLUMNS, Aside, late_piece, refused_piece
 from arrowflow.api.frames import Frame, find, in_types, plain_schema, refuse_naive, table_of
 from arrowflow.api.intake import Dealt, Intake
 from arrowflow.api.keeping import Kept, packed, unpacked
@@ -100,7 +100,8 @@ class WindowOperator:
         self._rows: pa.Schema | None = None
         self._core: Operator | None = None
         self._balance = Balance()
-        self._late, self._rejected = pa.table({}), pa.table({})
+        self._late = Aside(pa.table({}), (), LATE_COLUMNS, numbered=True)
+        self._rejected = Aside(pa.table({}), (), REFUSED_COLUMNS, numbered=True)
         self._broken: str | None = None
 
     # ---- rows in, windows out --------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ class WindowOperator:
         reason is ``behind_clock`` (with `correct_for` ``beyond_correction``); ``missed_windows`` for a row that came too
         late for some of its windows and is in the results of the others.
         """
-        return self._late
+        return self._late.table
 
     @property
     def rejected(self) -> pa.Table:
@@ -204,7 +205,7 @@ class WindowOperator:
 
         They have no event time, no partition, no calendar, or lie beyond what can be counted.
         """
-        return self._rejected
+        return self._rejected.table
 
     @property
     def balance(self) -> Balance:
@@ -287,12 +288,12 @@ class WindowOperator:
         self._balance += balance
         known = dealt.shares[0].partition if dealt.shares else next(iter(self._partitions.known), None)
         numbered = known is None or known.topic == ""
-        self._late = joined(table, said.late, LATE_COLUMNS, numbered=numbered)
-        self._rejected = joined(table, said.refused, REFUSED_COLUMNS, numbered=numbered)
+        self._late = Aside(table, said.late, LATE_COLUMNS, numbered)
+        self._rejected = Aside(table, said.refused, REFUSED_COLUMNS, numbered)
 
     def _forget(self) -> None:
         """A call without rows has no late ones."""
-        self._late, self._rejected = self._late.slice(0, 0), self._rejected.slice(0, 0)
+        self._late, self._rejected = self._late.emptied(), self._rejected.emptied()
 
     @contextmanager
     def _whole_or_broken(self) -> Iterator[None]:

@@ -84,6 +84,17 @@ def test_cutting_the_pushes_anywhere_changes_nothing(kind, rows, cuts, form):
     assert run(operator(kind), pieces(rows, cuts), form) == run(operator(kind), [rows])
 
 
+@pytest.mark.parametrize("kind", sorted({*WINDOWS} - {"sliding"}))
+@settings(max_examples=30)
+@given(rows=ROWS, cuts=CUTS)
+def test_no_window_comes_out_twice(kind, rows, cuts):
+    op = operator(kind)
+    came = [row for piece in pieces(rows, cuts) for row in op.push(table(piece)).to_pylist()] + op.finish().to_pylist()
+
+    windows = [(row["line"], row["window_start"], row["window_end"]) for row in came]
+    assert len(set(windows)) == len(windows)
+
+
 @pytest.mark.parametrize("kind", WINDOWS)
 @settings(max_examples=30)
 @given(rows=ROWS, cuts=CUTS, dice=st.randoms(use_true_random=False))
