@@ -121,7 +121,7 @@ class Intake:
 
 def _share(part: SourcePartition, index: I64, times: Times, offset: I64 | None, known: Partitions) -> Share:
     if len(index) < len(times.us):
-        times = Times(*(each[index] for each in times))
+        times = Times(times.us[index], times.null[index], times.beyond[index])
         offset = None if offset is None else offset[index]
     first = known.next_offset(part)
     own = np.arange(first, first + len(index)) if offset is None else offset
