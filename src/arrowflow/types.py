@@ -184,10 +184,10 @@ class Folded:
 
     folded: int
     late: LateRows | None = None
-    missed: LateRows | None = None
     rejects: tuple[Reject, ...] = ()
     filtered: Mapping[str, int] = field(default_factory=dict)
     passed: pa.Table | None = None
+    missed: LateRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +205,10 @@ class Closed:
     table: pa.Table
     folded_rows: int
     windows: int
-    revision: I64 | None = None
-    home: I64 | None = None
     floors: Mapping[SourcePartition, int] = field(default_factory=dict)
     reach_us: int = MIN_US
+    revision: I64 | None = None
+    home: I64 | None = None
 
 
 # ---- the record of one epoch ------------------------------------------------------------------------------
