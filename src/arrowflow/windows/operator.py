@@ -62,7 +62,7 @@ class KeyedWindows:
         event_us = ready(batch.event_us, np.int64)
         clock_us = ready(batch.clock_us, np.int64)
         feeder = state.feeders.number(batch.partition)
-        parts = state.keys.parts([columns.array(field.name) for field in self._plan.keys])
+        parts = state.keys.parts([columns.key(field.name) for field in self._plan.keys])
         panes = self._kind.assign(event_us, parts, state.keys)
         others = self._kind.judge(panes, event_us, clock_us, self._patience_us)
         key = state.keys.number(parts, panes.fate)
@@ -253,7 +253,8 @@ class KeyedWindows:
         """What became of rows that were not plainly folded."""
         fate = panes.fate
         late = self._late(panes, event_us, np.flatnonzero(fate == LATE), BEYOND if self._plan.corrects else None)
-        missed = self._late(panes, event_us, np.flatnonzero((fate == FOLD) & (panes.missed != 0)), MISSED)
+        some = np.empty(0, np.int64) if panes.missed is None else np.flatnonzero((fate == FOLD) & (panes.missed != 0))
+        missed = self._late(panes, event_us, some, MISSED)
         between = int((fate == NO_WINDOW).sum())
         rows = np.flatnonzero((fate != FOLD) & (fate != LATE) & (fate != NO_WINDOW)).tolist()
         rejects = tuple(

@@ -91,10 +91,7 @@ class WindowSpec:
             **corrects,
             "window": dict(self.window.fingerprint()),
             "group_by": list(self.group_by),
-            "aggregates": [
-                {"name": aggregate.name, "function": aggregate.function, "column": aggregate.column}
-                for aggregate in self.aggregates
-            ],
+            "aggregates": [dict(aggregate.fingerprint()) for aggregate in self.aggregates],
             "scope": self.scope,
         }
 

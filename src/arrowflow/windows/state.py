@@ -122,14 +122,8 @@ class State:
     def fold(self, key: I64, panes: Panes, feeder: int, rows: Columns, event_us: I64, offset: I64) -> int:
         """Put rows of fate `FOLD` into their panes, opening those that are new; returns how many rows were counted."""
         slot, born, into, source = self._seats.seat(key, panes, event_us)
-        self._fit()
-        fresh = slice(self._seats.used - len(born), self._seats.used)
-        self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
-        self.next_us.values[fresh] = self.kind.born_next(panes, born)
-        if self.plan.scope == "partition":
-            self.feeder.values[fresh] = feeder
-            self._fit_owner()
-            self._owner.values[key[born]] = feeder
+        if len(born):
+            self._bear(key, panes, feeder, born)
         if len(into):
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
@@ -186,14 +180,8 @@ class State:
 
     def in_order(self, slots: I64, start_us: I64, end_us: I64) -> I64:
         """The order of windows by start, key values (nulls last) and end: the same whatever came first."""
-        distinct, which = np.unique(self.key[slots], return_inverse=True)
-        rank = np.zeros(len(distinct), np.int64)
-        columns = self.keys.take(distinct)
-        if columns:
-            table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
-            order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
-            rank[order.to_numpy()] = np.arange(len(distinct))
-        return np.lexsort((end_us, rank[which], start_us))
+        rank = self.keys.ranks(self.key[slots])
+        return np.lexsort((end_us, rank, start_us))
 
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
@@ -255,6 +243,18 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
+    def _bear(self, key: I64, panes: Panes, feeder: int, born: I64) -> None:
+        """Fill in what is known of new panes from the rows that opened them."""
+        self._fit()
+        fresh = slice(self._seats.used - len(born), self._seats.used)
+        if panes.label is not None and panes.day is not None:
+            self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
+        self.next_us.values[fresh] = self.kind.born_next(panes, born)
+        if self.plan.scope == "partition":
+            self.feeder.values[fresh] = feeder
+            self._fit_owner()
+            self._owner.values[key[born]] = feeder
+
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
 
@@ -304,7 +304,7 @@ class State:
             if lane in ("start", "missed")
         ]
         known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
-        columns = [known.get(field.name, None) for field in self.schema]
+        columns = [known.get(field.name) for field in self.schema]
         filled = [
             nulls(len(slots), field.type) if column is None else column
             for column, field in zip(columns, self.schema, strict=True)

@@ -130,7 +130,7 @@ def test_sums_whose_last_chunks_would_overflow_together_are_merged_exactly(sign)
     cells.merge((0, 1), (0, 1))
 
     assert cells.results()[0] == sign * 3 * float(2**62 + 7) * 2.0**48
-    exact = cells.accumulator._total(0)
+    exact = cells.accumulator.total.number.total(0)
     assert exact == (sign * 3 * ((2**62 + 7) << 160) << (1074 - 112)) + (2 << 1074)
 
 

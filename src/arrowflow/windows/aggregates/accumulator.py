@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from arrowflow.types import I64, Bool
-from arrowflow.windows.arrays import Array, Field
+from arrowflow.windows.arrays import Array, Field, Numbers
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.plan import PlannedAggregate
@@ -48,12 +48,15 @@ class Before:
     event_us, bits : int64[m]
         When it was measured, and its bit pattern; anything where `known` is false.
     known : bool[m]
-        False where no value came before the window, or it has expired by its start.
+        False where no value came before the window; `finish` lets it expire.
+    text : object[m] or None
+        The strings, for a column of strings; then `bits` mean nothing.
     """
 
     event_us: I64
     bits: I64
     known: Bool
+    text: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
