@@ -162,7 +162,7 @@ def merge_products(into: I64, source: I64, chunks: I64x2) -> None:
     into, source : int64[m]
         Cells; one may stand on both sides, and more than once.
     chunks : int64[c, 13]
-        Sums in fixed point, changed in place; a source may change its form, never its value.
+        Sums in fixed point, changed in place.
 
     Notes
     -----
@@ -170,7 +170,7 @@ def merge_products(into: I64, source: I64, chunks: I64x2) -> None:
     """
     for i in range(len(into)):
         a, b = into[i], source[i]
+        # One side carried is enough: the other is half full at most, and stays as it is.
         carry_products(chunks, a)
-        carry_products(chunks, b)
         for c in range(PRODUCT_CHUNKS):
             chunks[a, c] += chunks[b, c]
