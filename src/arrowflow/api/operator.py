@@ -218,6 +218,7 @@ class WindowOperator:
 
     def interim(self) -> pa.Table:
         """Return what every open window would give now; changes nothing."""
+        self._refuse_broken()
         return pa.table({}) if self._core is None else self._core.interim()
 
     def __repr__(self) -> str:

@@ -368,7 +368,7 @@ def test_an_operator_that_broke_in_the_middle_says_so_until_it_is_restored():
     with pytest.raises(PromiseBroken, match="scope"):
         op.push(table([("b", 1.0, 6, 1), ("a", 1.0, 7, 1)]))
 
-    for call in (op.finish, op.snapshot, lambda: op.push(table(ROWS)), lambda: op.advance(at(9))):
+    for call in (op.finish, op.snapshot, op.interim, lambda: op.push(table(ROWS)), lambda: op.advance(at(9))):
         with pytest.raises(StateRefused, match=r"stopped in the middle of a call \(PromiseBroken"):
             call()
     op.restore(snapshot)
