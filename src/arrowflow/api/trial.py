@@ -15,12 +15,12 @@ from arrowflow.api.messages import DecodedSpec, RowsSpec, records_of
 from arrowflow.api.spans import instant_us
 from arrowflow.engine import start
 from arrowflow.errors import ConfigError
-from arrowflow.pipeline import Checkpoint, EventTime, Pipeline, RunOptions, SinkNode, SourceNode, Stream
-from arrowflow.protocols import RunContext, Sink, SinkSpec
+from arrowflow.pipeline import Checkpoint, Emit, EventTime, Pipeline, RunOptions, SinkNode, SourceNode, Stream
+from arrowflow.protocols import Change, RunContext, Sink, SinkSpec
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.sinks import MemorySink, MemorySinkSpec
-from arrowflow.types import Attempt, Balance, Reject, StagedFile
+from arrowflow.types import Balance, Reject
 from arrowflow.windows.arrays import nulls
 
 Message: TypeAlias = Mapping[str, Any] | bytes | str | None
@@ -80,6 +80,7 @@ def run_trial(
         event_time=_event_time(pipeline, now),
         operator=replace(pipeline.operator, late="side") if pipeline.operator.late == "drop" else pipeline.operator,
         sinks=tuple(_sink(stream, each, pipeline) for stream, each in kept.items()),
+        emit=Emit(),
         checkpoint=Checkpoint(log, max_epoch_rows=2**62, max_epoch_bytes=2**62),
     )
     options = RunOptions(until_caught_up=True, close_open_windows=close_open_windows)
@@ -203,52 +204,41 @@ class _Kept:
     schema: pa.Schema | None = None
 
     @property
-    def spec(self) -> MemorySinkSpec:
-        return MemorySinkSpec(f"/memory/{self.stream}")
+    def root(self) -> str:
+        return f"/memory/{self.stream}"
 
     def table(self, log: MemoryLogSpec) -> pa.Table:
-        table = self.spec.table(log.store)
+        table = MemorySinkSpec(self.root).table(log.store)
         if table is not None:
             return table
         return pa.table({}) if self.schema is None else self.schema.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
-class _TrialSinkSpec:
+class _TrialSinkSpec(MemorySinkSpec):
     """A sink in memory that refuses what the pipeline's own sinks would refuse."""
 
-    kept: _Kept
+    kept: _Kept = field(default_factory=lambda: _Kept("rows"))
     judges: Mapping[str, SinkSpec] = field(default_factory=dict)
+
+    @property
+    def takes(self) -> frozenset[Change]:
+        return frozenset(MemorySinkSpec().takes).intersection(*(spec.takes for spec in self.judges.values()))
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        return frozenset().union(*(spec.placed_by(schema) for spec in self.judges.values()))
 
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> _TrialSink:
         self.kept.schema = schema
         judges = tuple(spec.build(own, schema, context) for own, spec in self.judges.items())
-        return _TrialSink(name, self.kept.spec.build(name, schema, context), judges)
-
-    def fingerprint(self) -> Mapping[str, object]:
-        return self.kept.spec.fingerprint()
+        return _TrialSink(name, self.root, context, judges)
 
 
 @dataclass(slots=True)
-class _TrialSink:
+class _TrialSink(MemorySink):
     """The working part: only `refusals` is asked of the judges."""
 
-    name: str
-    memory: MemorySink
-    judges: tuple[Sink, ...]
-
-    @property
-    def location(self) -> str | None:
-        return self.memory.location
-
-    def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
-        return self.memory.stage(attempt, table)
-
-    def publish(self, files: Sequence[StagedFile]) -> None:
-        self.memory.publish(files)
-
-    def holds_files(self) -> bool:
-        return self.memory.holds_files()
+    judges: tuple[Sink, ...] = ()
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         found = {reject.row: reject for judge in self.judges for reject in judge.refusals(table)}
@@ -257,4 +247,4 @@ class _TrialSink:
 
 def _sink(stream: Stream, kept: _Kept, pipeline: Pipeline) -> SinkNode:
     judges = {node.name: node.spec for node in pipeline.sinks if node.stream == stream == "rows"}
-    return SinkNode(stream, _TrialSinkSpec(kept, judges), stream)
+    return SinkNode(stream, _TrialSinkSpec(kept.root, kept, judges), stream)
