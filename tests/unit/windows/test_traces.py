@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -582,12 +584,10 @@ def test_times_at_the_ends_of_int64_do_not_wrap():
 
 
 def test_quotients_of_integers_no_double_holds_are_rounded_once():
-    numerator, denominator = np.array([2**53 + 1, 3], np.int64), np.array([2**62 + 3, 7], np.int64)
+    pairs = [(2**53 + 1, 2**62 + 3), (1, 2**53 + 1), (2**53 + 1, 2**53), (3, 7)]
+    numerator, denominator = (np.array(each, np.int64) for each in zip(*pairs, strict=True))
 
-    assert quotients(numerator, denominator).tolist() == [
-        float(Fraction(2**53 + 1, 2**62 + 3)),
-        3 / 7,
-    ]
+    assert quotients(numerator, denominator).tolist() == [float(Fraction(*pair)) for pair in pairs]
 
 
 @pytest.mark.parametrize(
@@ -604,6 +604,40 @@ def test_quotients_of_integers_no_double_holds_are_rounded_once():
 )
 def test_carry_for_has_its_place_among_the_arguments(function, arguments, expected):
     assert carry_us(aggregate(function, *arguments)) == expected
+
+
+def told_by(text):
+    """What a cell of the page's table means: readings as (second, value), or one number, or nothing."""
+    if text == "–":
+        return None
+    if " @ " in text:
+        readings = [reading.split(" @ ") for reading in text.split(", ")]
+        return [(int(second.removesuffix(" s")), float(value)) for value, second in readings]
+    return float(Fraction(text.removesuffix(" s")))
+
+
+def test_the_worked_examples_of_the_page_are_true():
+    page = (Path(__file__).parents[3] / "docs" / "industrial-aggregates.md").read_text(encoding="utf-8")
+    heads, *examples = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if re.match(r"\| (read before|– \||-?[\d.]+ @ )", line)
+    ]
+    assert heads == ["read before", "read in the window", "`carry_for`", *(f"`{name}`" for name in EXAMPLES)]
+    assert len(examples) >= 10
+
+    for before, inside, carry, *expected in examples:
+        known = known_before(None, VALUES["float64"][0])
+        if before != "–":
+            ((second, value),) = told_by(before)
+            known = known_before((second * SEC, *PARTITIONS[0], 0, value), VALUES["float64"][0])
+        trace, limit = minute(*(told_by(inside) or ())), told_by(carry)
+        for (name, arguments), text in zip(EXAMPLES.items(), expected, strict=True):
+            planned = aggregate(name.split("(")[0], *arguments, None if limit is None else int(limit) * SEC)
+            assert finished(trace, planned, *MINUTE, known) == told_by(text), (before, inside, carry, name)
+
+
+EXAMPLES = {"time_weighted_mean": (), "coverage": (), "time_in_state(x, 8)": (8,), "counter_delta": (None,)}
 
 
 # ---- kernels by themselves -------------------------------------------------------------------------------
