@@ -13,7 +13,7 @@ from typing import Literal
 
 from arrowflow.protocols import DecoderSpec, LogSpec, OperatorSpec, SinkSpec, SourceSpec, Transform
 
-Stream = Literal["rows", "late", "dead"]
+Stream = Literal["rows", "late", "dead", "open"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,33 @@ class OperatorNode:
 
     name: str
     spec: OperatorSpec
-    late: Literal["drop", "side"] = "drop"
+    late: Literal["drop", "side", "correct"] = "drop"
 
 
 @dataclass(frozen=True, slots=True)
 class SinkNode:
-    """A sink and the stream it takes: result rows, late rows or dead letters."""
+    """A sink and the stream it takes: result rows, late rows, dead letters, or what open windows would give now."""
 
     name: str
     spec: SinkSpec
     stream: Stream = "rows"
     payload: Literal["raw", "none"] = "raw"
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """When the stream "open" is given out: never, with every record, or at most every `early_us` of processing time.
+
+    Results come when their window closes, whatever is said here.
+    """
+
+    mode: Literal["on_close", "on_update"] = "on_close"
+    early_us: int | None = None
+
+    @property
+    def gives_interim(self) -> bool:
+        """Whether there are interim results at all."""
+        return self.mode == "on_update" or self.early_us is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ class Pipeline:
     checkpoint: Checkpoint
     transforms: tuple[Transform, ...] = ()
     event_time: EventTime | None = None
+    emit: Emit = field(default_factory=Emit)
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def tolerances(self) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from arrowflow.failpoints import Failpoints
 from arrowflow.types import (
@@ -32,6 +32,10 @@ from arrowflow.types import (
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+
+
+Change = Literal["insert", "replace", "interim"]
+"""What a row is to its reader: the first result of a window, a later revision of it, or what it would give now."""
 
 
 class Clock(Protocol):
@@ -83,6 +87,17 @@ class Store(Protocol):
 
     def move_once(self, source: str, target: str) -> None:
         """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not."""
+
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+        """Atomically let `target`, whose bytes have the CRC-32C `was`, be the object `source`, which uses that name up.
+
+        At every instant `target` holds all of the old bytes or all of the new ones, whose CRC-32C is `becomes`. A target
+        that holds those already is done, and a `source` left over is removed. Whoever sleeps inside this call for
+        however long changes nothing once another has done the same: there is only one `source`.
+
+        Raises `AlreadyExists` if `target` holds other bytes than these two, `ObjectMissing` if there is no `target`, or
+        it holds the old bytes and there is no `source`.
+        """
 
     def delete(self, path: str) -> None:
         """Remove `path`; a missing one is no error."""
@@ -217,8 +232,24 @@ class Sink(Protocol):
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         """Write `table` under the attempt's staging folder and describe each file; visible to no reader."""
 
-    def publish(self, files: Sequence[StagedFile]) -> None:
-        """Give each file its final name, once. Raises `ObjectMissing` if neither name holds its bytes."""
+    def split(self, table: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+        """Yield the parts of `table` that go to one file each: its `StagedFile.partition`, and its rows as they lie there."""
+
+    def rewrite(
+        self, attempt: Attempt, number: int, newest: StagedFile, rows: pa.Table, identity: Sequence[str]
+    ) -> StagedFile:
+        """Stage the next revision of a published file, with `rows` in the place of those of equal `identity`.
+
+        `newest` is how the newest record that wrote the file describes it, `number` is unique in the attempt, and `rows`
+        is a part as `split` gives it. What is replaced stays readable under the control prefix. Raises `DataLossError` if
+        the file does not hold the recorded bytes or not those rows, `ObjectMissing` if it is gone.
+        """
+
+    def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
+        """Give each file its final name, once; a file of which one in `later` (of newer records) is there now is done.
+
+        Raises `ObjectMissing` if neither name holds its bytes, `DataLossError` if the final one holds nobody's.
+        """
 
     def holds_files(self) -> bool:
         """Whether the table already holds rows; asked once, before the very first record."""
@@ -280,6 +311,10 @@ class OperatorSpec(Protocol):
     def allowed_lateness_us(self) -> int:
         """Patience per window beyond its end; may change at a restart, so it is not in the fingerprint."""
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Result columns that tell one window's row from every other: keys and bounds. Empty where rows have no name."""
+
     def build(self, schema: pa.Schema) -> Operator:
         """Make an operator over rows of `schema`; raises `ConfigError` if it cannot run on them."""
 
@@ -289,6 +324,13 @@ class OperatorSpec(Protocol):
 
 class SinkSpec(Protocol):
     """Describes a sink."""
+
+    @property
+    def takes(self) -> frozenset[Change]:
+        """The kinds of change it can take in; "insert" alone for a sink that only ever adds."""
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        """Columns of `schema` that decide where a row lies: a change of one of them would move the row."""
 
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> Sink:
         """Plan for tables of `schema`; raises `ConfigError` if it cannot take them."""

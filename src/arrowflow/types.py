@@ -287,8 +287,22 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
         return SourcePartition(self.source, self.topic, self.partition)
 
 
+class Replaced(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file takes the place of: bytes with this checksum, the `revision`-th of that name, from 1.
+
+    Of the new file's rows, `rows` are news; the others stand in it as they stood before.
+    """
+
+    crc32c: str
+    revision: int
+    rows: int
+
+
 class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file an epoch publishes: `src` is relative to the control prefix, `dst` to the sink's root."""
+    """A file an epoch publishes: `src` is relative to the control prefix, `dst` to the sink's root.
+
+    With `replaces` it takes the place of a file of the same name that an earlier record published.
+    """
 
     sink: str
     src: str
@@ -298,9 +312,19 @@ class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
     crc32c: str
     sha256: str
     partition: dict[str, str | None] = msgspec.field(default_factory=dict)
-    replaces: str | None = None
+    replaces: Replaced | None = None
     min_event_us: int | None = None
     max_event_us: int | None = None
+
+    @property
+    def revision(self) -> int:
+        """How many times the file was written, this time included."""
+        return 1 if self.replaces is None else self.replaces.revision + 1
+
+    @property
+    def new_rows(self) -> int:
+        """How many rows of it no earlier record published."""
+        return self.rows if self.replaces is None else self.replaces.rows
 
 
 class StateFile(msgspec.Struct, frozen=True, kw_only=True):

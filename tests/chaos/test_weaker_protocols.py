@@ -62,7 +62,7 @@ class WriteThenCommit(Around):
             target.write_bytes(self.staged_bytes(file))
         return files
 
-    def publish(self, files):
+    def publish(self, files, later=()):
         """Nothing left to do: that is what is wrong with it."""
 
 
@@ -74,7 +74,7 @@ class PublishFromMemory(Around):
         self.memory |= {file.dst: self.staged_bytes(file) for file in files}
         return files
 
-    def publish(self, files):
+    def publish(self, files, later=()):
         for file in files:
             data = self.memory.get(file.dst) or self.staged_bytes(file)
             with contextlib.suppress(AlreadyExists):
@@ -175,7 +175,7 @@ class Stalling:
         sink, calls = self.spec.build(name, schema, context), self.calls
 
         class Stalled(Around):
-            def publish(self, files):
+            def publish(self, files, later=()):
                 calls.append((sink, files))
                 raise SimulatedCrash("frozen before publish")
 

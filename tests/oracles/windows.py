@@ -49,6 +49,7 @@ class Answer:
     ahead: set
     missed: dict = field(default_factory=dict)
     between: set = field(default_factory=set)
+    members: dict = field(default_factory=dict)
 
 
 def clocks(
@@ -77,7 +78,7 @@ def clocks(
 def tumbling(event: int, size: int, origin: int = 0) -> Window | str:
     """The window of an instant, or the reason why there is none."""
     start = origin + (event - origin) // size * size
-    if start < MIN_US or start + size > MAX_US:
+    if start <= MIN_US or start + size > MAX_US:  # the least number is minus infinity
         return "out_of_range"
     return Window(start, start + size)
 
@@ -201,7 +202,7 @@ def solve(
         for pane, held in members.items()
     }
     rows_of = {pane: len(held) for pane, held in members.items()}
-    return Answer(results, rows_of, late, rejects, beyond, missed, between)
+    return Answer(results, rows_of, late, rejects, beyond, missed, between, members)
 
 
 def solve_by_rows(
@@ -226,14 +227,14 @@ def solve_by_rows(
             late[place(row)] = (own.start, own.end)
         else:
             on_time.setdefault(row.key, []).append(row)
-    results, counts = {}, {}
+    results, counts, members = {}, {}, {}
     for key, held in on_time.items():
         for window, places in group([row.event_us for row in held]):
             n = sum(1 for other in results if other[:2] == (key, window))
             inside = [held[at] for at in places]
             results[key, window, n] = {name: finish(function, column, inside) for name, function, column in aggregates}
-            counts[key, window, n] = len(inside)
-    return Answer(results, counts, late, rejects, beyond)
+            counts[key, window, n], members[key, window, n] = len(inside), inside
+    return Answer(results, counts, late, rejects, beyond, members=members)
 
 
 def sliding(times: Sequence[int], size: int, closed: str) -> list[tuple[Window, list[int]]]:

@@ -221,7 +221,7 @@ def alone(window, event):
     if isinstance(window, Sliding):
         after = 0
     elif window.max_length_us is not None:
-        before, after = 0, max(window.gap_us, window.max_length_us)
+        before, after = 1, max(window.gap_us, window.max_length_us)
     if event < MIN_US + before or event > MAX_US - after:
         return "out_of_range"
     if isinstance(window, Sliding):

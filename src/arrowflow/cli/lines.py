@@ -53,7 +53,7 @@ class Lines:
 
 def _committed(event: Committed) -> str:
     record = event.manifest
-    rows = sum(file.rows for file in record.outputs)
+    rows = sum(file.new_rows for file in record.outputs)
     parts = [f"epoch {record.epoch} committed: {balance_line(record.balance)}"]
     parts.append(f"{count(rows, 'row')} written to {count(len(record.outputs), 'file')}")
     parts.append(f"watermark {moment(record.watermark_us)}")

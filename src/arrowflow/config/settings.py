@@ -228,11 +228,21 @@ class TransformSection(_Section):
 class WindowSection(_Section):
     """How rows are grouped in event time. Leave the section out to pass rows through."""
 
-    type: Literal["tumbling", "calendar"]
+    type: Literal["tumbling", "hopping", "sliding", "session", "cumulative", "calendar"]
     size: Duration | None = None
-    """Length (tumbling)."""
+    """Length (tumbling, hopping, sliding, cumulative)."""
+    hop: Duration | None = None
+    """A window begins so often (hopping)."""
+    step: Duration | None = None
+    """A window grows by so much until it has its size (cumulative)."""
     origin: Duration | None = None
-    """Shift of all boundaries from Unix time zero, UTC (tumbling)."""
+    """Shift of all boundaries from Unix time zero, UTC (tumbling, hopping, cumulative)."""
+    gap: Duration | None = None
+    """Rows at most so far apart are one session (session)."""
+    max_length: Duration | None = None
+    """A session lasts no longer than this (session)."""
+    closed: Literal["right", "both"] | None = None
+    """Whether a window holds rows exactly `size` older than its own: `right` (the default) does not, `both` does (sliding)."""
     unit: Literal["shift", "day"] | None = None
     """What a window is (calendar)."""
     calendar: Text | None = None
@@ -242,8 +252,10 @@ class WindowSection(_Section):
     group_by: Names = Field(default_factory=list)
     allowed_lateness: Duration = 0
     """How long a window stays open for stragglers after its end has passed."""
-    late: Literal["drop", "side"]
+    late: Literal["drop", "side", "correct"]
     """What becomes of rows whose windows are closed; there is no default."""
+    correct_for: Duration | None = None
+    """How long after a window's end rows can still correct it (`late = "correct"`)."""
 
 
 class RevisionSection(_Section):
@@ -269,10 +281,19 @@ class CalendarSection(_Section):
     """Later plans of shifts, ascending by their first day."""
 
 
-class SinkSection(_Section):
-    """Result rows as Parquet files in a folder."""
+class EmitSection(_Section):
+    """Interim results of windows that are still open, for a sink of the kind `preview`."""
 
-    kind: Literal["parquet"] | None = None
+    mode: Literal["on_close", "on_update"] = "on_close"
+    """`on_update`: with every record. Results themselves come when their window closes, in either mode."""
+    early: Duration | None = None
+    """At most so often in processing time, with a record."""
+
+
+class SinkSection(_Section):
+    """Result rows as Parquet files in a folder, or a preview of the windows open now in one file."""
+
+    kind: Literal["parquet", "preview"] | None = None
     """Needed if the table has another name than its kind."""
     path: Text
     """The folder; it holds nothing but committed files."""
@@ -286,7 +307,7 @@ class SinkSection(_Section):
 
 
 class LateSection(_Section):
-    """Where late rows are written under `late = "side"`."""
+    """Where late rows are written under `late = "side"`, and those beyond correction under `late = "correct"`."""
 
     path: Text
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
@@ -336,6 +357,7 @@ class Settings(_Section):
     aggregate: dict[str, Text] | None = None
     """Result columns: name = "function(column)"."""
     calendars: dict[str, CalendarSection] = Field(default_factory=dict)
+    emit: EmitSection | None = None
     sink: Annotated[dict[str, SinkSection], Field(min_length=1)]
     late: LateSection | None = None
     dead_letter: DeadLetterSection | None = None

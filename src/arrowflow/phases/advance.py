@@ -13,7 +13,7 @@ from arrowflow.phases.idleness import find_idle, find_silent
 from arrowflow.phases.job import Job
 from arrowflow.phases.read import is_caught_up
 from arrowflow.phases.tables import late_table
-from arrowflow.types import MIN_US, Closed, Folded, ForcedClose, Manifest, RowBatch, SourcePartition
+from arrowflow.types import MIN_US, Closed, Folded, ForcedClose, LateRows, Manifest, RowBatch, SourcePartition
 from arrowflow.windows.clocks import raise_floor, watermark_us
 
 
@@ -46,7 +46,7 @@ def move_watermark(job: Job, draft: Draft) -> None:
     if slowest is None:
         slowest = _all_idle_watermark(job, draft)
     draft.watermark_us = max(draft.watermark_us, slowest)
-    draft.closed.append(job.operator.close(clock_values(job, draft), draft.watermark_us))
+    draft.closed.append(job.operator.close(clock_values(job, draft), draft.watermark_us, draft.number))
 
 
 def _all_idle_watermark(job: Job, draft: Draft) -> int:
@@ -58,7 +58,7 @@ def _all_idle_watermark(job: Job, draft: Draft) -> int:
 
 def force_close(job: Job, draft: Draft, label: str, parts: Sequence[SourcePartition] | None) -> None:
     """Close windows the watermark has not passed, and raise floors so that none gets a second first result."""
-    closed = job.operator.close_fed_by(parts, label)
+    closed = job.operator.close_fed_by(parts, label, draft.number)
     if not closed.windows:
         return
     draft.closed.append(closed)
@@ -73,10 +73,10 @@ def replay_closings(job: Job, draft: Draft, manifest: Manifest) -> None:
     """Close what a recorded epoch closed, at the watermark and for the reasons its record names."""
     draft.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
     recorded = {part.source_partition: part.clock.clock_us(job.max_out_of_orderness_us) for part in manifest.inputs}
-    job.operator.close(recorded, draft.watermark_us)
+    job.operator.close(recorded, draft.watermark_us, manifest.epoch)
     for forced in manifest.forced:
         parts = None if forced.partitions is None else [SourcePartition(*part) for part in forced.partitions]
-        job.operator.close_fed_by(parts, forced.label)
+        job.operator.close_fed_by(parts, forced.label, manifest.epoch)
 
 
 def _floors(draft: Draft, closed: Closed, *, everywhere: bool) -> Mapping[SourcePartition, int]:
@@ -97,10 +97,18 @@ def _count(job: Job, draft: Draft, batch: RowBatch, folded: Folded) -> None:
         draft.buffered_bytes += folded.passed.nbytes
     if folded.late is not None and len(folded.late.row):
         tally.late[folded.late.reason] += len(folded.late.row)
-        if job.pipeline.operator.late == "side":
-            draft.late.append(late_table(batch, folded.late))
-            draft.buffered_bytes += draft.late[-1].nbytes
+        _keep_late(job, draft, batch, folded.late)
+    if folded.missed is not None and len(folded.missed.row):
+        tally.late_windows += len(folded.missed.row)
+        _keep_late(job, draft, batch, folded.missed)
     keep_dead_letters(job, draft, batch.raw, folded.rejects)
+
+
+def _keep_late(job: Job, draft: Draft, batch: RowBatch, late: LateRows) -> None:
+    """Keep rows for the late output, if there is one and the policy wants it."""
+    if job.pipeline.operator.late != "drop" and any(node.stream == "late" for node in job.pipeline.sinks):
+        draft.late.append(late_table(batch, late))
+        draft.buffered_bytes += draft.late[-1].nbytes
 
 
 def _without_refused(job: Job, draft: Draft, batch: RowBatch) -> RowBatch:

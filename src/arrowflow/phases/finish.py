@@ -25,7 +25,7 @@ class Totals:
         self.epochs += 1
         self.balance += manifest.balance
         self.files += len(manifest.outputs)
-        self.rows_out += sum(file.rows for file in manifest.outputs if file.sink in results)
+        self.rows_out += sum(file.new_rows for file in manifest.outputs if file.sink in results)
 
     def finished(self, job: Job) -> Finished:
         head = -1 if job.head is None else job.head.epoch

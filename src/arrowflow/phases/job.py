@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
+from arrowflow.phases.fit import refuse_misfits
+from arrowflow.phases.published import Published
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.protocols import Clock, CommitLog, Control, Decoder, Observer, Operator, RunContext, Sink, Source
@@ -47,6 +49,7 @@ class Job:
     fingerprint: Fingerprint
     writer: Writer
     stopping: threading.Event
+    published: Published
     head: Manifest | None = None
     incarnation: str = ""
     positions: dict[SourcePartition, int] = field(default_factory=dict)
@@ -61,6 +64,7 @@ class Job:
     recent_errors: deque[tuple[int, int]] = field(default_factory=deque)
     acked: dict[str, int] = field(default_factory=dict)
     chain_broken: bool = False
+    interim_at: float | None = None
 
     @property
     def clock(self) -> Clock:
@@ -112,7 +116,9 @@ def build_job(
     decoder = pipeline.source.decoder.build()
     schema = _schema_after_transforms(pipeline, decoder.schema)
     operator = pipeline.operator.spec.build(schema)
-    schemas = {"rows": rows_schema(operator.output_schema()), "late": late_schema(schema), "dead": dead_schema()}
+    refuse_misfits(pipeline, operator.output_schema())
+    results = rows_schema(operator.output_schema())
+    schemas = {"rows": results, "open": results, "late": late_schema(schema), "dead": dead_schema()}
     sinks = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
     return Job(
         pipeline=pipeline,
@@ -126,6 +132,7 @@ def build_job(
         fingerprint=fingerprint,
         writer=Writer(id=uuid.uuid4().hex, host=socket.gethostname(), pid=os.getpid(), fence=-1),
         stopping=stopping,
+        published=Published(log),
     )
 
 

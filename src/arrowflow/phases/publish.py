@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
@@ -10,12 +10,15 @@ from arrowflow.phases.job import Job
 from arrowflow.types import Manifest, StagedFile
 
 
-def publish(job: Job, manifest: Manifest) -> None:
-    """Publish every file of one record and note it as acknowledged; the next record says so durably."""
+def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> None:
+    """Publish every file of one record and note it as acknowledged; the next record says so durably.
+
+    `later` are the files of newer records: one of them may have taken the place of a file of this record already.
+    """
     job.failpoints.hit("publish.before")
     for name, files in _by_sink(manifest.outputs).items():
         if manifest.epoch > job.acked.get(name, -1):
-            _publish_files(job, manifest, name, files)
+            _publish_files(job, manifest, name, files, later)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
     job.failpoints.hit("publish.all")
 
@@ -29,10 +32,10 @@ def acknowledge(job: Job, manifest: Manifest) -> None:
 def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     """Publish again what a crash may have left between record and final names; return how many epochs."""
     job.failpoints.hit("redo.before")
-    redone = 0
-    for manifest in manifests:
+    redone, records = 0, list(manifests)
+    for number, manifest in enumerate(records, start=1):
         if manifest.outputs:
-            publish(job, manifest)
+            publish(job, manifest, [file for record in records[number:] for file in record.outputs])
             redone += 1
             job.failpoints.hit("redo.mid")
     if job.head is not None:
@@ -40,17 +43,22 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     return redone
 
 
-def _publish_files(job: Job, manifest: Manifest, name: str, files: list[StagedFile]) -> None:
+def _publish_files(
+    job: Job, manifest: Manifest, name: str, files: list[StagedFile], later: Sequence[StagedFile]
+) -> None:
     if name not in job.sinks:
         raise DataLossError(
             f"epoch {manifest.epoch} has {len(files)} unpublished files of sink {name!r}, which the pipeline no longer "
             "has; start once with that sink to publish them, then remove it"
         )
     try:
-        job.sinks[name].publish(files)
-    except ObjectMissing as missing:
-        job.log.check(manifest.epoch)  # a newer writer may have published and cleaned: then we are fenced
-        raise DataLossError(f"epoch {manifest.epoch} is committed but a file of it is missing: {missing}") from missing
+        job.sinks[name].publish(files, [file for file in later if file.sink == name])
+    except (ObjectMissing, DataLossError) as wrong:
+        # A newer writer may have published, cleaned and corrected: then we are fenced. In a redo the head is our own.
+        job.log.check(manifest.epoch if job.head is None else max(manifest.epoch, job.head.epoch))
+        if isinstance(wrong, DataLossError):
+            raise
+        raise DataLossError(f"epoch {manifest.epoch} is committed but a file of it is missing: {wrong}") from wrong
 
 
 def _by_sink(files: Iterable[StagedFile]) -> dict[str, list[StagedFile]]:

@@ -8,8 +8,18 @@ import pyarrow as pa
 
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
+from arrowflow.phases.revise import stage_revisions
 from arrowflow.phases.snapshots import stage_state
-from arrowflow.phases.tables import dead_schema, late_schema, rows_schema, rows_table, with_epoch
+from arrowflow.phases.tables import (
+    corrections,
+    dead_schema,
+    first_results,
+    interim_table,
+    late_schema,
+    rows_schema,
+    rows_table,
+    with_epoch,
+)
 from arrowflow.types import OperatorState, StagedFile
 
 
@@ -22,12 +32,15 @@ class Staged:
 
 
 def stage(job: Job, draft: Draft) -> Staged:
-    """Write output files and the state delta under the attempt's own names."""
+    """Write output files, revisions of earlier ones and the state delta under the attempt's own names."""
     files: list[StagedFile] = []
     for node in job.pipeline.sinks:
-        table = _output(draft, node.stream)
-        if table is not None and table.num_rows:
+        table = _interim(job, draft) if node.stream == "open" else _output(draft, node.stream)
+        if table is not None and (table.num_rows or node.stream == "open"):
             files += job.sinks[node.name].stage(draft.attempt, table)
+        corrected = corrections(draft.closed, draft.number) if node.stream == "rows" else None
+        if corrected is not None:
+            files += stage_revisions(job, draft, node.name, corrected)
     return Staged(tuple(files), stage_state(job, draft))
 
 
@@ -35,11 +48,21 @@ def _output(draft: Draft, stream: str) -> pa.Table | None:
     """The draft's table for one stream, in an order that does not show how it was read."""
     if stream == "rows":
         passed = [table for part in sorted(draft.passed) for table in draft.passed[part]]
-        tables = passed + [closed.table for closed in draft.closed if closed.table.num_rows]
+        firsts = [first_results(closed) for closed in draft.closed]
+        tables = passed + [table for table in firsts if table.num_rows]
         return rows_table(tables, draft.number, rows_schema(tables[0].schema)) if tables else None
     if stream == "dead":
         return with_epoch(draft.dead, draft.number, dead_schema()) if draft.dead else None
     return _late_output(draft)
+
+
+def _interim(job: Job, draft: Draft) -> pa.Table | None:
+    """What the open windows would give now, if that is due."""
+    emit, now = job.pipeline.emit, job.clock.monotonic()
+    if emit.early_us is not None and job.interim_at is not None and now - job.interim_at < emit.early_us / 1e6:
+        return None
+    job.interim_at = now
+    return interim_table(job.operator.interim(), draft.number)
 
 
 def _late_output(draft: Draft) -> pa.Table | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.types import I64, MIN_US, LateRows, RawBatch, Reject, RowBatch
+from arrowflow.protocols import Change
+from arrowflow.types import I64, MIN_US, Closed, LateRows, RawBatch, Reject, RowBatch
 
 _TIME = pa.timestamp("us", "UTC")
 _PLACE: list[pa.Field[Any]] = [
@@ -39,12 +41,59 @@ def dead_schema() -> pa.Schema:
     return pa.schema([*_PLACE, *texts, *payload, _EPOCH])
 
 
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """Later revisions of result rows, as they will lie in their files.
+
+    Parameters
+    ----------
+    table : Table[n]
+        In the columns of `rows_schema`.
+    home : int64[n]
+        The epoch whose file holds each row's first revision.
+    """
+
+    table: pa.Table
+    home: I64
+
+
 def rows_table(tables: Sequence[pa.Table], epoch: int, schema: pa.Schema) -> pa.Table:
-    """Concatenate result tables and add the epoch's columns."""
+    """Concatenate tables of first results and add the epoch's columns."""
     table = pa.concat_tables([table.select(schema.names[: -len(_ROWS)]) for table in tables])
+    return _marked(table, epoch, "insert", np.ones(table.num_rows, np.int64))
+
+
+def interim_table(table: pa.Table, epoch: int) -> pa.Table:
+    """What open windows would give now: revision 0, which is no result."""
+    return _marked(table, epoch, "interim", np.zeros(table.num_rows, np.int64))
+
+
+def first_results(closed: Closed) -> pa.Table:
+    """The rows of windows that come out for the first time."""
+    return closed.table if closed.home is None else closed.table.filter(pa.array(closed.home < 0))
+
+
+def corrections(closed: Sequence[Closed], epoch: int) -> Corrections | None:
+    """The later revisions among what closed; None if there are none."""
+    found = [
+        (each.table.filter(pa.array(each.home >= 0)), each.revision[each.home >= 0], each.home[each.home >= 0])
+        for each in closed
+        if each.home is not None and each.revision is not None and (each.home >= 0).any()
+    ]
+    if not found:
+        return None
+    tables, revisions, homes = zip(*found, strict=True)
+    return Corrections(
+        _marked(pa.concat_tables(tables), epoch, "replace", np.concatenate(revisions)), np.concatenate(homes)
+    )
+
+
+def _marked(table: pa.Table, epoch: int, kind: Change, revision: I64) -> pa.Table:
+    """Add the epoch, the kind of change and the revision to result rows."""
     n = table.num_rows
-    added: list[pa.Array[Any]] = [_repeat(epoch, pa.int64(), n), _repeat("insert", pa.string(), n)]
-    return pa.table([*table.columns, *added, _repeat(1, pa.int32(), n)], schema=schema)
+    added: list[pa.Array[Any]] = [_repeat(epoch, pa.int64(), n), _repeat(kind, pa.string(), n)]
+    columns = [*table.columns, *added, pa.array(revision, pa.int32())]
+    return pa.table(columns, schema=rows_schema(table.schema))
 
 
 def late_table(batch: RowBatch, late: LateRows) -> pa.Table:

@@ -1,29 +1,29 @@
 """Parquet files in Hive folders: encoded whole, staged out of sight, published by one move; never written in place.
 
 Under the root there is nothing but committed ``*.parquet``: no temporary name, no marker, no folder of ours. So a
-plain glob is a correct reader.
+plain glob is a correct reader. A correction puts a whole new file in the place of the one that holds the window.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
-import google_crc32c
+import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, ObjectMissing, PromiseBroken
+from arrowflow.checksums import crc32c
+from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, PromiseBroken
 from arrowflow.events import Notice
-from arrowflow.protocols import CivilTime, RunContext
+from arrowflow.protocols import Change, CivilTime, RunContext
 from arrowflow.sinks import paths
+from arrowflow.sinks.encoding import COMPRESSIONS, Compression, decode, encode, grow
 from arrowflow.sinks.partitions import Part, Partitioning, span_us
-from arrowflow.types import Attempt, Reject, StagedFile
-
-Compression = Literal["snappy", "zstd", "gzip", "lz4", "brotli", "none"]
+from arrowflow.sinks.publishing import Publisher, holds
+from arrowflow.sinks.revisions import replace_rows
+from arrowflow.types import Attempt, Reject, Replaced, StagedFile
 
 _SMALL_FILES, _SMALL_ROWS = 100, 1000
 _CASES_REMEMBERED, _WARNED = 10_000, ""
@@ -67,12 +67,19 @@ class ParquetSpec:
         """How rows find their folder."""
         return Partitioning(self.partition_by, self.time_column, self.civil)
 
+    @property
+    def takes(self) -> frozenset[Change]:
+        """First results and, by rewriting the file that holds the window, later revisions; never interim results."""
+        return frozenset({"insert", "replace"})
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        """Columns of `schema` that choose the folder of a row, also by way of a derived date or hour."""
+        return self.partitioning.sources(schema)
+
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> ParquetSink:
         """Plan for tables of `schema`; raises `ConfigError` if it cannot take them."""
-        if self.compression not in get_args(Compression):
-            raise ConfigError(
-                f"sink {name!r}: compression {self.compression!r}; allowed are {list(get_args(Compression))}"
-            )
+        if self.compression not in COMPRESSIONS:
+            raise ConfigError(f"sink {name!r}: compression {self.compression!r}; allowed are {list(COMPRESSIONS)}")
         self.partitioning.check(schema)
         for inner, outer in ((self.location, context.control.prefix), (context.control.prefix, self.location)):
             if f"{inner}/".startswith(f"{outer}/"):
@@ -125,23 +132,51 @@ class ParquetSink:
         self._check(attempt, parts)
         return tuple(self._stage_file(attempt, seq, part) for seq, part in enumerate(parts))
 
-    def publish(self, files: Sequence[StagedFile]) -> None:
-        """Give each file its final name, once; a file already there with its bytes is done.
+    def split(self, table: pa.Table) -> Iterator[Part]:
+        """Yield the parts of `table` that go to one file each, without the partition columns."""
+        return self.spec.partitioning.split(table)
+
+    def rewrite(
+        self, attempt: Attempt, number: int, newest: StagedFile, rows: pa.Table, identity: Sequence[str]
+    ) -> StagedFile:
+        """Stage the next revision of a published file; what it replaces is kept under ``revisions/`` first.
+
+        Raises
+        ------
+        DataLossError
+            The file does not hold what `newest` says, or not the rows to be replaced.
+        ObjectMissing
+            The file is gone.
+        """
+        target = self._publisher.path_of(newest)
+        old = self.context.control.store.read(target)
+        if not holds(old, newest):
+            raise DataLossError(
+                f"{target} holds {len(old)} bytes with crc32c {crc32c(old)}, the newest record that wrote it says "
+                f"{newest.bytes} with {newest.crc32c}: it was changed or replaced; restore it, then start again"
+            )
+        before = decode(old)
+        within = [name for name in identity if name not in self.spec.partition_by]
+        table = replace_rows(before, rows, within, target)
+        self._keep(newest, before)
+        self.context.failpoints.hit("stage.file.before")
+        data = grow(old, table, self.spec.compression)
+        file = self._describe(attempt, f"revision-{number:04d}", Part(newest.partition, table), data)
+        replaced = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
+        return self._stage_bytes(msgspec.structs.replace(file, dst=newest.dst, replaces=replaced), data)
+
+    def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
+        """Give each file its final name, once; a file already there with its bytes, or replaced since, is done.
 
         Raises
         ------
         ObjectMissing
             Neither name holds the file. Look for a newer writer before blaming anyone.
         DataLossError
-            The final name holds other bytes than the record says.
+            The final name holds bytes that none of the records tells of.
         """
         for file in files:
-            self.context.failpoints.hit("publish.move")
-            try:
-                self.context.control.store.move_once(self.context.control.path(file.src), self._path_of(file))
-            except (AlreadyExists, ObjectMissing):
-                self._confirm(file)
-            self.context.failpoints.lost("publish.move")
+            self._publisher.publish(file, later)
 
     @property
     def location(self) -> str | None:
@@ -153,54 +188,57 @@ class ParquetSink:
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         return self.spec.key_refusals(table)
 
-    def _stage_file(self, attempt: Attempt, seq: int, part: Part) -> StagedFile:
+    @property
+    def _publisher(self) -> Publisher:
+        return Publisher(self.name, self.spec.location, self.context)
+
+    def _stage_file(self, attempt: Attempt, number: int, part: Part) -> StagedFile:
+        self.context.failpoints.hit("stage.file.before")
+        data = encode(part.table, self.spec.compression)
+        return self._stage_bytes(self._describe(attempt, f"{number:04d}", part, data), data)
+
+    def _stage_bytes(self, file: StagedFile, data: bytes) -> StagedFile:
         failpoints, control = self.context.failpoints, self.context.control
-        failpoints.hit("stage.file.before")
-        data = _encode(part.table, self.spec.compression)
         failpoints.hit("stage.file.mid")
-        file = self._describe(attempt, seq, part, data)
         failpoints.hit("stage.file")
         control.store.create(control.path(file.src), data)
         failpoints.lost("stage.file")
         return file
 
-    def _describe(self, attempt: Attempt, seq: int, part: Part, data: bytes) -> StagedFile:
+    def _keep(self, newest: StagedFile, table: pa.Table) -> None:
+        """Keep the rows of a file that will be replaced; another attempt may have kept the same before."""
+        store, failpoints = self.context.control.store, self.context.failpoints
+        folder = f"revisions/{self.name}/{newest.dst.removesuffix('.parquet')}"
+        path = self.context.control.path(f"{folder}/{newest.revision:06d}.parquet")
+        failpoints.hit("stage.revision")
+        try:
+            store.create(path, encode(table, self.spec.compression))
+        except AlreadyExists:
+            if not decode(store.read(path)).equals(table):
+                raise DataLossError(
+                    f"{path} does not hold the rows of revision {newest.revision} of {newest.dst}: it was changed by "
+                    "another hand; move it away and start again"
+                ) from None
+        failpoints.lost("stage.revision")
+
+    def _describe(self, attempt: Attempt, name: str, part: Part, data: bytes) -> StagedFile:
         digest = hashlib.sha256(data).hexdigest()
         job = hashlib.sha256(attempt.job.encode()).hexdigest()
         least, greatest = span_us(part.table, self.spec.time_column)
         folder = paths.folder(part.values)
-        name = f"{job[:8]}-{attempt.epoch:012d}-{seq:04d}-{digest[:8]}.parquet"
+        final = f"{job[:8]}-{attempt.epoch:012d}-{name}-{digest[:8]}.parquet"
         return StagedFile(
             sink=self.name,
-            src=f"{attempt.folder('staging')}/{self.name}/{seq:04d}.parquet",
-            dst=f"{folder}/{name}" if folder else name,
+            src=f"{attempt.folder('staging')}/{self.name}/{name}.parquet",
+            dst=f"{folder}/{final}" if folder else final,
             rows=part.table.num_rows,
             bytes=len(data),
-            crc32c=_crc32c(data),
+            crc32c=crc32c(data),
             sha256=digest,
             partition=part.values,
             min_event_us=least,
             max_event_us=greatest,
         )
-
-    def _confirm(self, file: StagedFile) -> None:
-        """Accept a file that is already published, and drop a staged copy that is left; else say what is wrong."""
-        store, source, target = self.context.control.store, self.context.control.path(file.src), self._path_of(file)
-        try:
-            found = store.read(target)
-        except ObjectMissing:
-            raise ObjectMissing(
-                f"sink {self.name!r}: {file.rows} rows are neither staged at {source} nor published at {target}"
-            ) from None
-        if len(found) != file.bytes or _crc32c(found) != file.crc32c:
-            raise DataLossError(
-                f"{target} holds {len(found)} bytes with crc32c {_crc32c(found)}, its record says {file.bytes} with "
-                f"{file.crc32c}: it was changed or replaced; restore it, then start again"
-            )
-        store.delete(source)
-
-    def _path_of(self, file: StagedFile) -> str:
-        return f"{self.spec.location}/{file.dst}"
 
     def _check(self, attempt: Attempt, parts: Sequence[Part]) -> None:
         """Refuse before the first upload what could not be published, and notice what readers may stumble over."""
@@ -246,14 +284,3 @@ class ParquetSink:
 
     def _warn(self, message: str) -> None:
         self.context.observer.notice(Notice("warning", message))
-
-
-def _encode(table: pa.Table, compression: Compression) -> bytes:
-    """Return the whole file as bytes: a writer that fails midway must not leave a readable half anywhere."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression=compression)
-    return sink.getvalue().to_pybytes()
-
-
-def _crc32c(data: bytes) -> str:
-    return f"{google_crc32c.value(data):08x}"

@@ -73,6 +73,13 @@ class Partitioning:
         if set(schema.names) <= set(self.columns):
             raise ConfigError(f"partition_by {list(self.columns)} takes every column and leaves none for the files")
 
+    def sources(self, schema: pa.Schema) -> frozenset[str]:
+        """Return the columns of `schema` whose values choose a partition, derived ones traced back to theirs."""
+        own = {column for column in self.columns if column in schema.names}
+        if len(own) < len(self.columns):
+            own |= {self.time_column} | (set() if self.civil is None else {self.civil.key})
+        return frozenset(own)
+
     def values(self, table: pa.Table) -> dict[str, Texts]:
         """Return each partition column of `table` as text, in path order."""
         derived = self._derive(table) if self._needs_derived(table.schema) else {}

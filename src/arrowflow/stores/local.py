@@ -1,12 +1,12 @@
-"""Objects on a local file system, created and moved once by hard links; never overwrites, never shows half a file.
+"""Objects on a local file system, created and moved once by hard links, replaced by one rename; never shows half a file.
 
 A name appears by ``link(2)`` of a file that is already flushed, so of all processes that want a name exactly one
 gets it, and whoever sees the name sees all of its bytes. `AlreadyExists` is raised only once the object found is
-durable itself: the caller may trust what it reads back.
+durable itself: the caller may trust what it reads back. Only `replace_once` puts one object in the place of another.
 """
 
 # The paths of the protocol are strings, and each system call should be seen as one.
-# ruff: noqa: PTH102, PTH106, PTH108, PTH112, PTH114, PTH117, PTH120, PTH121
+# ruff: noqa: PTH102, PTH104, PTH106, PTH108, PTH112, PTH114, PTH117, PTH120, PTH121
 from __future__ import annotations
 
 import errno
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing, RetryableError
 from arrowflow.failpoints import Failpoints
 from arrowflow.stores.filesystem import file_system_of, probe_link_between, probe_primary, translate
@@ -80,6 +81,30 @@ class LocalStore:
             self._failpoints.hit("publish.between_link_unlink")
             with suppress(FileNotFoundError):  # the other name, or the emptied folder, is gone by another hand
                 os.unlink(source)
+                self._flush_folder(source)
+            _remove_empty(os.path.dirname(source))
+            self._failpoints.hit("publish.after")
+
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+        """Rename `source` over `target`, whose bytes have the CRC-32C `was`; done if they have `becomes` already.
+
+        Between the look and the rename a process may sleep for hours while others go on. That is harmless: the rename
+        takes `source` away, so of all that would do the same one succeeds, and the others find nothing to rename.
+        Raises `AlreadyExists` for a target with other bytes, `ObjectMissing` where target or source is missing.
+        """
+        with translate("replace", target, source):
+            found = crc32c(self.read(target))
+            if found == was:
+                self._failpoints.hit("publish.between_look_rename")
+                found = becomes if _renamed(source, target) else crc32c(self.read(target))
+            if found == was:
+                raise ObjectMissing(f"{source}: no such object, and {target} still holds what it would replace")
+            if found != becomes:
+                raise AlreadyExists(f"{target} holds bytes with crc32c {found}, neither {was} nor {becomes}")
+            self._flush_folder(target)  # also where another's rename was found, which may have died before its flush
+            with suppress(FileNotFoundError):
+                os.unlink(source)
+            if os.path.isdir(os.path.dirname(source)):
                 self._flush_folder(source)
             _remove_empty(os.path.dirname(source))
             self._failpoints.hit("publish.after")
@@ -194,6 +219,17 @@ def _link_or_same(source: str, target: str) -> None:
         if os.path.lexists(source):
             raise
         raise ObjectMissing(f"{source}: no such object") from None
+
+
+def _renamed(source: str, target: str) -> bool:
+    """Whether `source` was there to be renamed."""
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        if os.path.lexists(source):
+            raise
+        return False
+    return True
 
 
 def _walk(folder: str, after: str) -> Iterator[str]:

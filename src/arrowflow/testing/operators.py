@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from arrowflow.types import MIN_US, Closed, Folded, LateRows, Reject, RowBatch, 
 from arrowflow.windows.plan import CLOSED_BY
 
 _MAX_US = 2**63 - 1
+_CORRECTION = "correction"
 _UTC = pa.timestamp("us", tz="UTC")
 
 
@@ -36,6 +37,8 @@ class NaiveOperatorSpec:
         How long a window waits after its end.
     scope : "pipeline" or "partition"
         Whether a window waits for all partitions, or only for the one that feeds its key.
+    correct_for_us : int or None
+        How long a window that was given out can still be corrected; None is never.
     """
 
     size_us: int
@@ -43,6 +46,11 @@ class NaiveOperatorSpec:
     column: str = "v"
     allowed_lateness_us: int = 0
     scope: Literal["pipeline", "partition"] = "pipeline"
+    correct_for_us: int | None = None
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        return (self.key, "window_start", "window_end")
 
     def build(self, schema: pa.Schema) -> NaiveOperator:
         """Make the operator; raises `ConfigError` if a column is missing or of another type."""
@@ -59,6 +67,7 @@ class NaiveOperatorSpec:
             "key": self.key,
             "column": self.column,
             "scope": self.scope,
+            **({} if self.correct_for_us is None else {"correct_for_us": self.correct_for_us}),
         }
 
 
@@ -77,11 +86,18 @@ class _Name:
 
 @dataclass(slots=True)
 class _Pane:
-    """What an open window holds; `feeder` is None where windows wait for all partitions."""
+    """What a window holds; `feeder` is None where windows wait for all partitions.
+
+    A window that can be corrected stays after it was given out as `revision`, first by the epoch `home`; `news` says
+    that it holds rows which no revision showed.
+    """
 
     feeder: SourcePartition | None
     rows: int = 0
     total: int | None = None
+    revision: int = 0
+    home: int = -1
+    news: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +113,7 @@ class _Row:
 class _Judged:
     """The rows of a batch by their fate."""
 
-    on_time: list[_Row] = field(default_factory=list)
+    on_time: list[_Row] = field(default_factory=list)  # or late and not beyond correction
     late: list[_Row] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
@@ -108,7 +124,12 @@ _FEEDER = pa.struct(
 _COUNTS: list[pa.Field[Any]] = [pa.field("feeder", _FEEDER), pa.field("rows", pa.int64())]
 _NAME: list[pa.Field[Any]] = [pa.field("key", pa.string()), pa.field("window_start_us", pa.int64())]
 _TOTAL = pa.field("total", pa.string())  # a sum of many int64 may not be one
-_STATE = pa.schema([*_NAME, *_COUNTS, _TOTAL], {"arrowflow.state": "naive"})
+_GIVEN: list[pa.Field[Any]] = [
+    pa.field("revision", pa.int64()),
+    pa.field("home", pa.int64()),
+    pa.field("news", pa.bool_()),
+]
+_STATE = pa.schema([*_NAME, *_COUNTS, _TOTAL, *_GIVEN], {"arrowflow.state": "naive"})
 _DELTA = _STATE.append(pa.field("gone", pa.bool_()))
 
 
@@ -131,7 +152,7 @@ class NaiveOperator:
 
     @property
     def open_windows(self) -> int:
-        return len(self._panes)
+        return len(self._open())
 
     @property
     def folded_rows(self) -> int:
@@ -146,28 +167,44 @@ class NaiveOperator:
         self._met.add(batch.partition)
         for row in judged.on_time:
             self._add(row, batch.partition)
-        return Folded(len(judged.on_time), self._late_rows(judged.late), tuple(judged.rejects))
+        return Folded(len(judged.on_time), self._late_rows(judged.late), rejects=tuple(judged.rejects))
 
     def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
-        reached = [
-            name
-            for name, pane in self._panes.items()
-            if self._waits_until(name) <= self._clock(pane, clocks, watermark_us)
-        ]
-        return self._give_out(reached, "watermark")
+        clock = {name: self._clock(pane, clocks, watermark_us) for name, pane in self._panes.items()}
+        reached = [name for name in self._open() if self._waits_until(name) <= clock[name]]
+        corrected = [name for name, pane in self._panes.items() if pane.revision and pane.news]
+        closed = self._give_out([*reached, *corrected], "watermark", epoch)
+        done = [name for name in self._panes if self._is_done(name, clock[name])]
+        return replace(closed, folded_rows=self._forget(done))
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         if partitions is not None and self._spec.scope == "pipeline":
             raise ConfigError('naive operator: windows of single partitions close only under scope = "partition"')
-        names = [name for name, pane in self._panes.items() if partitions is None or pane.feeder in partitions]
+        names = [name for name in self._open() if partitions is None or self._panes[name].feeder in partitions]
         floors: dict[SourcePartition, int] = {}
         for name in names:
             feeder = self._panes[name].feeder
             for part in self._met if feeder is None else [feeder]:
                 floors[part] = max(floors.get(part, MIN_US), self._waits_until(name))
         reach_us = max(map(self._waits_until, names), default=MIN_US)
-        closed = self._give_out(names, label)
-        return Closed(closed.table, closed.folded_rows, closed.windows, floors, reach_us)
+        closed = self._give_out(names, label, epoch)
+        left = 0 if self._corrects else self._forget(names)
+        return replace(closed, folded_rows=left, floors=floors, reach_us=reach_us)
+
+    def interim(self) -> pa.Table:
+        return _table([self._result(name, None) for name in sorted(self._open())], self.output_schema())
+
+    @property
+    def _corrects(self) -> bool:
+        return self._spec.correct_for_us is not None
+
+    def _open(self) -> list[_Name]:
+        return [name for name, pane in self._panes.items() if not pane.revision]
+
+    def _is_done(self, name: _Name, clock_us: int) -> bool:
+        """Whether a window was given out and no row can correct it any more."""
+        patience_us = self._spec.correct_for_us or 0
+        return self._panes[name].revision > 0 and self._waits_until(name) + patience_us <= clock_us
 
     def _judge(self, batch: RowBatch) -> _Judged:
         judged = _Judged()
@@ -180,14 +217,14 @@ class NaiveOperator:
             if name.start_us < MIN_US or self._end_us(name) > _MAX_US:
                 why = f"event time {event_us} µs: its window does not fit into 64 bits"
                 judged.rejects.append(Reject(int(batch.row[place]), "out_of_range", why))
-            elif self._end_us(name) + self._spec.allowed_lateness_us <= clock_us:
+            elif self._waits_until(name) + (self._spec.correct_for_us or 0) <= clock_us:
                 judged.late.append(row)
             else:
                 judged.on_time.append(row)
         return judged
 
     def _check_promise(self, rows: Iterable[_Row], partition: SourcePartition) -> None:
-        owner = {name.value: pane.feeder for name, pane in self._panes.items()}
+        owner = {name.value: self._panes[name].feeder for name in self._open()}
         for row in rows:
             other = owner.get(row.name.value, partition)
             if other != partition:
@@ -199,6 +236,7 @@ class NaiveOperator:
         pane.rows += 1
         if row.value is not None:
             pane.total = row.value + (pane.total or 0)
+        pane.news = True
         self._touched.add(row.name)
 
     def _late_rows(self, late: Sequence[_Row]) -> LateRows | None:
@@ -208,6 +246,7 @@ class NaiveOperator:
             np.array([row.place for row in late], np.int64),
             np.array([row.name.start_us for row in late], np.int64),
             np.array([self._end_us(row.name) for row in late], np.int64),
+            "beyond_correction" if self._corrects else "behind_clock",
         )
 
     def _end_us(self, name: _Name) -> int:
@@ -221,21 +260,40 @@ class NaiveOperator:
     def _clock(pane: _Pane, clocks: Mapping[SourcePartition, int], watermark_us: int) -> int:
         return watermark_us if pane.feeder is None else clocks.get(pane.feeder, MIN_US)
 
-    def _give_out(self, names: Iterable[_Name], label: str, epoch: int = -1) -> Closed:
+    def _give_out(self, names: Iterable[_Name], label: str, epoch: int) -> Closed:
         rows: list[tuple[object, ...]] = []
-        folded = 0
+        revisions, homes = [], []
         for name in sorted(names):
-            pane = self._panes.pop(name)
-            folded += pane.rows
-            rows.append((name.value, name.start_us, self._end_us(name), pane.rows, pane.total, label))
+            pane = self._panes[name]
+            homes.append(pane.home if pane.revision else -1)
+            pane.home = pane.home if pane.revision else epoch
+            pane.revision, pane.news = pane.revision + 1, False
+            revisions.append(pane.revision)
+            rows.append(self._result(name, label if pane.revision == 1 else _CORRECTION))
+            self._touched.add(name)
+        table = _table(rows, self.output_schema())
+        if not self._corrects:
+            return Closed(table, 0, len(rows))
+        revision, home = np.array(revisions, np.int64), np.array(homes, np.int64)
+        return Closed(table, 0, len(rows), revision=revision, home=home)
+
+    def _result(self, name: _Name, label: str | None) -> tuple[object, ...]:
+        pane = self._panes[name]
+        return (name.value, name.start_us, self._end_us(name), pane.rows, pane.total, label)
+
+    def _forget(self, names: Iterable[_Name]) -> int:
+        """Take windows out of the state; how many rows leave with them."""
+        rows = 0
+        for name in names:
+            rows += self._panes.pop(name).rows
             self._gone.add(name)
             self._touched.discard(name)
-        return Closed(_table(rows, self.output_schema()), folded, len(rows))
+        return rows
 
     # ---- telling and restoring ---------------------------------------------------------------------------------
 
     def delta(self) -> pa.Table:
-        gone = [(name.value, name.start_us, None, None, None, True) for name in sorted(self._gone)]
+        gone = [(name.value, name.start_us, *[None] * (len(_STATE) - len(_NAME)), True) for name in sorted(self._gone)]
         told = [(*self._row(name), False) for name in sorted(self._touched)]
         self._gone, self._touched = set(), set()
         return _table([*gone, *told], _DELTA)
@@ -259,7 +317,9 @@ class NaiveOperator:
     def _row(self, name: _Name) -> tuple[object, ...]:
         pane = self._panes[name]
         feeder = None if pane.feeder is None else dict(sorted(pane.feeder._asdict().items()))
-        return (name.value, name.start_us, feeder, pane.rows, None if pane.total is None else str(pane.total))
+        total = None if pane.total is None else str(pane.total)
+        given = (pane.revision, pane.home, pane.news)
+        return (name.value, name.start_us, feeder, pane.rows, total, *given)
 
     def _load(self, row: Mapping[str, Any]) -> None:
         name = _Name(row["window_start_us"], row["key"] is None, row["key"] or "")
@@ -268,7 +328,8 @@ class NaiveOperator:
             return
         feeder = None if row["feeder"] is None else SourcePartition(**row["feeder"])
         total = None if row["total"] is None else int(row["total"])
-        self._panes[name] = _Pane(feeder, row["rows"], total)
+        given = (row["revision"], row["home"], row["news"])
+        self._panes[name] = _Pane(feeder, row["rows"], total, *given)
 
 
 def _table(rows: Sequence[Sequence[object]], schema: pa.Schema) -> pa.Table:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-import google_crc32c
 import pyarrow as pa
 
-from arrowflow.errors import AlreadyExists, ObjectMissing
-from arrowflow.protocols import RunContext, Store
-from arrowflow.types import Attempt, Reject, StagedFile
+from arrowflow.checksums import crc32c
+from arrowflow.errors import AlreadyExists, DataLossError
+from arrowflow.protocols import Change, RunContext, Store
+from arrowflow.sinks.publishing import Publisher, holds
+from arrowflow.sinks.revisions import replace_rows
+from arrowflow.types import Attempt, Reject, Replaced, StagedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,13 @@ class MemorySinkSpec:
     """The `SinkSpec` protocol for tests: one file per stage under `root` of the run's own store."""
 
     root: str = "/memory/table"
+
+    @property
+    def takes(self) -> frozenset[Change]:
+        return frozenset({"insert", "replace"})
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        return frozenset()
 
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> MemorySink:
         return MemorySink(name, self.root, context)
@@ -48,14 +58,30 @@ class MemorySink:
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         if table.num_rows == 0:
             return ()
-        failpoints, control = self.context.failpoints, self.context.control
-        failpoints.hit("stage.file.before")
-        file, data = self._describe(attempt, table)
-        failpoints.hit("stage.file.mid")
-        failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
-        failpoints.lost("stage.file")
-        return (file,)
+        data = _encode(table)
+        name = f"{attempt.epoch:012d}-{hashlib.sha256(data).hexdigest()[:8]}.arrow"
+        return (self._stage(attempt, "0000", name, table, data),)
+
+    def split(self, table: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+        if table.num_rows:
+            yield {}, table
+
+    def rewrite(
+        self, attempt: Attempt, number: int, newest: StagedFile, rows: pa.Table, identity: Sequence[str]
+    ) -> StagedFile:
+        store, failpoints = self.context.control.store, self.context.failpoints
+        old = store.read(f"{self.root}/{newest.dst}")
+        if not holds(old, newest):
+            raise DataLossError(f"{self.root}/{newest.dst} does not hold what its newest record says")
+        table = replace_rows(_decode(old), rows, identity, newest.dst)
+        failpoints.hit("stage.revision")
+        with suppress(AlreadyExists):
+            store.create(
+                self.context.control.path(f"revisions/{self.name}/{newest.dst}/{newest.revision:06d}.arrow"), old
+            )
+        failpoints.lost("stage.revision")
+        replaces = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
+        return self._stage(attempt, f"revision-{number:04d}", newest.dst, table, _encode(table), replaces)
 
     @property
     def location(self) -> str | None:
@@ -67,41 +93,39 @@ class MemorySink:
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         return ()
 
-    def publish(self, files: Sequence[StagedFile]) -> None:
-        store, control = self.context.control.store, self.context.control
+    def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
         for file in files:
-            self.context.failpoints.hit("publish.move")
-            source, target = control.path(file.src), f"{self.root}/{file.dst}"
-            try:
-                store.move_once(source, target)
-            except (AlreadyExists, ObjectMissing):
-                if _crc32c(store.read(target)) != file.crc32c:
-                    raise
-                store.delete(source)
-            self.context.failpoints.lost("publish.move")
+            Publisher(self.name, self.root, self.context).publish(file, later)
 
-    def _describe(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, bytes]:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        data = sink.getvalue().to_pybytes()
-        digest = hashlib.sha256(data).hexdigest()
+    def _stage(
+        self, attempt: Attempt, name: str, dst: str, table: pa.Table, data: bytes, replaces: Replaced | None = None
+    ) -> StagedFile:
+        failpoints, control = self.context.failpoints, self.context.control
+        failpoints.hit("stage.file.before")
         file = StagedFile(
             sink=self.name,
-            src=f"{attempt.folder('staging')}/{self.name}/0000.arrow",
-            dst=f"{attempt.epoch:012d}-{digest[:8]}.arrow",
+            src=f"{attempt.folder('staging')}/{self.name}/{name}.arrow",
+            dst=dst,
             rows=table.num_rows,
             bytes=len(data),
-            crc32c=_crc32c(data),
-            sha256=digest,
+            crc32c=crc32c(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            replaces=replaces,
         )
-        return file, data
+        failpoints.hit("stage.file.mid")
+        failpoints.hit("stage.file")
+        control.store.create(control.path(file.src), data)
+        failpoints.lost("stage.file")
+        return file
+
+
+def _encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
 
 
 def _decode(data: bytes) -> pa.Table:
     with pa.ipc.open_stream(data) as reader:
         return reader.read_all()
-
-
-def _crc32c(data: bytes) -> str:
-    return f"{google_crc32c.value(data):08x}"

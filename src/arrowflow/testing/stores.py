@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing, RetryableError
 from arrowflow.failpoints import Failpoints, LostResponse
 
-Verb = Literal["create", "read", "list", "move_once", "delete", "probe"]
+Verb = Literal["create", "read", "list", "move_once", "replace_once", "delete", "probe"]
 
 
 class Call(NamedTuple):
-    """One call a store received: the verb and the path (for a move, the source)."""
+    """One call a store received: the verb and the path (for a move or a replacement, the source)."""
 
     verb: Verb
     path: str
@@ -57,7 +58,8 @@ class MemoryStore:
     Parameters
     ----------
     failpoints : Failpoints
-        Of the run that uses this view; `publish.between_link_unlink` and `publish.after` are passed in a move.
+        Of the run that uses this view; `publish.between_link_unlink` and `publish.after` are passed in a move,
+        `publish.between_look_rename` and `publish.after` in a replacement.
 
     Notes
     -----
@@ -138,6 +140,29 @@ class MemoryStore:
             with self._world.lock:
                 self._world.objects.pop(source, None)
             self._failpoints.hit("publish.after")
+
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+        with self._called("replace_once", source):
+            with self._world.lock:
+                found = crc32c(self._object(target).data)
+            if found == was:
+                self._failpoints.hit("publish.between_look_rename")
+                found = self._rename(source, target)
+            if found == was:
+                raise ObjectMissing(f"{source}: no such object, and {target} still holds what it would replace")
+            if found != becomes:
+                raise AlreadyExists(f"{target} holds bytes with crc32c {found}, neither {was} nor {becomes}")
+            with self._world.lock:
+                self._world.objects.pop(source, None)
+            self._failpoints.hit("publish.after")
+
+    def _rename(self, source: str, target: str) -> str:
+        """As rename(2): whatever `target` is by now, it becomes `source`, if that is still there. The checksum there then."""
+        with self._world.lock:
+            thing = self._world.objects.pop(source, None)
+            if thing is not None:
+                self._world.objects[target] = thing
+            return crc32c(self._object(target).data)
 
     def delete(self, path: str) -> None:
         with self._called("delete", path), self._world.lock:

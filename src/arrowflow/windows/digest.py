@@ -7,6 +7,7 @@ gives the steps; ``tests/oracles/digest.py`` does them in plain Python.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,7 +38,7 @@ def row_hashes(table: pa.Table) -> tuple[U64, U64]:
     ----------
     table : Table[n]
         Columns of any type the state has: integers, floats, bool, dates, timestamps, strings, binary, decimals,
-        structs and fixed-size lists of these.
+        structs and lists of these, and fixed-size lists of integers.
 
     Returns
     -------
@@ -51,10 +52,10 @@ def row_hashes(table: pa.Table) -> tuple[U64, U64]:
         column = whole(table.column(field.name), field.type)
         for word, valid in _words(column, valid_of(column)):
             place += 1
-            salted = _mix(np.where(valid, word, _NULL) ^ np.uint64(place * _STEP & _ALL64))
-            salted = np.where(valid, salted, _mix(salted))
-            lane_a = _mix(lane_a ^ salted)
-            lane_b = _mix(lane_b + salted)
+            salted = mix(np.where(valid, word, _NULL) ^ np.uint64(place * _STEP & _ALL64))
+            salted = np.where(valid, salted, mix(salted))
+            lane_a = mix(lane_a ^ salted)
+            lane_b = mix(lane_b + salted)
     return lane_a, lane_b
 
 
@@ -68,7 +69,22 @@ def _sum(lane: U64) -> int:
     return (int((lane >> _HALF).sum(dtype=np.uint64)) << 32) + int((lane & _LOW32).sum(dtype=np.uint64))
 
 
-def _mix(word: U64) -> U64:
+def item_hashes(items: Array) -> U64:
+    """uint64[n]: one hash per value, of which equal values have equal ones, whatever stands around them.
+
+    Parameters
+    ----------
+    items : Array[n]
+        Of any type the state has; a null has a hash of its own.
+    """
+    out = np.zeros(len(items), np.uint64)
+    for place, (word, valid) in enumerate(_words(items, valid_of(items)), 1):
+        salted = mix(np.where(valid, word, _NULL) ^ np.uint64(place * _STEP & _ALL64))
+        out = mix(out ^ np.where(valid, salted, mix(salted)))
+    return out
+
+
+def mix(word: U64) -> U64:
     """The finaliser of splitmix64; array arithmetic wraps without a warning, as is meant here."""
     word = (word ^ (word >> np.uint64(30))) * _MIX_1
     word = (word ^ (word >> np.uint64(27))) * _MIX_2
@@ -86,6 +102,8 @@ def _words(column: Array, valid: Bool) -> Iterator[tuple[U64, Bool]]:
         items = bits_of(column.flatten()).view(np.uint64).reshape(-1, kind.list_size)
         for i in range(kind.list_size):
             yield items[:, i], valid
+    elif isinstance(column, pa.ListArray):
+        yield from _list_words(column, valid)
     elif pa.types.is_decimal128(kind):
         words = words_of(column.buffers()[1], np.uint64, 2 * len(column), 16 * column.offset)
         yield words[0::2], valid
@@ -94,6 +112,18 @@ def _words(column: Array, valid: Bool) -> Iterator[tuple[U64, Bool]]:
         yield _hash_text(column), valid
     else:
         yield bits_of(column).view(np.uint64), valid
+
+
+def _list_words(column: pa.ListArray[Any], valid: Bool) -> Iterator[tuple[U64, Bool]]:
+    """The length of each list, and the sum of its items' hashes, each mixed with its place."""
+    sizes = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    edge = np.append(0, np.cumsum(sizes))
+    place = np.arange(1, edge[-1] + 1) - np.repeat(edge[:-1], sizes)
+    hashes = mix(item_hashes(column.flatten()) ^ (place.astype(np.uint64) * np.uint64(_STEP)))
+    # The difference of two running sums is the sum between them, modulo 2**64 too.
+    upto = np.append(np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64))
+    yield sizes.view(np.uint64), valid
+    yield upto[edge[1:]] - upto[edge[:-1]], valid
 
 
 def _hash_text(column: Array) -> U64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +24,16 @@ class Values:
         self._type = kind
         self._number: dict[object, int] = {}
         self._chunks: list[Array] = []
+        self._dictionary: Array | None = None
+        self._numbers: I64 = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._number)
 
     def number(self, column: Array) -> I64:
-        """Number each value of `column`; null has a number of its own."""
+        """Number each value of `column`, which may be dictionary-encoded; null has a number of its own."""
+        if isinstance(column, pa.DictionaryArray):
+            return self._number_codes(column)
         if 0 < len(self) * _CROWD <= len(column):
             known = pc.index_in(column, value_set=self._held())
             if known.null_count == 0:
@@ -45,13 +50,23 @@ class Values:
             numbers[fresh] = self._learn(
                 [plain[row] for row in fresh], coded.dictionary.take(pa.array(fresh, pa.int64()))
             )
-        codes = coded.indices
+        return self._spread(coded.indices, numbers)
+
+    def _number_codes(self, column: pa.DictionaryArray[Any, Any]) -> I64:
+        """Look the values of the dictionary up once; the same dictionary comes again and again."""
+        if self._dictionary is None or not self._dictionary.equals(column.dictionary):
+            self._dictionary = column.dictionary
+            self._numbers = self._number_by_distinct(column.dictionary)
+        return self._spread(column.indices, self._numbers)
+
+    def _spread(self, codes: Array, numbers: I64) -> I64:
+        """The number of each code, null's for a null code."""
         if codes.null_count:
             if None not in self._number:
                 self._learn([None], nulls(1, self._type))
-            codes = codes.fill_null(len(plain))
+            codes = codes.fill_null(len(numbers))
             numbers = np.append(numbers, self._number[None])
-        return np.asarray(numbers[codes.to_numpy(zero_copy_only=False)])
+        return np.take(numbers, codes.to_numpy(zero_copy_only=False))
 
     def take(self, numbers: I64) -> Array:
         """The values by number."""
@@ -79,6 +94,7 @@ class Keys:
         self.values = tuple(Values(field.type) for field in fields)
         # The tuple (a, b, c) is the pair ((a, b), c); a tuple of one is its value.
         self._pairs = tuple(Pairs() for _ in fields[1:])
+        self._rank: I64 = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         if self._pairs:
@@ -102,6 +118,24 @@ class Keys:
         for pairs, part in zip(self._pairs, parts[1:], strict=True):
             number, _born = pairs.intern(number, part, fate)
         return number
+
+    def ranks(self, numbers: I64) -> I64:
+        """The places of tuples by number in the order of their values, nulls last: comparable within one call."""
+        if len(numbers) * _CROWD < len(self):
+            distinct, which = np.unique(numbers, return_inverse=True)
+            return np.asarray(self._sorted(distinct)[which])
+        if len(self._rank) != len(self):
+            self._rank = self._sorted(np.arange(len(self)))
+        return np.asarray(self._rank[numbers])
+
+    def _sorted(self, numbers: I64) -> I64:
+        rank = np.zeros(len(numbers), np.int64)
+        columns = self.take(numbers)
+        if columns:
+            table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
+            order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
+            rank[order.to_numpy()] = np.arange(len(numbers))
+        return rank
 
     def take(self, numbers: I64) -> list[Array]:
         """The key columns of tuples by number."""

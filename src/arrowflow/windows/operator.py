@@ -20,7 +20,8 @@ from arrowflow.types import (
     RowBatch,
     SourcePartition,
 )
-from arrowflow.windows.aggregates.accumulator import Windows
+from arrowflow.windows.aggregates.accumulator import Before, Windows
+from arrowflow.windows.aggregates.traces import carry_for_us
 from arrowflow.windows.arrays import Array, ready
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
@@ -28,7 +29,7 @@ from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
 from arrowflow.windows.kinds.build import build_kind
 from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
 from arrowflow.windows.plan import UTC, CalendarWindow, Plan, PlannedAggregate
-from arrowflow.windows.shapes import MAX_US
+from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
 CORRECTION = "correction"
@@ -47,6 +48,7 @@ class KeyedWindows:
         self._schema = plan.output_schema()
         self._kind = build_kind(plan)
         self._state = State(plan, self._kind)
+        self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
 
@@ -62,7 +64,7 @@ class KeyedWindows:
         event_us = ready(batch.event_us, np.int64)
         clock_us = ready(batch.clock_us, np.int64)
         feeder = state.feeders.number(batch.partition)
-        parts = state.keys.parts([columns.array(field.name) for field in self._plan.keys])
+        parts = state.keys.parts([columns.key(field.name) for field in self._plan.keys])
         panes = self._kind.assign(event_us, parts, state.keys)
         others = self._kind.judge(panes, event_us, clock_us, self._patience_us)
         key = state.keys.number(parts, panes.fate)
@@ -75,7 +77,9 @@ class KeyedWindows:
     def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
         slots = self._state.slots
-        return self._give_out(self._held(slots, self._limits(slots, clocks, watermark_us)), "watermark", epoch)
+        held = self._held(slots, self._limits(slots, clocks, watermark_us))
+        slowest = watermark_us if self._plan.scope == "pipeline" else min(clocks.values(), default=MIN_US)
+        return self._give_out(held, "watermark", epoch, self._limit(slowest))
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.
@@ -106,7 +110,7 @@ class KeyedWindows:
         return self._state.take_delta()
 
     def snapshot(self) -> pa.Table:
-        return self._state.dump(self._state.slots)
+        return self._state.dump(self._state.everything)
 
     def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
         """Start over from a snapshot and its deltas.
@@ -192,7 +196,7 @@ class KeyedWindows:
 
     # ---- what comes out ---------------------------------------------------------------------------------
 
-    def _give_out(self, held: Held, label: str, epoch: int) -> Closed:
+    def _give_out(self, held: Held, label: str, epoch: int, clock_us: int = MIN_US) -> Closed:
         """Finish the windows that are due and take what nobody needs any more out of the state."""
         state, due = self._state, self._kind.due(held)
         gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
@@ -202,7 +206,8 @@ class KeyedWindows:
             state.publish(fresh.slot, epoch)
         folded = int(state.rows.values[gone].sum())
         state.move(due.moved, due.next_us)
-        state.remove(gone)
+        state.carry(gone)
+        state.remove(np.concatenate([gone, self._expired(clock_us)]))
         return Closed(table, folded, table.num_rows, revision=revision, home=home)
 
     def _in_order(self, due: Due) -> Due:
@@ -223,7 +228,7 @@ class KeyedWindows:
             return self._schema.empty_table()
         contents = state.contents(due.combined)
         at = due.slot if due.combined is None else due.at
-        windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i))
+        windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
         columns = [
             *state.key_columns(due.slot),
             pa.array(due.start_us, pa.int64()).view(UTC),
@@ -236,6 +241,26 @@ class KeyedWindows:
         if not self._kind.per_row:
             return table
         return table.take(pa.array(np.repeat(np.arange(len(at)), state.rows.values[due.slot]), pa.int64()))
+
+    def _before(self, due: Due) -> dict[str, Before]:
+        """For aggregates that look back over a window's start, the last sample before it."""
+        state = self._state
+        if not state.traces:
+            return {}
+        key, slots = state.key[due.slot], state.everything
+        slots = slots[np.isin(state.key[slots], key)]
+        look = (key, due.start_us, slots, state.key[slots])
+        at_start = isinstance(self._plan.window, Sliding) and self._plan.window.closed == "right"
+        return {name: trace.before(*look, at_start=at_start) for name, trace in state.traces.items()}
+
+    def _expired(self, clock_us: int) -> I64:
+        """Carry slots that no window to come looks back to: no row on time will lie before `clock_us`."""
+        state = self._state
+        if not state.traces or self._carry_for_us is None or clock_us < MIN_US + self._carry_for_us:
+            return np.empty(0, np.int64)
+        slots = state.carries
+        idle = ~np.isin(state.key[slots], state.key[state.slots])
+        return np.asarray(slots[idle & (state.next_us.values[slots] < clock_us - self._carry_for_us)])
 
     def _finish(self, aggregate: PlannedAggregate, contents: Contents, windows: Windows) -> Array:
         if aggregate.accumulator is None:
@@ -253,7 +278,8 @@ class KeyedWindows:
         """What became of rows that were not plainly folded."""
         fate = panes.fate
         late = self._late(panes, event_us, np.flatnonzero(fate == LATE), BEYOND if self._plan.corrects else None)
-        missed = self._late(panes, event_us, np.flatnonzero((fate == FOLD) & (panes.missed != 0)), MISSED)
+        some = np.empty(0, np.int64) if panes.missed is None else np.flatnonzero((fate == FOLD) & (panes.missed != 0))
+        missed = self._late(panes, event_us, some, MISSED)
         between = int((fate == NO_WINDOW).sum())
         rows = np.flatnonzero((fate != FOLD) & (fate != LATE) & (fate != NO_WINDOW)).tolist()
         rejects = tuple(

@@ -21,6 +21,7 @@ class Pairs:
         self._left: U64 = np.empty(0, np.uint64)
         self._right: U64 = np.empty(0, np.uint64)
         self._index: I32 = np.full(2, -1, np.int32)
+        self._hint: I32 = np.zeros(2, np.int32)
         self.used = 0
 
     @property
@@ -61,6 +62,7 @@ class Pairs:
                 fate,
                 row,
                 number,
+                self._hint,
                 self._index,
                 self._left,
                 self._right,
@@ -97,4 +99,5 @@ class Pairs:
         while size < 2 * len(self._left):
             size *= 2
         self._index = np.full(size, -1, np.int32)
+        self._hint = np.zeros(size, np.int32)
         index_pairs(self._left, self._right, self.used, self._index)

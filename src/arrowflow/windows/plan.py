@@ -5,22 +5,25 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.protocols import Calendar
 from arrowflow.types import RESERVED
+from arrowflow.windows.aggregates.custom import CustomAggregate
 from arrowflow.windows.arrays import Field
-from arrowflow.windows.functions import FUNCTIONS, Family, is_float, is_known, is_text
+from arrowflow.windows.functions import FUNCTIONS, Family, Function, is_float, is_kept, is_known, is_number, is_text
+from arrowflow.windows.parameters import Parameter, duration_us
 from arrowflow.windows.shapes import MAX_US, Cumulative, Hopping, Session, Sliding, Tumbling
 
 STATE_VERSION = "1"
 CLOSED_BY = "__af_closed_by"
 UTC = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
+LONGEST_CALENDAR_US = 366 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class CalendarWindow:
         if self.off not in ("window", "dead_letter"):
             raise ConfigError(f"calendar window: off is {self.off!r}; it is 'window' or 'dead_letter'")
 
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return LONGEST_CALENDAR_US
+
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         day = pa.field("production_day", DAY)
@@ -66,30 +74,70 @@ WindowKind = Tumbling | Hopping | Cumulative | Sliding | Session | CalendarWindo
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One result column: `function` over the non-null values of `column`, or over rows for ``count`` of None."""
+    """One result column: `function` over the non-null values of `column`, or over rows for ``count`` of None.
+
+    Parameters
+    ----------
+    name : str
+        The result column.
+    function : str or CustomAggregate
+        A name in `FUNCTIONS`, or a function of your own.
+    column : str or None
+        What it reads.
+    arguments : tuple
+        What follows the column in ``function(column, …)``: numbers, strings, or the name of a second column.
+    """
 
     name: str
-    function: str
+    function: str | CustomAggregate[Any]
     column: str | None = None
     arguments: tuple[object, ...] = ()
-    """What follows the column in ``function(column, …)``: numbers, strings, or the name of a second column."""
 
     def __post_init__(self) -> None:
-        if self.function not in FUNCTIONS:
+        if not self.name:
+            raise ConfigError(f"aggregate {self.called}({self.column}): the output needs a name")
+        if isinstance(self.function, str) and self.function not in FUNCTIONS:
             known = ", ".join(FUNCTIONS)
             hint = _did_you_mean(self.function, FUNCTIONS)
-            raise ConfigError(
-                f"aggregate {self.name!r}: there is no function {self.function!r}{hint}; there are {known}"
-            )
+            raise ConfigError(f"aggregate {self.name!r}: there is no function {self.called!r}{hint}; there are {known}")
         if self.column is None and self.function != "count":
-            raise ConfigError(f"aggregate {self.name!r}: {self.function} needs a column; only count works without one")
-        if not self.name:
-            raise ConfigError(f"aggregate {self.function}({self.column}): the output needs a name")
+            raise ConfigError(f"aggregate {self.name!r}: {self.called} needs a column; only count works without one")
+        self.complete()
+
+    @property
+    def called(self) -> str:
+        """The name of the function."""
+        return self.function if isinstance(self.function, str) else self.function.name
+
+    def complete(self) -> tuple[object, ...]:
+        """The arguments with defaults in the places of those left out; raises `ConfigError` for wrong ones."""
+        if not isinstance(self.function, str):
+            if self.arguments:
+                raise ConfigError(f"aggregate {self.name!r}: give {self.called} its arguments when you make it")
+            return ()
+        function = FUNCTIONS[self.function]
+        if self.column is None and self.arguments:
+            raise ConfigError(f"aggregate {self.name!r}: count of rows takes no argument")
+        try:
+            return function.read(self.arguments)
+        except ValueError as error:
+            usage = function.usage(self.function)
+            raise ConfigError(f"aggregate {self.name!r}: {error}; write {usage}") from None
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on."""
+        arguments = self.complete()
+        if isinstance(self.function, CustomAggregate):
+            arguments = (dict(self.function.fingerprint()),)
+        return {"name": self.name, "function": self.called, "column": self.column, **_told(arguments)}
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedAggregate:
-    """An aggregate whose types are known; aggregates of equal `accumulator` share what they keep."""
+    """An aggregate whose types are known; aggregates of equal `accumulator` share what they keep.
+
+    `arguments` has one entry per parameter of the function, durations in microseconds.
+    """
 
     name: str
     function: str
@@ -102,15 +150,42 @@ class PlannedAggregate:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAccumulator:
-    """What is kept per open window for one column, named like ``sum(speed)`` in the state."""
+    """What is kept per open window for one column, named like ``sum(speed)`` in the state.
+
+    Parameters
+    ----------
+    kind, column, type : str, str, DataType
+        What it keeps, of which column, and that column's type.
+    other, other_type : str, DataType or None
+        A second column.
+    arguments : tuple
+        Those that what it keeps depends on; accumulators of other arguments are others.
+    custom : CustomAggregate or None
+        The user's own function; `arguments` holds its fingerprint as text.
+    """
 
     kind: str
     column: str
     type: pa.DataType
+    other: str | None = None
+    other_type: pa.DataType | None = None
+    arguments: tuple[object, ...] = ()
+    custom: CustomAggregate[Any] | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
-        return f"{self.kind}({self.column})"
+        """Names its columns in the state."""
+        if self.custom is not None:
+            return f"{self.custom.name}({self.column})"
+        rest = [*([] if self.other is None else [self.other]), *map(str, self.arguments)]
+        return f"{self.kind}({', '.join([self.column, *rest])})"
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """The columns it reads, by type."""
+        if self.other is None or self.other_type is None:
+            return {self.column: self.type}
+        return {self.column: self.type, self.other: self.other_type}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +214,9 @@ class Plan:
     def columns(self) -> dict[str, pa.DataType]:
         """The columns rows must bring, by type."""
         wanted = {key.name: key.type for key in self.keys}
-        return wanted | {accumulator.column: accumulator.type for accumulator in self.accumulators}
+        for accumulator in self.accumulators:
+            wanted |= accumulator.columns
+        return wanted
 
     def output_schema(self) -> pa.Schema:
         """The columns of closed windows, in order."""
@@ -150,7 +227,8 @@ class Plan:
     def state_metadata(self) -> dict[str, str]:
         """What the schema of the state says about itself; both families have their place."""
         aggregates = [
-            {"name": a.name, "function": a.function, "column": a.column, "family": a.family} for a in self.aggregates
+            {"name": a.name, "function": a.function, "column": a.column, "family": a.family, **_told(a.arguments)}
+            for a in self.aggregates
         ]
         return {
             "arrowflow.state": STATE_VERSION,
@@ -184,6 +262,8 @@ def plan_window(
     keys = tuple(_plan_key(name, schema) for name in group_by)
     planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
     plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us, max_state_bytes)
+    _check_custom(plan)
+    _check_ordered(plan)
     _check_names(plan)
     return plan
 
@@ -198,19 +278,99 @@ def _plan_key(name: str, schema: pa.Schema) -> Field:
 
 
 def _plan_aggregate(aggregate: Aggregate, schema: pa.Schema) -> PlannedAggregate:
-    function = FUNCTIONS[aggregate.function]
     if aggregate.column is None:
-        return PlannedAggregate(aggregate.name, aggregate.function, None, function.family, pa.int64(), None)
+        return PlannedAggregate(aggregate.name, aggregate.called, None, "commutative", pa.int64(), None)
+    if isinstance(aggregate.function, CustomAggregate):
+        return _plan_custom(aggregate, aggregate.function, aggregate.column, schema)
     place = f"aggregate {aggregate.name!r}"
+    function = FUNCTIONS[aggregate.function]
     kind = _column(place, aggregate.column, schema).type
-    output = function.output(kind)
-    if output is None or (aggregate.function != "count" and not is_known(kind)):
+    arguments = aggregate.complete()
+    output = function.output(kind, arguments)
+    if output is None:
         raise ConfigError(
             f"{place}: {aggregate.function} of column {aggregate.column!r}, which is {kind}; "
             f"{aggregate.function} takes {function.takes}"
         )
-    accumulator = PlannedAccumulator(function.accumulator, aggregate.column, kind)
-    return PlannedAggregate(aggregate.name, aggregate.function, aggregate.column, function.family, output, accumulator)
+    planned = tuple(
+        _plan_argument(place, parameter, argument, kind, schema)
+        for parameter, argument in zip(function.parameters, arguments, strict=True)
+    )
+    accumulator = _plan_accumulator(function, aggregate.column, kind, planned, schema)
+    return PlannedAggregate(
+        aggregate.name, aggregate.function, aggregate.column, function.family, output, accumulator, planned
+    )
+
+
+def _plan_argument(place: str, parameter: Parameter, argument: object, kind: pa.DataType, schema: pa.Schema) -> object:
+    """One argument as the accumulators take it: durations in microseconds, columns looked up."""
+    if argument is None:
+        return None
+    if parameter.kind == "duration":
+        return duration_us(str(argument))
+    if parameter.kind == "column":
+        other = _column(f"{place}: {parameter.name}", str(argument), schema).type
+        fits = pa.types.is_integer(other) if parameter.name == "quality" else is_number(other)
+        if not fits:
+            raise ConfigError(
+                f"{place}: {parameter.name} is column {argument!r}, which is {other}; it must be {parameter.allowed}"
+            )
+    if parameter.name == "state":
+        _check_state(place, argument, kind)
+    return argument
+
+
+def _check_state(place: str, state: object, kind: pa.DataType) -> None:
+    # A bool is an int to Python and no number to anyone else.
+    wanted = str if is_text(kind) else bool if pa.types.is_boolean(kind) else int | float
+    if not isinstance(state, wanted) or (isinstance(state, bool) and wanted is not bool):
+        raise ConfigError(f"{place}: the state {state!r} is no value of a column that is {kind}")
+    try:
+        pa.scalar(state, kind)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        raise ConfigError(f"{place}: the state {state!r} is no value of a column that is {kind}") from None
+
+
+def _plan_accumulator(
+    function: Function, column: str, kind: pa.DataType, arguments: tuple[object, ...], schema: pa.Schema
+) -> PlannedAccumulator:
+    """What has to be kept; of the arguments only what the contents depend on."""
+    if function.accumulator == "distinct":
+        return PlannedAccumulator("distinct", column, kind, arguments=arguments)
+    if function.accumulator in ("weighted", "quality"):
+        other = str(arguments[0])
+        return PlannedAccumulator(function.accumulator, column, kind, other, schema.field(other).type)
+    return PlannedAccumulator(function.accumulator, column, kind)
+
+
+def _plan_custom(
+    aggregate: Aggregate, custom: CustomAggregate[Any], column: str, schema: pa.Schema
+) -> PlannedAggregate:
+    place = f"aggregate {aggregate.name!r}"
+    kind = _column(place, column, schema).type
+    if not (is_known(kind) or is_number(kind)):
+        raise ConfigError(
+            f"{place}: {custom.name} of column {column!r}, which is {kind}; the window core knows no such values"
+        )
+    output = custom.output(kind)
+    if output is None:
+        raise ConfigError(f"{place}: {custom.name} of column {column!r}, which is {kind}; it does not take that type")
+    if not is_kept(custom.state(kind)):
+        raise ConfigError(f"{place}: {custom.name} keeps {custom.state(kind)}; the state knows no such values")
+    text = json.dumps(dict(custom.fingerprint()), sort_keys=True)
+    accumulator = PlannedAccumulator("custom", column, kind, arguments=(text,), custom=custom)
+    return PlannedAggregate(aggregate.name, custom.name, column, "commutative", output, accumulator, (text,))
+
+
+def _check_custom(plan: Plan) -> None:
+    """Two functions of one name over one column would write the same columns of the state."""
+    named: dict[str, PlannedAccumulator] = {}
+    for accumulator in plan.accumulators:
+        other = named.setdefault(accumulator.name, accumulator)
+        if other != accumulator:
+            raise ConfigError(
+                f"aggregates: two different functions are called {accumulator.name}; give one another `name`"
+            )
 
 
 def _column(place: str, name: str, schema: pa.Schema) -> Field:
@@ -250,6 +410,15 @@ def _check_correction(window: WindowKind, correct_for_us: int | None) -> None:
         )
 
 
+def _check_ordered(plan: Plan) -> None:
+    ordered = [each.name for each in plan.aggregates if each.family == "ordered"]
+    if ordered and plan.corrects:
+        raise ConfigError(
+            f'aggregate {ordered[0]!r}: late = "correct" would have to correct every later window too, since it looks '
+            'back at the value before its window; use late = "side" with it'
+        )
+
+
 def _check_names(plan: Plan) -> None:
     taken: set[str] = set()
     fixed = {"window_start", "window_end", *(field.name for field in plan.window.fields())}
@@ -266,6 +435,11 @@ def _check_names(plan: Plan) -> None:
         if name in taken:
             raise ConfigError(f"{place} {name!r}: the result has two columns of that name; rename one")
         taken.add(name)
+
+
+def _told(arguments: tuple[object, ...]) -> dict[str, object]:
+    """Nothing where there is nothing to tell: records and states from before there were arguments go on."""
+    return {} if all(each is None for each in arguments) else {"arguments": list(arguments)}
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

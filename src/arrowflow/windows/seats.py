@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from arrowflow.types import I64
+from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
 from arrowflow.windows.kernels.sessions import follow_merges, join_sessions
 from arrowflow.windows.kinds.panes import Panes
@@ -18,7 +18,6 @@ from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
 
 _KEY_BITS = 40
-_KEY = (1 << _KEY_BITS) - 1
 _NOBODY = -1
 _ABSORBED = -2
 
@@ -76,7 +75,7 @@ class Hashed:
 
     def __init__(self) -> None:
         self._pairs = Pairs()
-        self._end_us = Lane(np.int64)
+        self._key, self._end_us = Lane(np.int64, _NOBODY), Lane(np.int64)
 
     @property
     def used(self) -> int:
@@ -84,8 +83,7 @@ class Hashed:
 
     @property
     def key(self) -> I64:
-        left = self._pairs.left
-        return np.where(left < 0, _NOBODY, left & _KEY)
+        return np.asarray(self._key.values[: self.used])
 
     @property
     def start_us(self) -> I64:
@@ -100,29 +98,35 @@ class Hashed:
         return np.asarray(self._pairs.left >> _KEY_BITS)
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
-        left = key + (panes.missed << _KEY_BITS)
+        left = key if panes.missed is None else key + (panes.missed << _KEY_BITS)
         slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
-        self._fit()
-        self._end_us.values[self.used - len(born) : self.used] = panes.end_us[born]
+        if len(born):
+            self._fit()
+            fresh = slice(self.used - len(born), self.used)
+            self._key.values[fresh], self._end_us.values[fresh] = key[born], panes.end_us[born]
         return Seated(slot, born, _none(), _none())
 
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
         before = self.used
         self._pairs.intern(key + (missed << _KEY_BITS), start_us, np.zeros(len(key), np.int8))
         self._fit()
-        self._end_us.values[before : self.used] = end_us
+        self._key.values[before : self.used], self._end_us.values[before : self.used] = key, end_us
 
     def forget(self, slots: I64) -> None:
         self._pairs.forget(slots)
+        self._key.values[slots] = _NOBODY
 
     def keep(self, slots: I64, key: I64) -> None:
         left = key + (self.missed[slots] << _KEY_BITS)
         self._end_us.keep(slots)
+        self._key.keep(slots)
+        self._key.values[:] = key
         self._pairs.keep(slots, left)
 
     def _fit(self) -> None:
         if self.used > len(self._end_us.values):
             self._end_us.fit(max(16, 2 * self.used))
+            self._key.fit(max(16, 2 * self.used))
 
 
 class Chained:
@@ -217,7 +221,8 @@ class Chained:
 
     def _chain(self) -> None:
         """Link the open sessions of each key anew, in the order of time."""
-        slots = np.flatnonzero(self.key != _NOBODY)
+        # What starts at minus infinity is no session but what the state carries for a key.
+        slots = np.flatnonzero((self.key != _NOBODY) & (self.start_us != MIN_US))
         slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
         key = self.key[slots]
         self._fit_keys(key)

@@ -32,6 +32,11 @@ class Tumbling:
         _check_length("tumbling window: size", self.size_us)
         _check_origin("tumbling window", self.origin_us)
 
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return self.size_us
+
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         return ()
@@ -74,6 +79,11 @@ class Hopping:
         """Length of a pane: every window is a whole number of them."""
         return math.gcd(self.size_us, self.hop_us)
 
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return self.size_us
+
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         return ()
@@ -104,6 +114,11 @@ class Cumulative:
                 f"cumulative window: size / step is {self.size_us // self.step_us}; at most {_MOST_WINDOWS} are allowed"
             )
 
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return self.size_us
+
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         return ()
@@ -127,6 +142,11 @@ class Sliding:
         _check_length("sliding window: size", self.size_us)
         if self.closed not in ("right", "both"):
             raise ConfigError(f"sliding window: closed is {self.closed!r}; it is 'right' or 'both'")
+
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return self.size_us
 
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
@@ -152,6 +172,11 @@ class Session:
         _check_length("session window: gap", self.gap_us)
         if self.max_length_us is not None:
             _check_length("session window: max_length", self.max_length_us)
+
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return 0
 
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""

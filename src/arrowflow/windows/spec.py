@@ -59,6 +59,11 @@ class WindowSpec:
     correct_for_us: int | None = None
     max_state_bytes: int | None = None
 
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """Result columns that tell one window's row from every other: keys, bounds and what a calendar calls them."""
+        return (*self.group_by, "window_start", "window_end", *(field.name for field in self.window.fields()))
+
     def plan(self, schema: pa.Schema) -> Plan:
         """Check against the schema of the rows without loading a kernel; raises `ConfigError`."""
         return plan_window(
@@ -91,10 +96,7 @@ class WindowSpec:
             **corrects,
             "window": dict(self.window.fingerprint()),
             "group_by": list(self.group_by),
-            "aggregates": [
-                {"name": aggregate.name, "function": aggregate.function, "column": aggregate.column}
-                for aggregate in self.aggregates
-            ],
+            "aggregates": [dict(aggregate.fingerprint()) for aggregate in self.aggregates],
             "scope": self.scope,
         }
 
@@ -104,6 +106,7 @@ class PassThroughSpec:
     """No window: every row goes on as it is, with the reserved columns beside its own."""
 
     allowed_lateness_us: ClassVar[int] = 0
+    identity: ClassVar[tuple[str, ...]] = ()
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
         """The columns of `schema` and the reserved ones; raises `ConfigError`."""

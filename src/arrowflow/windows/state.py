@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowflow.errors import StateRefused
-from arrowflow.types import I64, SourcePartition
+from arrowflow.types import I64, MIN_US, SourcePartition
 from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator
+from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.arrays import Array, Field, Numbers, nulls
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
@@ -36,6 +37,8 @@ _TOLD, _HASHED, _CHANGED = 1, 2, 4
 _TOUCHED = _TOLD | _HASHED | _CHANGED
 _ALL128 = (1 << 128) - 1
 _NEVER = 2**63 - 1
+CARRY_US = MIN_US
+"""The start of a slot that is no pane: it holds what was last known of its key before the panes that are open."""
 _PLACE_TYPES: dict[str, pa.DataType] = {"given_out": pa.bool_(), "missed": pa.int32()}
 
 
@@ -80,7 +83,8 @@ class State:
         own = (self.rows, self.feeder, self.next_us, self.revision, self.home, self._label, self._day, self._touched)
         hashes = (self._hash_a, self._hash_b, self._told_us)
         self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
-        self._owner = Lane(np.int64, NOBODY)
+        self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
+        self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
         self._gone: list[pa.Table] = []
         self._dead = 0
         self._hash_sum = 0
@@ -88,11 +92,23 @@ class State:
     # ---- panes ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self._seats.used - self._dead
+        held = self._seats.used - self._dead
+        return held - len(self.carries) if self.traces else held
 
     @property
     def slots(self) -> I64:
         """Slots of the open panes, ascending."""
+        panes = self._seats.key >= 0
+        return np.flatnonzero(panes & (self.start_us != CARRY_US) if self.traces else panes)
+
+    @property
+    def carries(self) -> I64:
+        """Slots that are no panes but hold the last sample of a key, ascending."""
+        return np.flatnonzero((self._seats.key >= 0) & (self.start_us == CARRY_US))
+
+    @property
+    def everything(self) -> I64:
+        """Slots of panes and carries, ascending: what a snapshot holds."""
         return np.flatnonzero(self._seats.key >= 0)
 
     @property
@@ -122,14 +138,8 @@ class State:
     def fold(self, key: I64, panes: Panes, feeder: int, rows: Columns, event_us: I64, offset: I64) -> int:
         """Put rows of fate `FOLD` into their panes, opening those that are new; returns how many rows were counted."""
         slot, born, into, source = self._seats.seat(key, panes, event_us)
-        self._fit()
-        fresh = slice(self._seats.used - len(born), self._seats.used)
-        self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
-        self.next_us.values[fresh] = self.kind.born_next(panes, born)
-        if self.plan.scope == "partition":
-            self.feeder.values[fresh] = feeder
-            self._fit_owner()
-            self._owner.values[key[born]] = feeder
+        if len(born):
+            self._bear(key, panes, feeder, born)
         if len(into):
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
@@ -150,6 +160,20 @@ class State:
         if self._dead > 1024 and 3 * self._dead > self._seats.used:
             self._compact()
         self._own()
+
+    def carry(self, slots: I64) -> None:
+        """Keep the last samples of panes about to go, one slot per key; it says in `next_us` when they were measured."""
+        if not self.traces or not len(slots):
+            return
+        into = self._carry_slots(slots)
+        distinct = np.unique(into)
+        for trace in self.traces.values():
+            trace.merge(into, slots)
+            trace.keep_latest(distinct)
+            latest = trace.latest(distinct)
+            known = distinct[latest.known]
+            self.next_us.values[known] = np.maximum(self.next_us.values[known], latest.event_us[latest.known])
+        self._touched.values[distinct] |= np.uint8(_TOLD | _HASHED)
 
     def move(self, slots: I64, next_us: I64) -> None:
         """Note how far panes that stay have been given out."""
@@ -186,14 +210,8 @@ class State:
 
     def in_order(self, slots: I64, start_us: I64, end_us: I64) -> I64:
         """The order of windows by start, key values (nulls last) and end: the same whatever came first."""
-        distinct, which = np.unique(self.key[slots], return_inverse=True)
-        rank = np.zeros(len(distinct), np.int64)
-        columns = self.keys.take(distinct)
-        if columns:
-            table = pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
-            order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
-            rank[order.to_numpy()] = np.arange(len(distinct))
-        return np.lexsort((end_us, rank[which], start_us))
+        rank = self.keys.ranks(self.key[slots])
+        return np.lexsort((end_us, rank, start_us))
 
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
@@ -255,6 +273,39 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
+    def _carry_slots(self, slots: I64) -> I64:
+        """The carry slot of each pane's key, taken where there is none yet."""
+        self._fit_carry()
+        key = self.key[slots]
+        new, first = np.unique(np.where(self._carry.values[key] == NOBODY, key, -1), return_index=True)
+        new, first = new[new >= 0], first[new >= 0]
+        if len(new):
+            taken = np.arange(self._seats.used, self._seats.used + len(new))
+            self._seats.take(
+                new, np.full(len(new), CARRY_US), np.full(len(new), CARRY_US), np.zeros(len(new), np.int64)
+            )
+            self._fit()
+            self._carry.values[new] = taken
+            self.feeder.values[taken] = self.feeder.values[slots[first]]
+            self.next_us.values[taken] = CARRY_US
+        return np.asarray(self._carry.values[key])
+
+    def _fit_carry(self) -> None:
+        if len(self._carry.values) < len(self.keys) or not len(self._carry.values):
+            self._carry.fit(max(16, 2 * len(self.keys)))
+
+    def _bear(self, key: I64, panes: Panes, feeder: int, born: I64) -> None:
+        """Fill in what is known of new panes from the rows that opened them."""
+        self._fit()
+        fresh = slice(self._seats.used - len(born), self._seats.used)
+        if panes.label is not None and panes.day is not None:
+            self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
+        self.next_us.values[fresh] = self.kind.born_next(panes, born)
+        if self.plan.scope == "partition":
+            self.feeder.values[fresh] = feeder
+            self._fit_owner()
+            self._owner.values[key[born]] = feeder
+
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
 
@@ -304,7 +355,7 @@ class State:
             if lane in ("start", "missed")
         ]
         known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
-        columns = [known.get(field.name, None) for field in self.schema]
+        columns = [known.get(field.name) for field in self.schema]
         filled = [
             nulls(len(slots), field.type) if column is None else column
             for column, field in zip(columns, self.schema, strict=True)
@@ -327,16 +378,20 @@ class State:
         self._touched.values[slots] &= np.uint8(_TOLD | _CHANGED)
 
     def _own(self) -> None:
-        """Work out anew which partition feeds each key's open panes."""
+        """Work out anew which partition feeds each key's open panes, and where its carry slot is."""
         if self.plan.scope == "partition":
             self._fit_owner()
             self._owner.values[:] = NOBODY
             slots = self.slots
             self._owner.values[self.key[slots]] = self.feeder.values[slots]
+        if self.traces:
+            self._fit_carry()
+            self._carry.values[:] = NOBODY
+            self._carry.values[self.key[self.carries]] = self.carries
 
     def _compact(self) -> None:
         """Move open panes together; number the keys anew when most belong to no open pane."""
-        slots = self.slots
+        slots = self.everything
         key = self.key[slots]
         live = np.unique(key)
         if self.keys.weight > 2 * len(live) + 1024:
@@ -344,7 +399,7 @@ class State:
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number(keys.parts(columns), np.zeros(len(live), np.int8))
             self.keys, key = keys, fresh[key]
-            self._owner = Lane(np.int64, NOBODY)
+            self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         for lane in self._lanes:
             lane.keep(slots)
         self._seats.keep(slots, key)

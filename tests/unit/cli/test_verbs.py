@@ -92,6 +92,26 @@ def test_explain_says_what_the_gold_pipeline_will_do(here):
     assert list(here.iterdir()) == []
 
 
+def test_explain_says_what_corrections_and_previews_do(here):
+    text = (
+        (CONFIGS / "gold.toml")
+        .read_text(encoding="utf-8")
+        .replace('late = "side"', 'late = "correct"\ncorrect_for = "2d"')
+    )
+    text += '\n[emit]\nmode = "on_update"\n[sink.open]\nkind = "preview"\npath = "lake/open"\n'
+    Path("a.toml").write_text(text, encoding="utf-8")
+
+    told = _run("explain", "a.toml").stdout
+
+    assert "rows that come later, by up to 2d, correct their window" in told
+    assert "rows that come later still are written to the late table: beyond_correction" in told
+    assert "about 6 more per group" in told
+    assert "what open windows would give is shown with every record" in told
+    assert "parquet: each window once, as its newest revision" in told
+    assert "open: one file, replaced again and again" in told
+    assert "open: the open windows of one record, whole" in told
+
+
 def test_explain_warns_of_values_that_readers_take_for_numbers(here):
     text = (CONFIGS / "gold.toml").read_text(encoding="utf-8")
     Path("a.toml").write_text(text.replace("monterrey =", '"007" ='), encoding="utf-8")

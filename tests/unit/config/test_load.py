@@ -13,7 +13,7 @@ from tests.unit.config.test_bad_configs import BASE, CALENDAR, WINDOW
 
 from arrowflow.config import InvalidConfig, check, json_schema, load, read
 from arrowflow.config.explain import explain
-from arrowflow.pipeline import EventTime
+from arrowflow.pipeline import Emit, EventTime
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 MINUTE_US = 60_000_000
@@ -179,6 +179,27 @@ def test_several_tables_may_take_the_results(here):
     assert [node.name for node in pipeline.sinks] == ["parquet", "by_hour"]
 
 
+def test_late_rows_may_correct_closed_windows_and_open_ones_be_shown(here):
+    text = BASE.replace('late = "drop"', 'late = "correct"\ncorrect_for = "2d"').replace(
+        "[checkpoint]", '[emit]\nearly = "5m"\n[sink.open]\nkind = "preview"\npath = "lake/open"\n[checkpoint]'
+    )
+
+    pipeline = _load(text)
+
+    assert pipeline.operator.late == "correct"
+    assert pipeline.operator.spec.correct_for_us == 2 * 86_400_000_000
+    assert pipeline.emit == Emit("on_close", 300_000_000)
+    assert [(node.name, node.stream) for node in pipeline.sinks] == [("parquet", "rows"), ("open", "open")]
+
+
+def test_what_is_beyond_correction_may_be_written_too(here):
+    correct = BASE.replace('late = "drop"', 'late = "correct"\ncorrect_for = "2d"')
+
+    pipeline = _load(correct.replace("[checkpoint]", '[late]\npath = "lake/late"\n[checkpoint]'))
+
+    assert [node.stream for node in pipeline.sinks] == ["rows", "late"]
+
+
 def test_paths_count_from_where_the_command_runs_and_know_home(here, monkeypatch):
     monkeypatch.setenv("HOME", str(here / "home"))
 
@@ -204,7 +225,7 @@ def test_the_json_schema_knows_every_key_by_the_name_it_has_in_a_file():
     assert {"brokers", "topics", "schema", "properties"} <= set(kafka["properties"])
     assert "columns" not in kafka["properties"]
     assert set(kafka["required"]) == {"brokers", "topics"}
-    assert schema["$defs"]["WindowSection"]["properties"]["late"]["enum"] == ["drop", "side"]
+    assert schema["$defs"]["WindowSection"]["properties"]["late"]["enum"] == ["drop", "side", "correct"]
 
 
 def test_row_86_nothing_but_the_naming_of_unusual_shifts_depends_on_the_clock(here):

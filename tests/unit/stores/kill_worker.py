@@ -4,6 +4,7 @@ import hashlib
 import sys
 from contextlib import suppress
 
+from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, ObjectMissing
 from arrowflow.failpoints import Failpoints
 from arrowflow.stores.local import LocalStore
@@ -30,6 +31,15 @@ def work(base, failpoints):
             _once(lambda source=source, i=i: store.create(source, content(i)))
         _once(lambda i=i: store.create(f"{base}/control/manifests/{i}.json", content(100 + i)))
         _once(lambda source=source, target=target: store.move_once(source, target))
+        _once(lambda i=i, target=target: _revise(store, base, i, target))
+
+
+def _revise(store, base, i, target):
+    """Let other bytes take the place of the published ones, which stay the same name."""
+    source, was, becomes = f"{base}/control/staging/{i}/try2/0.parquet", content(i), content(200 + i)
+    if store.read(target) == was:
+        _once(lambda: store.create(source, becomes))
+    store.replace_once(source, target, was=crc32c(was), becomes=crc32c(becomes))
 
 
 def _once(step):

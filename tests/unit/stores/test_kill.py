@@ -12,7 +12,14 @@ from arrowflow.stores.local import LocalStore
 
 WORKER = Path(__file__).with_name("kill_worker.py")
 SRC = Path(__file__).parents[3] / "src"
-POINTS = ("fs.enospc", "fs.fsync_file", "fs.fsync_dir", "publish.between_link_unlink", "publish.after")
+POINTS = (
+    "fs.enospc",
+    "fs.fsync_file",
+    "fs.fsync_dir",
+    "publish.between_link_unlink",
+    "publish.between_look_rename",
+    "publish.after",
+)
 
 
 def check_nothing_torn_or_foreign(base):
@@ -23,8 +30,9 @@ def check_nothing_torn_or_foreign(base):
     assert in_table <= {f"table/p={i}/{i}.parquet" for i in range(OBJECTS)}
 
 
-# Folders are made first: fs.fsync_dir follows the link of a record at its 8th and of a published file at its 11th passing.
-PLANS = [(point, hit) for point in POINTS for hit in (1, 3)] + [("fs.fsync_dir", 8), ("fs.fsync_dir", 11)]
+# Folders are made first: fs.fsync_dir follows the link of a record, of a published file and of its replacement from its
+# 8th passing on.
+PLANS = [(point, hit) for point in POINTS for hit in (1, 3)] + [("fs.fsync_dir", n) for n in range(8, 18)]
 
 
 @pytest.mark.parametrize(("point", "hit"), PLANS)
@@ -45,6 +53,6 @@ def test_row_75_killed_in_the_store_nothing_is_torn_and_a_restart_finishes(tmp_p
     check_nothing_torn_or_foreign(base)
     store = LocalStore()
     assert store.list(f"{base}/table") == [f"{base}/table/p={i}/{i}.parquet" for i in range(OBJECTS)]
-    assert [store.read(path) for path in store.list(f"{base}/table")] == [content(i) for i in range(OBJECTS)]
+    assert [store.read(path) for path in store.list(f"{base}/table")] == [content(200 + i) for i in range(OBJECTS)]
     assert store.list(f"{base}/control") == [f"{base}/control/manifests/{i}.json" for i in range(OBJECTS)]
     assert not list((base / "control" / "manifests").glob(".af-*")), "temporary files of the dead process stayed"

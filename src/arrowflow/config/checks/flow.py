@@ -104,8 +104,12 @@ def _window_is_whole(sections: Sections) -> bool:
         return True
     if sections.event_time is not None and sections.event_time.scope == "partition" and not window.group_by:
         return False
-    if window.type == "tumbling":
-        return bool(window.size)
+    if window.type != "calendar":
+        try:
+            build.build_shape(window)
+        except ConfigError:
+            return False
+        return True
     calendar = sections.calendars.get(window.calendar or "")
     if calendar is None or window.unit is None or calendar.key not in window.group_by:
         return False
@@ -118,6 +122,8 @@ def _window_is_whole(sections: Sections) -> bool:
 
 def _folders(sections: Sections, result: pa.Schema, document: Document) -> Iterator[Problem]:
     for name, sink in sections.sink.items():
+        if build.is_preview(name, sink):
+            continue
         path: Path = ("sink", name)
         faults = [
             *twice(document, (*path, "partition_by"), sink.partition_by),
@@ -142,6 +148,24 @@ def _folders(sections: Sections, result: pa.Schema, document: Document) -> Itera
                 build.check_folders(sink, sections, result)
             except ConfigError as error:
                 yield document.problem((*path, "partition_by"), str(error))
+            yield from _moving(path, sink, sections, result, document)
+
+
+def _moving(
+    path: Path, sink: settings.SinkSection, sections: Sections, result: pa.Schema, document: Document
+) -> Iterator[Problem]:
+    """Complain of folders that a correction would move a row out of."""
+    window = sections.window
+    if window is None or window.late != "correct":
+        return
+    identity = build.build_window(window, sections, {}).identity
+    moving = build.build_table(sink, sections).placed_by(result) - set(identity)
+    if moving:
+        sentence = (
+            f"a correction may change {listed(sorted(moving))}, and the row would have to move to another folder: with "
+            f'late = "correct" partition by what names a window, {listed(identity)} or a derived date or hour'
+        )
+        yield document.problem((*path, "partition_by"), sentence)
 
 
 def _levels(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from arrowflow.config import build
+from arrowflow.config import build, settings
 from arrowflow.config.checks.common import local, written_folders
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, dotted, meant, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
 from arrowflow.types import check_name
+
+_KINDS = ("parquet", "preview")
+_ONLY_TABLES = ("partition_by", "time_column", "max_partitions_per_epoch")
 
 
 def _names(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
@@ -29,9 +32,9 @@ def _names(sections: Sections, document: Document, _: Mapping[str, str]) -> Iter
     for name, sink in sections.sink.items():
         if name in ("late", "dead_letter"):
             yield document.problem(("sink", name), f"is the name of the section [{name}]; choose another", at_key=True)
-        elif sink.kind is None and name != "parquet":
+        elif sink.kind is None and name not in _KINDS:
             yield document.problem(
-                ("sink", name), f'say its kind: add kind = "parquet"{meant(name, ["parquet"])}', at_key=True
+                ("sink", name), f'say its kind: add kind = "parquet"{meant(name, _KINDS)}', at_key=True
             )
 
 
@@ -51,6 +54,48 @@ def _unused(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
         )
     if window is not None and window.late == "side" and sections.late is None and sections.whole("late"):
         yield document.problem(("window", "late"), '"side" needs a place: write [late] with `path`')
+
+
+def _previews(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    """Interim results, and the sinks that can take them."""
+    emit, window = sections.emit, sections.window
+    previews = [name for name, sink in sections.sink.items() if build.is_preview(name, sink)]
+    for name in previews:
+        for key in _ONLY_TABLES:
+            if key in sections.sink[name].model_fields_set:
+                yield document.problem(("sink", name, key), "belongs to a table; a preview is one file", at_key=True)
+    if previews and len(previews) == len(sections.sink):
+        yield document.problem(
+            ("sink", previews[0]), "keeps no results: add a table for them, such as [sink.parquet]", at_key=True
+        )
+    if window is None and sections.whole("window") and (emit is not None or previews):
+        place: Path = ("emit",) if emit is not None else ("sink", previews[0])
+        yield document.problem(place, "is about open windows, and there is no [window]: remove it", at_key=True)
+    elif sections.whole("emit", "sink"):
+        yield from _when_and_where(emit, previews, document)
+
+
+def _when_and_where(emit: settings.EmitSection | None, previews: list[str], document: Document) -> Iterator[Problem]:
+    wanted = emit is not None and (emit.mode == "on_update" or emit.early is not None)
+    if emit is not None and emit.mode == "on_update" and emit.early is not None:
+        yield document.problem(
+            ("emit", "early"),
+            'says "at most so often", and mode = "on_update" says "always": keep one of them',
+            at_key=True,
+        )
+    if wanted and not previews:
+        yield document.problem(
+            ("emit",),
+            "gives interim results, which change with every record, and a Parquet table of results keeps each row it is given: "
+            'add [sink.open] with kind = "preview" and a path, one file that always holds the windows open now',
+            at_key=True,
+        )
+    if previews and not wanted and (emit is None or emit.early is None):
+        yield document.problem(
+            ("sink", previews[0]),
+            'would never be written: say when in [emit], with mode = "on_update" or early = "5m"',
+            at_key=True,
+        )
 
 
 def _paths(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
@@ -91,4 +136,4 @@ def _numbers(sections: Sections, document: Document, _: Mapping[str, str]) -> It
             )
 
 
-CHECKS = (_names, _unused, _paths, _numbers)
+CHECKS = (_names, _unused, _previews, _paths, _numbers)

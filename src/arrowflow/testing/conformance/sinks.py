@@ -1,4 +1,4 @@
-"""What every file-like `Sink` must do: stage out of sight, publish once however often it is asked."""
+"""What every file-like `Sink` must do: stage out of sight, publish once however often it is asked, correct in place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from arrowflow.errors import ObjectMissing, RetryableError
+from arrowflow.errors import DataLossError, ObjectMissing, RetryableError
 from arrowflow.failpoints import Failpoints
 from arrowflow.protocols import Control, RunContext, Sink, SinkSpec
 from arrowflow.testing.clock import ManualClock
@@ -17,6 +17,9 @@ from arrowflow.types import Attempt, StagedFile
 
 _KEY: pa.Field[pa.DataType] = pa.field("k", pa.string())
 _NUMBER: pa.Field[pa.DataType] = pa.field("n", pa.int64())
+_ID: pa.Field[pa.DataType] = pa.field("id", pa.int64())
+_REVISION: pa.Field[pa.DataType] = pa.field("__af_revision", pa.int32())
+_IDENTITY = ("k", "id")
 
 
 def a_context(control: Control, failpoints: Failpoints | None = None) -> RunContext:
@@ -28,6 +31,7 @@ class SinkConformance:
     """Subclass it with fixtures `spec` and `control`, and a method `published` that reads the table as a stranger would."""
 
     schema = pa.schema([_KEY, _NUMBER])
+    revised = pa.schema([_KEY, _NUMBER, _ID, _REVISION])
 
     @pytest.fixture
     def spec(self) -> SinkSpec:
@@ -151,6 +155,143 @@ class SinkConformance:
     def test_the_fingerprint_is_plain_data_and_stable(self, spec: SinkSpec) -> None:
         assert dict(spec.fingerprint()) == dict(spec.fingerprint())
 
+    # ---- corrections: rows (k, id) with a number n, in a sink that takes later revisions ----------------------------
+
+    def test_a_correction_is_seen_by_nobody_until_it_takes_the_place_of_its_row_only(
+        self, spec: SinkSpec, control: Control
+    ) -> None:
+        newest = self._published(spec, control)
+        files = self._corrected(spec, control, 4, newest, {("a", 0): 100, (None, 2): 102})
+        assert self.seen(spec, control) == [("a", 0), ("b", 1), (None, 2), ("a", 3)]
+
+        self.build(spec, control).publish(files)
+
+        assert self.seen(spec, control) == [("b", 1), ("a", 100), (None, 102), ("a", 3)]
+        assert {file.dst for file in files} <= {file.dst for file in newest}
+        assert all(file.replaces is not None and file.revision == 2 for file in files)
+        assert sum(file.new_rows for file in files) == 2
+
+    def test_corrections_follow_each_other_and_publishing_them_again_changes_nothing(
+        self, spec: SinkSpec, control: Control
+    ) -> None:
+        newest = self._published(spec, control)
+        for epoch in (4, 5, 6):
+            files = self._corrected(spec, control, epoch, newest, {("a", 0): 100 * epoch})
+            for _ in range(3):
+                self.build(spec, control).publish(files)
+            newest = _newer(newest, files)
+
+        assert self.seen(spec, control) == [("b", 1), (None, 2), ("a", 3), ("a", 600)]
+        assert not [path for path in control.store.list(control.prefix) if "/staging/" in path]
+
+    def test_an_epoch_whose_files_were_replaced_since_is_done_if_the_newer_records_say_so(
+        self, spec: SinkSpec, control: Control
+    ) -> None:
+        first = self._published(spec, control)
+        one = self._corrected(spec, control, 4, first, {("a", 0): 100})
+        self.build(spec, control).publish(one)
+        two = self._corrected(spec, control, 5, _newer(first, one), {("a", 0): 200})
+        self.build(spec, control).publish(two)
+
+        for files in (first, one):
+            with pytest.raises((DataLossError, ObjectMissing)):
+                self.build(spec, control).publish(files)
+            self.build(spec, control).publish(files, [*one, *two])
+        self.build(spec, control).publish(two)
+
+        assert ("a", 200) in self.seen(spec, control)
+
+    @pytest.mark.parametrize("plan", ["publish.replace:1:raise", "publish.replace:1:lost", "publish.replace:2:lost"])
+    def test_a_failed_or_lost_replacement_is_mended_by_publishing_again(
+        self, spec: SinkSpec, control: Control, plan: str
+    ) -> None:
+        newest = self._published(spec, control)
+        files = self._corrected(spec, control, 4, newest, {("a", 0): 100}) * 2
+
+        with pytest.raises(RetryableError):
+            self.build(spec, control, plan).publish(files)
+        self.build(spec, control).publish(files)
+
+        assert ("a", 100) in self.seen(spec, control)
+
+    @pytest.mark.parametrize("plan", ["stage.revision:1:raise", "stage.revision:1:lost", "stage.file:1:lost"])
+    def test_a_correction_that_failed_in_staging_is_staged_again_by_the_next_try(
+        self, spec: SinkSpec, control: Control, plan: str
+    ) -> None:
+        newest = self._published(spec, control)
+        with pytest.raises(RetryableError):
+            self._corrected(spec, control, 4, newest, {("a", 0): 100}, plan)
+
+        self.build(spec, control).publish(self._corrected(spec, control, 4, newest, {("a", 0): 200}, name="try2"))
+
+        assert ("a", 200) in self.seen(spec, control)
+        assert ("a", 100) not in self.seen(spec, control)
+
+    @pytest.mark.parametrize("change", [{("a", 7): 1}, {("a", 0): 1}])
+    def test_a_correction_of_a_row_that_is_not_there_or_not_older_is_refused(
+        self, spec: SinkSpec, control: Control, change: dict[tuple[str | None, int], int]
+    ) -> None:
+        newest = self._published(spec, control)
+        epoch = 4 if ("a", 7) in change else 3  # revision 1 again
+
+        with pytest.raises(DataLossError, match="correct"):
+            self._corrected(spec, control, epoch, newest, change)
+        assert not [path for path in control.store.list(control.prefix) if "/staging/" in path]
+
+    def test_a_file_that_is_not_what_the_newest_record_says_is_never_rewritten(
+        self, spec: SinkSpec, control: Control
+    ) -> None:
+        newest = self._published(spec, control)
+        other = [msgspec.structs.replace(file, crc32c="00000000") for file in newest]
+
+        with pytest.raises(DataLossError):
+            self._corrected(spec, control, 4, other, {("a", 0): 100})
+
+    def test_what_is_replaced_is_kept(self, spec: SinkSpec, control: Control) -> None:
+        newest = self._published(spec, control)
+        for epoch in (4, 5):
+            files = self._corrected(spec, control, epoch, newest, {("a", 0): 100 * epoch})
+            self.build(spec, control).publish(files)
+            newest = _newer(newest, files)
+
+        kept = control.store.list(f"{control.prefix}/revisions/gold")
+        assert len(kept) == 2, "revisions 1 and 2 of the one file; the third is in the table"
+
+    def _published(self, spec: SinkSpec, control: Control) -> list[StagedFile]:
+        """Rows (k, id) with n = id: a 0, b 1, null 2, a 3; skips where the sink takes no later revisions."""
+        if "replace" not in spec.takes:
+            pytest.skip("the sink takes no later revisions")
+        sink = spec.build("gold", self.revised, a_context(control))
+        files = sink.stage(
+            Attempt("job", 3, "try1"), self._rows({("a", 0): 0, ("b", 1): 1, (None, 2): 2, ("a", 3): 3}, 1)
+        )
+        sink.publish(files)
+        return list(files)
+
+    def _corrected(
+        self,
+        spec: SinkSpec,
+        control: Control,
+        epoch: int,
+        newest: list[StagedFile],
+        change: dict[tuple[str | None, int], int],
+        plan: str = "",
+        name: str = "try1",
+    ) -> list[StagedFile]:
+        """Stage corrections of rows (k, id) to other n, as revision ``epoch - 2``."""
+        sink = spec.build("gold", self.revised, a_context(control, Failpoints.parse(plan)))
+        by_partition = {tuple(file.partition.items()): file for file in newest}
+        return [
+            sink.rewrite(Attempt("job", epoch, name), number, by_partition[tuple(partition.items())], part, _IDENTITY)
+            for number, (partition, part) in enumerate(sink.split(self._rows(change, epoch - 2)))
+        ]
+
+    def _rows(self, numbers: dict[tuple[str | None, int], int], revision: int) -> pa.Table:
+        keys = pa.array([key for key, _ in numbers], pa.string())
+        ids = pa.array([number for _, number in numbers], pa.int64())
+        n = pa.array(list(numbers.values()), pa.int64())
+        return pa.table([keys, n, ids, pa.array([revision] * len(numbers), pa.int32())], schema=self.revised)
+
     def _two_files(self, spec: SinkSpec, control: Control) -> tuple[StagedFile, ...]:
         sink = self.build(spec, control)
         return tuple(
@@ -163,3 +304,9 @@ class SinkConformance:
 def replace_src(file: StagedFile, src: str) -> StagedFile:
     """The same file with another staged name."""
     return msgspec.structs.replace(file, src=src)
+
+
+def _newer(files: list[StagedFile], later: list[StagedFile]) -> list[StagedFile]:
+    """What each file is once `later` are published."""
+    by_name = {file.dst: file for file in later}
+    return [by_name.get(file.dst, file) for file in files]

@@ -1,4 +1,4 @@
-"""What every `Store` must do: one winner per name, whole content or none, moves that happen once."""
+"""What every `Store` must do: one winner per name, whole content or none, moves and replacements that happen once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing
 from arrowflow.protocols import Store
 
@@ -104,6 +105,85 @@ class StoreConformance:
             store.move_once(f"{base}/a", f"{base}/b")
         assert store.list(base) == [f"{base}/a", f"{base}/b"]
 
+    def test_a_replacement_takes_the_place_and_the_staged_name_away(self, store: Store, base: str) -> None:
+        _stage_revisions(store, base, 2)
+
+        _revise(store, base, 2)
+
+        assert store.read(f"{base}/table/a") == _revision(2)
+        assert store.list(base) == [f"{base}/table/a"]
+
+    def test_a_replacement_that_was_made_is_done_however_often_it_is_asked_for(self, store: Store, base: str) -> None:
+        _stage_revisions(store, base, 2)
+        for _ in range(3):
+            _revise(store, base, 2)
+        store.create(f"{base}/staged/2", _revision(2))  # as a store that copies and deletes leaves it in a crash
+
+        _revise(store, base, 2)
+
+        assert store.read(f"{base}/table/a") == _revision(2)
+        assert store.list(base) == [f"{base}/table/a"]
+
+    def test_a_replacement_of_other_bytes_is_refused_and_changes_nothing(self, store: Store, base: str) -> None:
+        store.create(f"{base}/table/a", _revision(1))
+        store.create(f"{base}/staged/3", _revision(3))
+
+        with pytest.raises(AlreadyExists, match="table/a"):
+            _revise(store, base, 3)
+        assert store.read(f"{base}/table/a") == _revision(1)
+        assert store.read(f"{base}/staged/3") == _revision(3)
+
+    def test_a_replacement_with_nothing_staged_or_nothing_there_says_object_missing(
+        self, store: Store, base: str
+    ) -> None:
+        store.create(f"{base}/table/a", _revision(1))
+        with pytest.raises(ObjectMissing, match="staged/2"):
+            _revise(store, base, 2)
+        assert store.read(f"{base}/table/a") == _revision(1)
+
+        store.delete(f"{base}/table/a")
+        store.create(f"{base}/staged/2", _revision(2))
+        with pytest.raises(ObjectMissing, match="table/a"):
+            _revise(store, base, 2)
+        assert store.read(f"{base}/staged/2") == _revision(2)
+
+    def test_an_older_replacement_that_comes_again_never_undoes_a_newer_one(self, store: Store, base: str) -> None:
+        _stage_revisions(store, base, 4)
+        for number in (2, 3, 4):
+            _revise(store, base, number)
+        for number in (2, 3):
+            with pytest.raises((AlreadyExists, ObjectMissing)):
+                _revise(store, base, number)
+        assert store.read(f"{base}/table/a") == _revision(4)
+
+    def test_of_many_who_replace_in_turn_all_agree_and_a_reader_sees_revisions_only_grow(
+        self, store: Store, base: str
+    ) -> None:
+        last = 30
+        _stage_revisions(store, base, last)
+        gate, done, seen = threading.Barrier(self.workers + 1), threading.Event(), list[bytes]()
+
+        def work(_: int) -> None:
+            gate.wait()
+            for number in range(2, last + 1):
+                _wins(lambda number=number: _revise(store, base, number))  # type: ignore[misc]
+
+        def look() -> None:
+            gate.wait()
+            while not done.is_set():
+                seen.append(store.read(f"{base}/table/a"))
+
+        with ThreadPoolExecutor(self.workers + 1) as pool:
+            reader = pool.submit(look)
+            list(pool.map(work, range(self.workers)))
+            done.set()
+            reader.result()
+
+        assert store.read(f"{base}/table/a") == _revision(last)
+        assert store.list(base) == [f"{base}/table/a"]
+        numbers = [_number(data) for data in seen]
+        assert numbers == sorted(numbers)
+
     def test_a_deleted_name_is_free_and_deleting_nothing_is_no_error(self, store: Store, base: str) -> None:
         store.create(f"{base}/a", b"1")
         store.delete(f"{base}/a")
@@ -153,3 +233,27 @@ def _wins(step: Callable[[], None]) -> bool:
     except (AlreadyExists, ObjectMissing):
         return False
     return True
+
+
+def _revision(number: int) -> bytes:
+    return f"revision {number} ".encode() * 1000
+
+
+def _number(data: bytes) -> int:
+    """Which revision `data` is, whole."""
+    number = int(data.split()[1])
+    assert data == _revision(number), "a torn object was read"
+    return number
+
+
+def _stage_revisions(store: Store, base: str, last: int) -> None:
+    """Publish revision 1 of one object and stage all the later ones."""
+    store.create(f"{base}/table/a", _revision(1))
+    for number in range(2, last + 1):
+        store.create(f"{base}/staged/{number}", _revision(number))
+
+
+def _revise(store: Store, base: str, number: int) -> None:
+    """Let revision `number` take the place of the one before."""
+    was, becomes = crc32c(_revision(number - 1)), crc32c(_revision(number))
+    store.replace_once(f"{base}/staged/{number}", f"{base}/table/a", was=was, becomes=becomes)

@@ -12,7 +12,7 @@ from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.arrays import Array
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
-from arrowflow.windows.functions import is_text
+from arrowflow.windows.functions import is_decimal, is_text
 from arrowflow.windows.kernels.edges import keep_edge, merge_edges
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
@@ -21,18 +21,18 @@ from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 class Edge:
     """``first`` or ``last`` of one column; nulls are skipped.
 
-    Values of fixed width are kept as bit patterns. For strings the kernel keeps the row of the winner, and the
-    strings of the panes that changed are looked up once per batch.
+    Values of 64 bits are kept as bit patterns. For strings and decimals the kernel keeps the row of the winner, and
+    the values of the panes that changed are looked up once per batch.
     """
 
     def __init__(self, planned: PlannedAccumulator, feeders: Feeders) -> None:
         self._column, self._type = planned.column, planned.type
         self._last = planned.kind == "last"
         self._feeders = feeders
-        self._is_text = is_text(planned.type)
+        self._is_wide = is_text(planned.type) or is_decimal(planned.type)
         self._bits, self._event_us, self._offset = Lane(np.int64), Lane(np.int64), Lane(np.int64)
-        self._feeder, self._text = Lane(np.int64, NOBODY), Lane(object, None)
-        self.lanes = (self._bits, self._event_us, self._offset, self._feeder, self._text)
+        self._feeder, self._wide = Lane(np.int64, NOBODY), Lane(object, None)
+        self.lanes = (self._bits, self._event_us, self._offset, self._feeder, self._wide)
         name = planned.name
         self.fields = (
             pa.field(f"{name}.value", planned.type),
@@ -43,7 +43,7 @@ class Edge:
 
     def fold(self, rows: Slice) -> None:
         n = len(rows.slot)
-        value = np.arange(n, dtype=np.int64) if self._is_text else rows.columns.bits(self._column)
+        value = np.arange(n, dtype=np.int64) if self._is_wide else rows.columns.bits(self._column)
         moved = np.empty(n, np.int64)
         moves = keep_edge(
             rows.slot,
@@ -60,10 +60,10 @@ class Edge:
             self._offset.values,
             moved,
         )
-        if self._is_text and moves:
+        if self._is_wide and moves:
             slots = np.unique(moved[:moves])
             winners = rows.columns.array(self._column).take(pa.array(self._bits.values[slots], pa.int64()))
-            self._text.values[slots] = winners.to_numpy(zero_copy_only=False)
+            self._wide.values[slots] = np.array([*winners.to_pylist(), None], object)[:-1]
             self._bits.values[slots] = 0
 
     def merge(self, into: I64, source: I64) -> None:
@@ -79,10 +79,10 @@ class Edge:
             self._offset.values,
             moved,
         )
-        if self._is_text:
-            text = self._text.values
+        if self._is_wide:
+            wide = self._wide.values
             for pair in moved[:moves].tolist():
-                text[into[pair]] = text[source[pair]]
+                wide[into[pair]] = wide[source[pair]]
 
     def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
         return self._values(windows.slot)
@@ -98,12 +98,12 @@ class Edge:
         value, event_us, feeder, offset = columns
         self._feeder.values[slots] = self._feeders.read(feeder)
         self._event_us.values[slots], self._offset.values[slots] = bits_of(event_us), bits_of(offset)
-        if self._is_text:
-            self._text.values[slots] = np.array([*value.to_pylist(), None], object)[:-1]
+        if self._is_wide:
+            self._wide.values[slots] = np.array([*value.to_pylist(), None], object)[:-1]
         else:
             self._bits.values[slots] = bits_of(value)
 
     def _values(self, slots: I64) -> Array:
-        if self._is_text:
-            return pa.array(self._text.values[slots].tolist(), self._type)
+        if self._is_wide:
+            return pa.array(self._wide.values[slots].tolist(), self._type)
         return array_of(self._bits.values[slots], self._feeder.values[slots] != NOBODY, self._type)

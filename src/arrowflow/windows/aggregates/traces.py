@@ -46,7 +46,7 @@ from arrowflow.windows.kernels.traces import (
     weigh_samples,
 )
 from arrowflow.windows.lanes import Lane
-from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
+from arrowflow.windows.plan import Plan, PlannedAccumulator, PlannedAggregate
 
 FOR_EVER = 2**63 - 1
 """How long a value is known where `carry_for` is not given."""
@@ -76,6 +76,15 @@ def carry_us(aggregate: PlannedAggregate) -> int:
         return FOR_EVER
     assert isinstance(given, int), f"{aggregate.name!r}: carry_for is {given!r}, not a number of µs"
     return given
+
+
+def carry_for_us(plan: Plan) -> int | None:
+    """How long before the clock a sample may lie and still be looked back to; None where nothing limits it."""
+    carried = [carry_us(each) for each in plan.aggregates if each.family == "ordered"]
+    longest = plan.window.longest_us
+    if not carried or FOR_EVER in carried:
+        return None
+    return min(FOR_EVER, max(carried) + longest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,16 +61,15 @@ def tick_rows(
     """
     limited = len(limit_us) == len(event_us)
     lowest = _MIN_US + tolerance_us
-    clock = floor_us
-    if seen and max_event_us >= lowest:
-        clock = max(floor_us, max_event_us - tolerance_us)
+    largest = max_event_us if seen else _MIN_US
+    clock = max(floor_us, max(largest, lowest) - tolerance_us)
     for i in range(len(event_us)):
         clock_us[i] = clock
         event = event_us[i]
         ahead[i] = valid[i] and limited and event > limit_us[i]
-        if valid[i] and not ahead[i] and (not seen or event > max_event_us):
-            seen = True
-            max_event_us = event
-            if event >= lowest:
-                clock = max(floor_us, event - tolerance_us)
-    return max_event_us, seen
+        counts = valid[i] and not ahead[i]
+        seen = seen or counts
+        # No branch on the data: whether a row is out of order cannot be predicted.
+        largest = max(largest, event if counts else _MIN_US)
+        clock = max(floor_us, max(largest, lowest) - tolerance_us)
+    return largest, seen

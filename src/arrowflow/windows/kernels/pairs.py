@@ -70,7 +70,7 @@ def probe_pair(left: np.uint64, right: np.uint64, index: I32, known_left: U64, k
 
 
 @njit(
-    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], uint64[::1],"
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], int32[::1], uint64[::1],"
     " uint64[::1], int64[::1], int64)",
     nogil=True,
     cache=True,
@@ -81,6 +81,7 @@ def intern_pairs(
     fate: I8,
     begin: int,
     identity: I64,
+    hint: I32,
     index: I32,
     known_left: U64,
     known_right: U64,
@@ -99,6 +100,8 @@ def intern_pairs(
         Row to begin at.
     identity : int64[n]
         Output: number of each pair from `begin` to the row returned.
+    hint : int32[h]
+        Per left part, modulo h (a power of two), a number to look at before the hash table; changed in place.
     index : int32[s]
         The hash table: a number, or -1 where free; `s` is a power of two and at least ``2 * c``.
     known_left, known_right : uint64[c]
@@ -115,11 +118,17 @@ def intern_pairs(
 
     Notes
     -----
-    O(n) expected: at most half of the table is taken, so a probe always ends. Oracle: a dict.
+    O(n) expected: at most half of the table is taken, so a probe always ends. A guess that is wrong or old only costs
+    the look. Oracle: a dict.
     """
+    near = np.uint64(len(hint) - 1)
     for i in range(begin, len(left)):
         identity[i] = -1
         if fate[i] != 0:
+            continue
+        guess = hint[left[i] & near]
+        if guess < used and known_left[guess] == left[i] and known_right[guess] == right[i]:
+            identity[i] = guess
             continue
         at = probe_pair(left[i], right[i], index, known_left, known_right)
         if index[at] < 0:
@@ -129,6 +138,7 @@ def intern_pairs(
             known_left[used], known_right[used], born[used] = left[i], right[i], i
             used += 1
         identity[i] = index[at]
+        hint[left[i] & near] = index[at]
     return len(left), used
 
 

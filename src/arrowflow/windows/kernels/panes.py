@@ -31,7 +31,7 @@ def assign_tumbling(event_us: I64, size_us: int, origin_us: int, start_us: I64, 
     start_us, end_us : int64[n]
         Output: the window; zero where it does not fit into int64.
     fate : int8[n]
-        Output: `FOLD`, or `OUT_OF_RANGE` where the window does not fit into int64.
+        Output: `FOLD`, or `OUT_OF_RANGE` where the window does not lie inside int64 (its least number is minus infinity).
 
     Notes
     -----
@@ -45,7 +45,7 @@ def assign_tumbling(event_us: I64, size_us: int, origin_us: int, start_us: I64, 
         if not start <= event < end:
             # Both remainders are in [0, size), so nothing overflows whatever the origin.
             into = (event % size_us - phase) % size_us
-            if event < _MIN_US + into or event - into > _MAX_US - size_us:
+            if event <= _MIN_US + into or event - into > _MAX_US - size_us:
                 start_us[i], end_us[i], fate[i] = 0, 0, OUT_OF_RANGE
                 continue
             start = event - into
@@ -154,7 +154,7 @@ def assign_cumulative(
         event = event_us[i]
         if not start <= event < end:
             into = (event % size_us - size_phase) % size_us
-            if event < _MIN_US + into or event - into > _MAX_US - size_us:
+            if event <= _MIN_US + into or event - into > _MAX_US - size_us:
                 start_us[i], end_us[i], first_us[i], last_us[i], fate[i] = 0, 0, 0, 0, OUT_OF_RANGE
                 continue
             last = event - into + size_us

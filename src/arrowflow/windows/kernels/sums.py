@@ -30,16 +30,16 @@ _LOW62 = _FULL - 1
 
 @njit("void(int64[:, ::1], int64)", nogil=True, cache=True)
 def carry_cell(chunks: I64x2, cell: int) -> None:
-    """Bring chunks 0 to 4 of one cell into ``[0, 2**32)``; the sign ends up in the last.
+    """Bring all chunks of one cell but the last into ``[0, 2**32)``; the sign ends up in the last.
 
     Parameters
     ----------
-    chunks : int64[c, 6]
+    chunks : int64[c, w]
         Sums in fixed point, changed in place; the exact value stays the same.
     cell : int64
         Which row.
     """
-    for c in range(CHUNKS - 1):
+    for c in range(chunks.shape[1] - 1):
         carry = chunks[cell, c] >> 32
         chunks[cell, c] -= carry << 32
         chunks[cell, c + 1] += carry
@@ -53,7 +53,7 @@ def carry_cells(slot: I64, chunks: I64x2) -> None:
     ----------
     slot : int64[m]
         Cells, each at most once.
-    chunks : int64[c, 6]
+    chunks : int64[c, w]
         Changed in place; the exact values stay the same.
 
     Notes

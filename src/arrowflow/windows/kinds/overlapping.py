@@ -40,26 +40,26 @@ class Overlapping:
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         n, window = len(event_us), self._window
         start, end, first, last = (np.empty(n, np.int64) for _ in range(4))
-        fate, nothing = np.empty(n, np.int8), np.zeros(n, np.int32)
+        fate = np.empty(n, np.int8)
         out = (start, end, first, last, fate)
         if isinstance(window, Hopping):
             assign_hopping(event_us, window.size_us, window.hop_us, window.pane_us, window.origin_us, *out)
         else:
             assign_cumulative(event_us, window.size_us, window.step_us, window.origin_us, *out)
-        return Panes(start, end, fate, nothing, nothing, first, last, np.empty(n, np.int64))
+        return Panes(start, end, fate, None, None, first, last, np.empty(n, np.int64))
 
     def judge(self, panes: Panes, event_us: I64, clock_us: I64, lateness_us: int) -> int:
-        out = (panes.missed, panes.fate)
+        out = (self._missed(panes), panes.fate)
         return int(judge_missed(panes.first_us, panes.last_us, clock_us, self._stride_us, lateness_us, *out))
 
     def late(self, panes: Panes, event_us: I64, rows: I64) -> LateRows:
         """All the windows missed, from the start of the first to the end of the last."""
-        missed = panes.missed[rows]
+        missed = self._missed(panes)[rows]
         last = np.where(missed == 0, panes.last_us[rows], panes.first_us[rows] + (missed - 1) * self._stride_us)
         return LateRows(rows, self._starts(panes.first_us[rows], panes.last_us[rows]), last, BEHIND)
 
     def born_next(self, panes: Panes, rows: I64) -> I64:
-        return np.asarray(panes.first_us[rows] + panes.missed[rows] * self._stride_us)
+        return np.asarray(panes.first_us[rows] + self._missed(panes)[rows] * self._stride_us)
 
     def due(self, held: Held) -> Due:
         last = self._last_ends(held.start_us)
@@ -89,6 +89,11 @@ class Overlapping:
 
     def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
         raise AssertionError("hopping and cumulative windows add no columns")
+
+    @staticmethod
+    def _missed(panes: Panes) -> I64:
+        assert panes.missed is not None
+        return panes.missed
 
     def _starts(self, end_us: I64, last_us: I64) -> I64:
         """Starts of windows from their ends and the ends of the last windows over their panes."""

@@ -25,29 +25,27 @@ class Panes:
         The pane's bounds in microseconds; anything where `fate` is a reason to reject.
     fate : int8[n]
         `FOLD` or a reason to reject (`kernels.panes`); `Kind.judge` adds `LATE`.
-    label, day : int32[n]
-        What else the kind knows of a window: the number of its name and its production day; all zero if nothing.
+    label, day : int32[n] or None
+        What else the kind knows of a window: the number of its name and its production day; None if nothing.
     first_us, last_us : int64[n]
         Ends of the first and last window over the pane; the pane's own end where each pane is a window.
-    missed : int64[n]
-        How many windows over the pane the row came too late for, filled in by `Kind.judge`.
+    missed : int64[n] or None
+        How many windows over the pane the row came too late for, filled in by `Kind.judge`; None where a pane is a window.
     """
 
     start_us: I64
     end_us: I64
     fate: I8
-    label: I32
-    day: I32
+    label: I32 | None
+    day: I32 | None
     first_us: I64
     last_us: I64
-    missed: I64
+    missed: I64 | None = None
 
     @classmethod
     def whole(cls, start_us: I64, end_us: I64, fate: I8, label: I32 | None = None, day: I32 | None = None) -> Panes:
         """Panes that are windows themselves."""
-        nothing, none = np.zeros(len(fate), np.int32), np.zeros(len(fate), np.int64)
-        label, day = nothing if label is None else label, nothing if day is None else day
-        return cls(start_us, end_us, fate, label, day, end_us, end_us, none)
+        return cls(start_us, end_us, fate, label, day, end_us, end_us)
 
 
 @dataclass(frozen=True, slots=True)

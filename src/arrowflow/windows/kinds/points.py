@@ -101,7 +101,7 @@ class PiecesKind(Points):
     def __init__(self, window: Session) -> None:
         if window.max_length_us is None:
             raise AssertionError("sessions without a maximal length are chained")
-        super().__init__(0, max(window.gap_us, window.max_length_us))
+        super().__init__(1, max(window.gap_us, window.max_length_us))
         self._gap_us, self._max_length_us = window.gap_us, window.max_length_us
 
     def late(self, panes: Panes, event_us: I64, rows: I64) -> LateRows:
