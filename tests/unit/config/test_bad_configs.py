@@ -151,7 +151,6 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("row 42: a billion steps", 'type = "tumbling"\nsize = "1h"', 'type = "cumulative"\nsize = "1000000s"\nstep = ⌖"1ms"', "window.step", "size / step is 1000000000; at most 10000"),
     ("step that does not divide its size", 'type = "tumbling"', 'type = "cumulative"\nstep = ⌖"25m"', "window.step", "a size of 1h is not a whole number of steps of 25m"),
     ("step longer than its size", 'type = "tumbling"', 'type = "cumulative"\nstep = ⌖"2h"', "window.step", "is not a whole number of steps"),
-    ("late correct comes later", '"drop"', '⌖"correct"', "window.late", "comes in a later version"),
     ("sealed payload comes later", "[checkpoint]", '[dead_letter]\npath = "lake/_dead"\npayload = ⌖"sealed"\n[checkpoint]', "dead_letter.payload", "comes in a later version"),
     ("format comes later", 'topics = ["events"]', 'topics = ["events"]\nformat = ⌖"avro"', "source.kafka.format", "comes in a later version"),
     ("sink comes later", '[sink.parquet]', '[sink.gold]\nkind = ⌖"bigquery"', "sink.gold.kind", "comes in a later version"),

@@ -435,7 +435,7 @@ def test_a_file_changed_by_another_hand_is_found_when_it_is_to_be_corrected_and_
         for path in world.log.store.list("/memory/rows"):
             world.log.store.put(path, world.log.store.read(path) + b"x")
 
-    with pytest.raises(DataLossError, match="newest record that wrote it says|newest record says"):
+    with pytest.raises(DataLossError, match=r"newest record that wrote it says|newest record says"):
         start(
             world.pipeline(),
             TO_THE_END,
