@@ -198,7 +198,6 @@ class Plan:
     allowed_lateness_us: int
     scope: Literal["pipeline", "partition"]
     correct_for_us: int | None = None
-    max_state_bytes: int | None = None
 
     @property
     def corrects(self) -> bool:
@@ -246,7 +245,6 @@ def plan_window(
     schema: pa.Schema,
     *,
     correct_for_us: int | None = None,
-    max_state_bytes: int | None = None,
 ) -> Plan:
     """Check a description against `schema`; raises `ConfigError` naming what is wrong and what was possible."""
     if not 0 <= allowed_lateness_us <= MAX_US:
@@ -261,7 +259,7 @@ def plan_window(
     _check_calendar(window, group_by, schema)
     keys = tuple(_plan_key(name, schema) for name in group_by)
     planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
-    plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us, max_state_bytes)
+    plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us)
     _check_custom(plan)
     _check_ordered(plan)
     _check_names(plan)

@@ -47,8 +47,6 @@ class WindowSpec:
     correct_for_us : int or None
         The late policy "correct": a row that comes up to this much too late reopens its window, which comes out again
         as a later revision. None: windows come out once.
-    max_state_bytes : int or None
-        What the open windows may take in memory; more stops the job with an error.
     """
 
     window: WindowKind
@@ -57,7 +55,6 @@ class WindowSpec:
     allowed_lateness_us: int = 0
     scope: Literal["pipeline", "partition"] = "pipeline"
     correct_for_us: int | None = None
-    max_state_bytes: int | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -74,7 +71,6 @@ class WindowSpec:
             self.scope,
             schema,
             correct_for_us=self.correct_for_us,
-            max_state_bytes=self.max_state_bytes,
         )
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
