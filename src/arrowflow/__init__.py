@@ -2,7 +2,8 @@
 
 The flow, and where it is written: ``source -> decode -> transform -> window -> sink -> commit`` is `arrowflow.engine.step`;
 its words are the files of `arrowflow.phases`; what they pass along is `arrowflow.types`; what they ask of the outside is
-`arrowflow.protocols`. Names below load on first use, so that importing arrowflow costs nothing.
+`arrowflow.protocols`. What a program calls is in `arrowflow.api` (docs/library.md). Names below load on first use, so
+that importing arrowflow costs nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +12,62 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arrowflow.config import load
+    from arrowflow.api.aggregates import count, first, last, max, mean, min, sum  # noqa: A004
+    from arrowflow.api.operator import WindowOperator
+    from arrowflow.api.pipeline import Pipeline, load
+    from arrowflow.api.trial import Trial
+    from arrowflow.api.windows import Cumulative, Hopping, Session, Shifts, Sliding, Tumbling
+    from arrowflow.calendars import PlantCalendar
     from arrowflow.engine import start
     from arrowflow.phases.run import Run
-    from arrowflow.pipeline import Pipeline, RunOptions
+    from arrowflow.pipeline import RunOptions
 
-__all__ = ["Pipeline", "Run", "RunOptions", "load", "start"]
+__all__ = [
+    "Cumulative",
+    "Hopping",
+    "Pipeline",
+    "PlantCalendar",
+    "Run",
+    "RunOptions",
+    "Session",
+    "Shifts",
+    "Sliding",
+    "Trial",
+    "Tumbling",
+    "WindowOperator",
+    "count",
+    "first",
+    "last",
+    "load",
+    "max",
+    "mean",
+    "min",
+    "start",
+    "sum",
+]
 
 _HOMES = {
-    "Pipeline": "arrowflow.pipeline",
+    "Cumulative": "arrowflow.api.windows",
+    "Hopping": "arrowflow.api.windows",
+    "Pipeline": "arrowflow.api.pipeline",
+    "PlantCalendar": "arrowflow.calendars",
     "Run": "arrowflow.phases.run",
     "RunOptions": "arrowflow.pipeline",
-    "load": "arrowflow.config",
+    "Session": "arrowflow.api.windows",
+    "Shifts": "arrowflow.api.windows",
+    "Sliding": "arrowflow.api.windows",
+    "Trial": "arrowflow.api.trial",
+    "Tumbling": "arrowflow.api.windows",
+    "WindowOperator": "arrowflow.api.operator",
+    "count": "arrowflow.api.aggregates",
+    "first": "arrowflow.api.aggregates",
+    "last": "arrowflow.api.aggregates",
+    "load": "arrowflow.api.pipeline",
+    "max": "arrowflow.api.aggregates",
+    "mean": "arrowflow.api.aggregates",
+    "min": "arrowflow.api.aggregates",
     "start": "arrowflow.engine",
+    "sum": "arrowflow.api.aggregates",
 }
 
 

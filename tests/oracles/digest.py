@@ -35,6 +35,9 @@ def words(kind: str, value: object) -> Iterator[int | None]:
     elif kind.startswith("list:"):
         for i in range(int(kind[5:])):
             yield None if value is None else value[i] & MASK
+    elif kind.startswith("lists:"):
+        yield None if value is None else len(value)
+        yield None if value is None else list_hash(kind[6:], value)
     elif kind == "decimal":
         pattern = None if value is None else int(value) & (2**128 - 1)
         yield None if pattern is None else pattern & MASK
@@ -47,6 +50,19 @@ def words(kind: str, value: object) -> Iterator[int | None]:
         yield struct.unpack("<Q", struct.pack("<d", value))[0]
     else:
         yield int(value) & MASK
+
+
+def item_hash(kind: str, value: object) -> int:
+    out = 0
+    for place, word in enumerate(words(kind, value), 1):
+        salted = mix((NULL if word is None else word) ^ (place * STEP & MASK))
+        out = mix(out ^ (mix(salted) if word is None else salted))
+    return out
+
+
+def list_hash(kind: str, items: list[object]) -> int:
+    places = enumerate(items, 1)
+    return sum(mix(item_hash(kind, item) ^ (place * STEP & MASK)) for place, item in places) & MASK
 
 
 def row_hash(kinds: list[str], row: list[object]) -> int:

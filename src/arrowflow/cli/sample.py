@@ -20,9 +20,12 @@ import click
 @click.option("--rows", type=click.IntRange(min=0), help="How many records; each sample has its own default.")
 @click.option("--seed", type=int, help="Another seed is another stream of the same kind.")
 @click.option("--answer", "answer_file", type=click.Path(dir_okay=False), help="Also write the right result, as JSON.")
+@click.option("--config", help="The config the answer is for, such as temperature; each sample has its own default.")
 @click.option("--wheel", default="openoa", help="turbines: the openoa wheel file, or the installed distribution.")
-def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_file: str | None, wheel: str) -> None:
-    """Write the sample NAME (production, scada, orders): one record a line, with its topic, partition and offset.
+def command(
+    *, name: str, out: str, rows: int | None, seed: int | None, answer_file: str | None, config: str | None, wheel: str
+) -> None:
+    """Write the sample NAME (production, scada, orders, order_events): one record a line, with its topic, partition and offset.
 
     [source.replay] reads such a file. The same name, rows and seed give the same bytes everywhere.
     NAME turbines takes real wind-turbine data out of the openoa wheel into the folder --out.
@@ -41,7 +44,9 @@ def command(*, name: str, out: str, rows: int | None, seed: int | None, answer_f
         click.echo(f"{lines:,} records to {'stdout' if out == '-' else out}", err=True)
         if answer_file is not None:
             with _text(answer_file) as file:
-                json.dump(answer(name, rows=rows, seed=seed), file, indent=1, ensure_ascii=False, default=str)
+                json.dump(
+                    answer(name, rows=rows, seed=seed, config=config), file, indent=1, ensure_ascii=False, default=str
+                )
                 file.write("\n")
             click.echo(f"answer to {answer_file}", err=True)
     except BrokenPipeError:

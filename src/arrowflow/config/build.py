@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from arrowflow.calendars import PlantCalendar
     from arrowflow.decoders.schema import Field
     from arrowflow.sinks.parquet import ParquetSpec
-    from arrowflow.windows.spec import WindowSpec
+    from arrowflow.windows.spec import CalendarWindow, Cumulative, Hopping, Session, Sliding, Tumbling, WindowSpec
+
+    WindowShape = Tumbling | Hopping | Cumulative | Sliding | Session
 
 SECOND_US = 1_000_000
 EMBEDDED = "embedded"
@@ -198,24 +200,45 @@ def build_operator(sections: Sections) -> OperatorNode:
 
 def build_window(window: settings.WindowSection, sections: Sections, aggregates: Mapping[str, str]) -> WindowSpec:
     """Return the window of `sections` with the aggregates given, by result column."""
-    from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
+    from arrowflow.windows.spec import Aggregate, WindowSpec
 
-    if window.type == "calendar":
-        plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
-        shape: CalendarWindow | Tumbling = CalendarWindow(
-            plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window"
-        )
-    else:
-        shape = Tumbling(window.size or 0, window.origin or 0)
     calls = {name: parse_aggregate(text) for name, text in aggregates.items()}
     return WindowSpec(
-        window=shape,
+        window=build_calendar_window(window, sections) if window.type == "calendar" else build_shape(window),
         group_by=tuple(window.group_by),
-        aggregates=tuple(Aggregate(name, call.function, call.column) for name, call in calls.items()),
+        aggregates=tuple(Aggregate(name, call.function, call.column, call.arguments) for name, call in calls.items()),
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
         correct_for_us=window.correct_for if window.late == "correct" else None,
     )
+
+
+def build_shape(window: settings.WindowSection) -> WindowShape:
+    """Return a window whose bounds come from arithmetic; raises `ConfigError` for lengths that do not go together."""
+    from arrowflow.windows.spec import Cumulative, Hopping, Session, Sliding, Tumbling
+
+    size, origin = window.size or 0, window.origin or 0
+    match window.type:
+        case "tumbling":
+            return Tumbling(size, origin)
+        case "hopping":
+            return Hopping(size, window.hop or 0, origin)
+        case "cumulative":
+            return Cumulative(size, window.step or 0, origin)
+        case "sliding":
+            return Sliding(size, window.closed or "right")
+        case "session":
+            return Session(window.gap or 0, window.max_length)
+        case "calendar":
+            raise AssertionError("calendar windows are built by their calendar")
+
+
+def build_calendar_window(window: settings.WindowSection, sections: Sections) -> CalendarWindow:
+    """Return a window whose bounds come from a calendar; raises `ConfigError` for rules that contradict each other."""
+    from arrowflow.windows.spec import CalendarWindow
+
+    plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
+    return CalendarWindow(plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window")
 
 
 def output_schema(sections: Sections, rows: pa.Schema, aggregates: Mapping[str, str]) -> pa.Schema:

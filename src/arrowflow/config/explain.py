@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from arrowflow.config import build, settings
 from arrowflow.config.columns import DERIVED
 from arrowflow.config.durations import duration_text
+from arrowflow.config.meaning import closing, held, lateness, meaning, stride_us
 from arrowflow.config.problem import listed
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
@@ -103,19 +104,19 @@ def _windows(sections: Sections) -> Iterator[str]:
     if window is None:
         yield "none"
         return
-    groups = listed(window.group_by) if window.group_by else "all rows together"
-    if window.type == "tumbling":
-        yield f"back to back, {duration_text(window.size or 0)} long, from Unix time zero (UTC) plus {duration_text(window.origin or 0)}, per {groups}"
+    wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
+    if window.type != "calendar":
+        yield from meaning(window, wait)
     else:
         calendar = sections.calendars[window.calendar or ""]
-        yield f"one per {window.unit} in the local time of {calendar.key}, per {groups}"
+        yield f"one per {window.unit} in the local time of {calendar.key}, per {listed(window.group_by)}"
         for name, hours in calendar.shifts.items():
             yield f"  {name} {hours}"
         for value, zone in calendar.zones.items():
             yield f"  {value}: {zone}"
     yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
-    wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
     cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
+<<<<<<< HEAD
     yield f"a result appears once event time is {duration_text(wait)} past the window's end, then within {duration_text(cadence)}"
     yield from _late(window, sections)
     yield from _interim(sections)
@@ -139,6 +140,13 @@ def _interim(sections: Sections) -> Iterator[str]:
         yield f"what open windows would give is shown with a record, at most every {duration_text(emit.early_us)}"
     elif emit.gives_interim:
         yield "what open windows would give is shown with every record"
+=======
+    yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
+    if (rule := lateness(window, wait)) is not None:
+        yield rule
+    what = "are counted and nothing else" if window.late == "drop" else "are written to the late table with the reason"
+    yield f"rows that come later {what}"
+>>>>>>> configs
 
 
 def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
@@ -174,9 +182,16 @@ def _state(sections: Sections) -> Iterator[str]:
     else:
         wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
         size = _window_us(sections)
+<<<<<<< HEAD
         yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
         if window.correct_for:
             yield f"and one per window that can still be corrected: about {math.ceil(window.correct_for / size)} more per group"
+=======
+        if window.type == "calendar":
+            yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
+        else:
+            yield from held(window, wait)
+>>>>>>> configs
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
     if checkpoint is not None:
@@ -185,8 +200,10 @@ def _state(sections: Sections) -> Iterator[str]:
 
 def _window_us(sections: Sections) -> int:
     window = sections.window
-    if window is None or window.type == "tumbling":
-        return (window.size if window is not None else None) or _DAY_US
+    if window is None:
+        return _DAY_US
+    if window.type != "calendar":
+        return stride_us(window)
     shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
     return _DAY_US // shifts
 
@@ -195,7 +212,7 @@ def _files(sections: Sections) -> Iterator[str]:
     cadence = 60_000_000 if sections.checkpoint is None else sections.checkpoint.cadence
     epochs = max(1, _DAY_US // cadence)
     closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
-    why = f"{epochs:,} records a day" if sections.window is None else f"{closings:,} times a day windows close"
+    why = f"{epochs:,} records a day" if closings == epochs else f"{closings:,} times a day windows close"
     for name, sink in sections.sink.items():
         if build.is_preview(name, sink):
             yield f"{name}: one file, replaced again and again"

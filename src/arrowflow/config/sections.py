@@ -16,7 +16,6 @@ from arrowflow.config.problem import Path, Problem, dotted, listed, meant, shown
 from arrowflow.config.secrets import REMOVED, looks_secret
 
 LATER: dict[str, tuple[str, ...]] = {
-    "window.type": ("hopping", "sliding", "session", "cumulative"),
     "window.unit": ("week", "month"),
     "sink.kind": ("bigquery", "kafka", "delta", "iceberg"),
     "source.format": ("avro", "protobuf", "debezium"),
@@ -25,14 +24,12 @@ LATER: dict[str, tuple[str, ...]] = {
 }
 """Values that are known and not here yet: refused as such, not as typing errors."""
 
-_WINDOW_KEYS_LATER = {
-    "hop": "hopping",
-    "slide": "hopping",
-    "gap": "session",
-    "max_length": "session",
-    "closed": "sliding",
-    "step": "cumulative",
-}
+_OTHER_ENGINES = {"slide": "hop", "advance": "hop", "every": "hop", "timeout": "gap", "length": "size"}
+"""What a key of [window] is called elsewhere, and here."""
+SLIDING_IS_HOPPING = (
+    'windows of a fixed length that begin at fixed intervals are called "hopping" here, and "sliding" ones trail each row: '
+    'if hopping is what is meant, write type = "hopping" with `size` and `hop`'
+)
 _SOURCES_LATER = ("debezium", "bigquery")
 
 
@@ -135,7 +132,7 @@ def _problem(document: Document, section: str, error: ErrorDetails) -> Problem |
         return document.problem(path, _unknown_key(path, document), at_key=True)
     if kind == "missing":
         return document.problem(path, _missing(path), at_key=True)
-    return document.problem(path, _wrong_value(path, kind, seen, context, document))
+    return document.problem(path, _wrong_value(path, kind, seen, context))
 
 
 def _known_part(document: Document, path: Path, kind: str) -> Path:
@@ -169,12 +166,19 @@ def _unknown_key(path: Path, document: Document) -> str:
     name = str(path[-1])
     if path == ("source", "schema"):
         return "a schema belongs to its source: write [source.kafka.schema] or [source.replay.schema]"
-    if path[0] == "window" and name in _WINDOW_KEYS_LATER:
-        return f"belongs to {_WINDOW_KEYS_LATER[name]} windows, and this one is {shown(document.get('window', 'type'))}"
+    if path[0] == "window" and name in _OTHER_ENGINES:
+        return _called_otherwise(name, document.get("window", "type"))
     if path[0] == "source" and len(path) == 2 and name in _SOURCES_LATER:
         return f'a "{name}" source comes in a later version; this one has kafka and replay'
     allowed = keys_at(path[:-1])
     return f"unknown key{_home_of(name, path) or meant(name, allowed) or f'; allowed here: {listed(allowed)}'}"
+
+
+def _called_otherwise(name: str, kind: Value) -> str:
+    here = _OTHER_ENGINES[name]
+    if kind == "sliding" and here == "hop":
+        return f"{SLIDING_IS_HOPPING} instead of `{name}`"
+    return f"unknown key; it is called `{here}` here"
 
 
 def _home_of(name: str, path: Path) -> str:
@@ -204,13 +208,13 @@ _SENTENCES = {
 }
 
 
-def _wrong_value(path: Path, kind: str, seen: object, context: dict[str, Any], document: Document) -> str:
+def _wrong_value(path: Path, kind: str, seen: object, context: dict[str, Any]) -> str:
     quoted = "this value" if any(isinstance(part, str) and looks_secret(part) for part in path) else shown(seen)
     if kind == "value_error":
         sentence = str(context["error"])
         return f"{quoted} {sentence}" if sentence.startswith("is ") else f"{sentence}, not {quoted}"
     if kind == "literal_error":
-        return _not_one_of(path, seen, quoted, document)
+        return _not_one_of(path, seen, quoted)
     if kind in {"model_type", "dict_type"}:
         return _not_a_table(path, quoted)
     if kind == "list_type" and path == ("transform",):
@@ -225,11 +229,9 @@ def _not_a_table(path: Path, quoted: str) -> str:
     return f"must be a table with keys of its own, such as [{dotted(path)}], not {quoted}"
 
 
-def _not_one_of(path: Path, seen: object, quoted: str, document: Document) -> str:
+def _not_one_of(path: Path, seen: object, quoted: str) -> str:
     allowed = choices_at(path)
     later = LATER.get(f"{path[0]}.{path[-1]}", ())
-    if path == ("window", "type") and seen == "sliding" and document.get("window", "slide") is not None:
-        return '"sliding" with a `slide` is what is called "hopping" here (fixed length, fixed step); hopping windows come in a later version'
     if isinstance(seen, str) and seen in later:
         return f"{quoted} comes in a later version; this one has {listed(allowed)}"
     return f"{quoted} is not one of {listed(allowed)}{meant(seen, [*allowed, *later])}"

@@ -228,11 +228,21 @@ class TransformSection(_Section):
 class WindowSection(_Section):
     """How rows are grouped in event time. Leave the section out to pass rows through."""
 
-    type: Literal["tumbling", "calendar"]
+    type: Literal["tumbling", "hopping", "sliding", "session", "cumulative", "calendar"]
     size: Duration | None = None
-    """Length (tumbling)."""
+    """Length (tumbling, hopping, sliding, cumulative)."""
+    hop: Duration | None = None
+    """A window begins so often (hopping)."""
+    step: Duration | None = None
+    """A window grows by so much until it has its size (cumulative)."""
     origin: Duration | None = None
-    """Shift of all boundaries from Unix time zero, UTC (tumbling)."""
+    """Shift of all boundaries from Unix time zero, UTC (tumbling, hopping, cumulative)."""
+    gap: Duration | None = None
+    """Rows at most so far apart are one session (session)."""
+    max_length: Duration | None = None
+    """A session lasts no longer than this (session)."""
+    closed: Literal["right", "both"] | None = None
+    """Whether a window holds rows exactly `size` older than its own: `right` (the default) does not, `both` does (sliding)."""
     unit: Literal["shift", "day"] | None = None
     """What a window is (calendar)."""
     calendar: Text | None = None

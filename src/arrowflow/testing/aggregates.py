@@ -34,11 +34,14 @@ def check_aggregate(function: CustomAggregate[Any], values: Array, *, rounds: in
     assert output is not None, f"{function.name} does not take {values.type}"
     assert dict(function.fingerprint()) == dict(function.fingerprint()), "the fingerprint changes between two calls"
     whole = _over(function, [values])
-    _same("a state is what as_py() gives of its type", whole, _rested(whole, kind))
+    kept = _rested(whole, kind)
+    _same("a state is what as_py() gives of its type", whole, kept)
     pa.array([function.finish(whole), function.finish(function.initial())], output, from_pandas=False)
     blank = function.initial()
     _same("merge(initial(), x) is x", whole, function.merge(blank, whole))
     _same("merge(x, initial()) is x", whole, function.merge(whole, blank))
+    function.merge(whole, _rested(whole, kind))
+    _same("states are never changed in place", kept, whole)
     dice = random.Random(seed)  # noqa: S311 (examples, no secrets)
     for _round in range(rounds):
         _check_round(function, values, whole, dice)

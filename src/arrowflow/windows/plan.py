@@ -126,10 +126,10 @@ class Aggregate:
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
-        arguments: list[object] = list(self.complete())
+        arguments = self.complete()
         if isinstance(self.function, CustomAggregate):
-            arguments = [dict(self.function.fingerprint())]
-        return {"name": self.name, "function": self.called, "column": self.column, "arguments": arguments}
+            arguments = (dict(self.function.fingerprint()),)
+        return {"name": self.name, "function": self.called, "column": self.column, **_told(arguments)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,13 +227,7 @@ class Plan:
     def state_metadata(self) -> dict[str, str]:
         """What the schema of the state says about itself; both families have their place."""
         aggregates = [
-            {
-                "name": a.name,
-                "function": a.function,
-                "column": a.column,
-                "arguments": list(a.arguments),
-                "family": a.family,
-            }
+            {"name": a.name, "function": a.function, "column": a.column, "family": a.family, **_told(a.arguments)}
             for a in self.aggregates
         ]
         return {
@@ -441,6 +435,11 @@ def _check_names(plan: Plan) -> None:
         if name in taken:
             raise ConfigError(f"{place} {name!r}: the result has two columns of that name; rename one")
         taken.add(name)
+
+
+def _told(arguments: tuple[object, ...]) -> dict[str, object]:
+    """Nothing where there is nothing to tell: records and states from before there were arguments go on."""
+    return {} if all(each is None for each in arguments) else {"arguments": list(arguments)}
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:

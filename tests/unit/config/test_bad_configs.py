@@ -5,11 +5,16 @@ The sign ⌖ in a case stands before the character the problem must be placed at
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from arrowflow.config import InvalidConfig, check, load
+from arrowflow.config import InvalidConfig, check, load, read
+from arrowflow.config.explain import explain
+from arrowflow.windows.spec import Cumulative, Hopping, Session, Sliding, Tumbling
+
+MINUTE, HOUR = 60_000_000, 3_600_000_000
 
 BASE = """\
 [pipeline]
@@ -102,6 +107,7 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("start without offset", 'topics = ["events"]', 'topics = ["events"]\nstart = ⌖"2025-01-01T00:00:00"', "source.kafka.start", "a time with its offset"),
     ("start that is none", 'topics = ["events"]', 'topics = ["events"]\nstart = ⌖"begining"', "source.kafka.start", '"earliest"'),
     # choices
+<<<<<<< HEAD
     ("typo of a choice", '"tumbling"', '⌖"tumblin"', "window.type", '"tumblin" is not one of tumbling, calendar – did you mean "tumbling"?'),
     ("hopping comes later", '"tumbling"', '⌖"hopping"', "window.type", "comes in a later version"),
     ("session comes later", '"tumbling"', '⌖"session"', "window.type", "comes in a later version"),
@@ -123,6 +129,39 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("a preview with folders", "[checkpoint]", '[emit]\nmode = "on_update"\n[sink.open]\nkind = "preview"\npath = "lake/open"\n⌖partition_by = ["plant"]\n[checkpoint]', "sink.open.partition_by", "a preview is one file"),
     ("always and at most so often", "[checkpoint]", '[emit]\nmode = "on_update"\n⌖early = "5m"\n[sink.preview]\npath = "lake/open"\n[checkpoint]', "emit.early", "keep one of them"),
     ("nothing but a preview", '[sink.parquet]\npath = "lake/table"\npartition_by = ["plant", "date"]', '[emit]\nmode = "on_update"\n[sink.⌖preview]\npath = "lake/open"', "sink.preview", "add a table"),
+=======
+    ("typo of a choice", '"tumbling"', '⌖"tumblin"', "window.type", '"tumblin" is not one of tumbling, hopping, sliding, session, cumulative, calendar – did you mean "tumbling"?'),
+    ("sliding with a slide is hopping", 'type = "tumbling"', 'type = "sliding"\n⌖slide = "5m"', "window.slide", 'write type = "hopping" with `size` and `hop` instead of `slide`'),
+    ("sliding with a hop is hopping", 'type = "tumbling"', 'type = "sliding"\n⌖hop = "5m"', "window.hop", 'write type = "hopping"'),
+    ("slide of a hopping window", 'type = "tumbling"', 'type = "hopping"\n⌖slide = "5m"', "window.slide", "it is called `hop` here"),
+    ("hop of another engine", 'size = "1h"', 'size = "1h"\n⌖every = "5m"', "window.every", "it is called `hop` here"),
+    ("hop of a tumbling window", 'size = "1h"', 'size = "1h"\n⌖hop = "5m"', "window.hop", 'write type = "hopping"'),
+    ("gap of a tumbling window", 'size = "1h"', 'size = "1h"\n⌖gap = "5m"', "window.gap", "belongs to session windows, and this one is tumbling"),
+    ("size of a session", 'type = "tumbling"\nsize = "1h"', 'type = "session"\ngap = "10m"\n⌖size = "1h"', "window.size", "a session has no size"),
+    ("timeout of a session", 'type = "tumbling"\nsize = "1h"', 'type = "session"\n⌖timeout = "10m"', "window.timeout", "it is called `gap` here"),
+    ("step of a hopping window", 'type = "tumbling"', 'type = "hopping"\n⌖step = "10m"', "window.step", "called `hop`"),
+    ("hop of a cumulative window", 'type = "tumbling"', 'type = "cumulative"\n⌖hop = "10m"', "window.hop", "called `step`"),
+    ("origin of a sliding window", 'type = "tumbling"', 'type = "sliding"\n⌖origin = "10m"', "window.origin", "belongs to tumbling, hopping, cumulative windows, and this one is sliding"),
+    ("closed of a hopping window", 'type = "tumbling"', 'type = "hopping"\nhop = "5m"\n⌖closed = "both"', "window.closed", "belongs to sliding windows"),
+    ("closed on a side there is not", 'type = "tumbling"', 'type = "sliding"\nclosed = ⌖"left"', "window.closed", '"left" is not one of right, both'),
+    ("no hop", 'type = "tumbling"', 'type = "hopping"', "window.hop", 'a hopping window needs it, such as hop = "5m"'),
+    ("no gap", 'type = "tumbling"\nsize = "1h"', 'type = "session"', "window.gap", 'a session window needs it, such as gap = "10m"'),
+    ("no step", 'type = "tumbling"', 'type = "cumulative"', "window.step", "a cumulative window needs it"),
+    ("no size of a sliding window", 'type = "tumbling"\nsize = "1h"', 'type = "sliding"', "window.size", "a sliding window needs it"),
+    ("row 42: no length of a hopping window", 'type = "tumbling"\nsize = "1h"', 'type = "hopping"\nhop = "5m"\nsize = ⌖"0s"', "window.size", "must be longer than nothing"),
+    ("row 42: no hop at all", 'type = "tumbling"', 'type = "hopping"\nhop = ⌖"0s"', "window.hop", "must be longer than nothing"),
+    ("row 42: negative hop", 'type = "tumbling"', 'type = "hopping"\nhop = ⌖"-5m"', "window.hop", "is no length of time"),
+    ("row 42: no gap at all", 'type = "tumbling"\nsize = "1h"', 'type = "session"\ngap = ⌖"0m"', "window.gap", "must be longer than nothing"),
+    ("row 42: sessions of no length", 'type = "tumbling"\nsize = "1h"', 'type = "session"\ngap = "1m"\nmax_length = ⌖"0m"', "window.max_length", "must be longer than nothing"),
+    ("row 42: no step at all", 'type = "tumbling"', 'type = "cumulative"\nstep = ⌖"0s"', "window.step", "must be longer than nothing"),
+    ("row 42: no size of a sliding window", 'type = "tumbling"\nsize = "1h"', 'type = "sliding"\nsize = ⌖"0s"', "window.size", "must be longer than nothing"),
+    ("row 42: a row in a billion windows", 'type = "tumbling"\nsize = "1h"', 'type = "hopping"\nsize = "1000000s"\nhop = ⌖"1ms"', "window.hop", "a size of 11d13h46m40s and a hop of 1ms each row lies in 1000000000 windows; at most 10000"),
+    ("row 42: a window of a billion panes", 'type = "tumbling"\nsize = "1h"', 'type = "hopping"\nsize = "1000000s"\nhop = ⌖"999999999ms"', "window.hop", "is 1ms, so each window is put together from 1000000000 panes"),
+    ("row 42: a billion steps", 'type = "tumbling"\nsize = "1h"', 'type = "cumulative"\nsize = "1000000s"\nstep = ⌖"1ms"', "window.step", "size / step is 1000000000; at most 10000"),
+    ("step that does not divide its size", 'type = "tumbling"', 'type = "cumulative"\nstep = ⌖"25m"', "window.step", "a size of 1h is not a whole number of steps of 25m"),
+    ("step longer than its size", 'type = "tumbling"', 'type = "cumulative"\nstep = ⌖"2h"', "window.step", "is not a whole number of steps"),
+    ("late correct comes later", '"drop"', '⌖"correct"', "window.late", "comes in a later version"),
+>>>>>>> configs
     ("sealed payload comes later", "[checkpoint]", '[dead_letter]\npath = "lake/_dead"\npayload = ⌖"sealed"\n[checkpoint]', "dead_letter.payload", "comes in a later version"),
     ("format comes later", 'topics = ["events"]', 'topics = ["events"]\nformat = ⌖"avro"', "source.kafka.format", "comes in a later version"),
     ("sink comes later", '[sink.parquet]', '[sink.gold]\nkind = ⌖"bigquery"', "sink.gold.kind", "comes in a later version"),
@@ -173,7 +212,18 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("aggregate of text", '"sum(units)"', '⌖"sum(plant)"', "aggregate.total", "sum"),
     ("unknown function", '"sum(units)"', '⌖"summ(units)"', "aggregate.total", 'did you mean "sum"?'),
     ("function of another engine", '"sum(units)"', '⌖"avg(units)"', "aggregate.total", 'did you mean "mean"?'),
-    ("function comes later", '"sum(units)"', '⌖"quantile(units)"', "aggregate.total", "comes in a later version"),
+    ("argument missing", '"sum(units)"', '⌖"quantile(units)"', "aggregate.total", "q is missing: a number from 0 to 1"),
+    ("argument out of range", '"sum(units)"', '⌖"quantile(units, 95)"', "aggregate.total", "write quantile(column, q)"),
+    ("argument too many", '"sum(units)"', '⌖"max(units, 1)"', "aggregate.total", "the argument 1 has no meaning"),
+    ("argument of nothing", '"sum(units)"', '⌖"quantile(units, )"', "aggregate.total", "an argument should stand"),
+    ("argument that is no number", '"sum(units)"', '⌖"quantile(units, 0.5.1)"', "aggregate.total", "is no number"),
+    ("bare length of time", '"sum(units)"', '⌖"coverage(units, 1h)"', "aggregate.total", "stands in quotes"),
+    ("length of time of none", '"sum(units)"', "⌖\"coverage(units, '0s')\"", "aggregate.total", "length of time"),
+    ("weights of nothing", '"sum(units)"', '⌖"weighted_mean(units, unit)"', "aggregate.total", "did you mean 'units'?"),
+    ("weights of text", '"sum(units)"', '⌖"weighted_mean(units, plant)"', "aggregate.total", "which is string"),
+    ("quality of floats", '"sum(units)"', '⌖"quality_mean(units, rate)"', "aggregate.total", "OPC quality codes"),
+    ("state of another type", '"sum(units)"', "⌖\"time_in_state(units, 'ON')\"", "aggregate.total", "no value of a column"),
+    ("counting rows of something", '"sum(units)"', '⌖"count(*, 1)"', "aggregate.total", "takes nothing beside"),
     ("no call", '"sum(units)"', '⌖"units"', "aggregate.total", "write function(column)"),
     ("code in a call: row 54", '"sum(units)"', "⌖\"sum(units'); DROP TABLE x; --)\"", "aggregate.total", ""),
     ("sum of nothing", '"sum(units)"', '⌖"sum()"', "aggregate.total", "sum needs a column"),
@@ -313,6 +363,31 @@ def test_the_base_of_the_table_is_valid(tmp_path, monkeypatch):
     assert load(file, {}).name == "job"
 
 
+@pytest.mark.parametrize(
+    ("window", "kind"),
+    [
+        ('type = "tumbling"\nsize = "1h"\norigin = "10m"', Tumbling(HOUR, 10 * MINUTE)),
+        ('type = "hopping"\nsize = "30m"\nhop = "5m"\norigin = "1m"', Hopping(30 * MINUTE, 5 * MINUTE, MINUTE)),
+        ('type = "hopping"\nsize = "7m"\nhop = "5m"', Hopping(7 * MINUTE, 5 * MINUTE)),  # row 42: panes of the gcd
+        ('type = "hopping"\nsize = "5m"\nhop = "7m"', Hopping(5 * MINUTE, 7 * MINUTE)),  # row 42: with room between
+        ('type = "sliding"\nsize = "1h"', Sliding(HOUR)),
+        ('type = "sliding"\nsize = "1h"\nclosed = "both"', Sliding(HOUR, "both")),
+        ('type = "session"\ngap = "10m"', Session(10 * MINUTE)),
+        ('type = "session"\ngap = "10m"\nmax_length = "1h"', Session(10 * MINUTE, HOUR)),
+        ('type = "cumulative"\nsize = "1h"\nstep = "5m"\norigin = "1m"', Cumulative(HOUR, 5 * MINUTE, MINUTE)),
+    ],
+)
+def test_every_kind_of_window_can_be_written_and_explained(tmp_path, monkeypatch, window, kind):
+    monkeypatch.chdir(tmp_path)
+    file, _ = _write(tmp_path, BASE.replace('type = "tumbling"\nsize = "1h"', window))
+
+    assert check(file, {}) == []
+    assert load(file, {}).operator.spec.window == kind
+    told = dict(explain(read(file, {}), datetime(2026, 1, 1, tzinfo=UTC)).parts)
+    assert any("for example, a row at 2025-10-31 10:07 UTC" in line for line in told["windows"])
+    assert told["state"][0].startswith("one row per group and ")
+
+
 def test_the_calendar_of_the_table_is_valid(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file, _ = _write(tmp_path, BASE.replace(WINDOW, CALENDAR))
@@ -328,7 +403,7 @@ def test_a_problem_reads_file_line_column_key_sentence(tmp_path, monkeypatch):
 
     assert (
         str(problem)
-        == 'gold.toml:19:8 window.type: "tumblin" is not one of tumbling, calendar – did you mean "tumbling"?'
+        == 'gold.toml:19:8 window.type: "tumblin" is not one of tumbling, hopping, sliding, session, cumulative, calendar – did you mean "tumbling"?'
     )
 
 

@@ -1,6 +1,7 @@
 """Answers add up, hold every promised outcome, and agree with a second, even more naive reckoning."""
 
 import importlib.resources
+import itertools
 import json
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
@@ -10,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from arrowflow.samples import NAMES, answer, stream
+from arrowflow.errors import ConfigError
+from arrowflow.samples import CONFIGS, answer, stream
 from arrowflow.samples.answers import civil
 from arrowflow.samples.answers.judge import Span, judge
 from arrowflow.samples.answers.production import RULES, production
 from arrowflow.samples.answers.reading import Refused, read
+from arrowflow.samples.streams import order_events
 
 ZONE_NAMES = {"monterrey": "America/Monterrey", "guadalajara": "America/Mexico_City", "tijuana": "America/Tijuana"}
 COLUMN = {"timestamp": "timestamp[ms]", "n": "int64", "x": "float64", "s": "string"}
@@ -32,15 +35,16 @@ ZONES = {plant: zone(plant) for plant in ZONE_NAMES}
 
 @pytest.fixture(scope="module")
 def answers():
-    return {name: answer(name) for name in NAMES}
+    """One for each configuration that there are answers for."""
+    return {config: answer(name, config=config) for config, name in CONFIGS.items()}
 
 
 # ---- the balance --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_record_is_folded_filtered_late_or_dead_and_only_one_of_them(answers, name):
-    sheet = answers[name]
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_record_is_folded_filtered_late_or_dead_and_only_one_of_them(answers, config):
+    sheet = answers[config]
 
     parts = (
         sheet["folded"]
@@ -48,37 +52,52 @@ def test_every_record_is_folded_filtered_late_or_dead_and_only_one_of_them(answe
         + sheet["late_count"]
         + sum(sheet["dead_letter_count"].values())
     )
-    assert parts == sheet["read"] == len(list(stream(name).records()))
-    assert sum(window["rows"] for window in sheet["windows"]) == sheet["folded"]
+    assert parts == sheet["read"] == len(list(stream(CONFIGS[config]).records()))
+    windows_each = 6 if config == "temperature" else 1
+    missed = sum(missed_windows(each) for each in sheet["missed"])
+    assert sum(window["rows"] for window in sheet["windows"]) == windows_each * sheet["folded"] - missed
     assert len(sheet["late"]) == sheet["late_count"]
     places = [(each["partition"], each["offset"]) for each in sheet["late"] + sheet["dead_letters"]]
     assert len(set(places)) == len(places)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_answer_is_json_and_survives_the_journey(answers, name):
-    assert answers[name] == json.loads(json.dumps(answers[name], allow_nan=False))
+def missed_windows(row):
+    """Half hours, one every five minutes, from the start of the first to the end of the last."""
+    span = datetime.fromisoformat(row["window_end"]) - datetime.fromisoformat(row["window_start"])
+    return (span - timedelta(minutes=30)) // timedelta(minutes=5) + 1
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_answer_names_the_stream_it_is_for(answers, name):
-    assert answers[name]["digest"] == stream(name).digest
+def test_a_config_that_does_not_read_a_sample_has_no_answer_over_it():
+    assert answer("scada", 50, 1)["config"] == "configs/scada.toml"
+    assert answer("scada", 50, 1, "temperature")["config"] == "configs/temperature.toml"
+    with pytest.raises(ConfigError, match="no answer for it over sample 'orders', only kpis"):
+        answer("orders", 50, 1, "gold")
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_dead_letters_stay_well_under_the_breaker_in_any_thousand_records(answers, name):
+@pytest.mark.parametrize("config", CONFIGS)
+def test_an_answer_is_json_and_survives_the_journey(answers, config):
+    assert answers[config] == json.loads(json.dumps(answers[config], allow_nan=False))
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_an_answer_names_the_stream_it_is_for(answers, config):
+    assert answers[config]["digest"] == stream(CONFIGS[config]).digest
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_dead_letters_stay_well_under_the_breaker_in_any_thousand_records(answers, config):
     offsets = defaultdict(list)
-    for letter in answers[name]["dead_letters"]:
+    for letter in answers[config]["dead_letters"]:
         offsets[letter["partition"]].append(letter["offset"])
 
-    assert len(answers[name]["dead_letters"]) < answers[name]["read"] * 0.008
+    assert len(answers[config]["dead_letters"]) < answers[config]["read"] * 0.008
     for dead in offsets.values():
         assert max(sum(first <= offset < first + 1_000 for offset in dead) for first in dead) <= 9
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_some_rows_are_late_and_some_behind_their_clock_are_on_time(answers, name):
-    sheet = answers[name]
+@pytest.mark.parametrize("config", CONFIGS)
+def test_some_rows_are_late_and_some_behind_their_clock_are_on_time(answers, config):
+    sheet = answers[config]
     late_by_plant = Counter(each["partition"] for each in sheet["late"])
 
     assert min(late_by_plant[partition] for partition in (0, 1, 2)) >= 5
@@ -89,7 +108,7 @@ def test_some_rows_are_late_and_some_behind_their_clock_are_on_time(answers, nam
 
 
 def test_production_has_every_reason_for_a_dead_letter(answers):
-    counts = answers["production"]["dead_letter_count"]
+    counts = answers["gold"]["dead_letter_count"]
 
     reasons = "empty syntax trailing_data not_object utf8 type overflow future_clock no_calendar no_event_time"
     assert set(counts) == set(reasons.split())
@@ -99,7 +118,7 @@ def test_production_has_every_reason_for_a_dead_letter(answers):
 def test_the_night_of_the_clock_change_has_nine_hours_in_tijuana_and_eight_elsewhere(answers):
     nights = {
         (window["planta"], hours(window))
-        for window in answers["production"]["windows"]
+        for window in answers["gold"]["windows"]
         if window["shift"] == "T3" and window["production_day"] == "2025-11-01"
     }
 
@@ -107,14 +126,14 @@ def test_the_night_of_the_clock_change_has_nine_hours_in_tijuana_and_eight_elsew
 
 
 def test_all_fifteen_shifts_of_each_line_have_a_result(answers):
-    shifts = Counter((w["planta"], w["linea"]) for w in answers["production"]["windows"] if w["linea"] is not None)
+    shifts = Counter((w["planta"], w["linea"]) for w in answers["gold"]["windows"] if w["linea"] is not None)
 
     assert set(shifts.values()) == {15}
     assert len(shifts) == 10
 
 
 def test_a_row_without_a_line_is_a_group_of_its_own(answers):
-    assert any(window["linea"] is None for window in answers["production"]["windows"])
+    assert any(window["linea"] is None for window in answers["gold"]["windows"])
 
 
 def test_old_rows_whose_shift_is_still_open_are_folded():
@@ -141,7 +160,7 @@ def test_a_row_is_late_when_the_clock_is_exactly_at_its_shifts_end_and_not_a_mil
         if record.value and b"-edge-1" in record.value:
             places[record.partition] = offsets[record.partition]
         offsets[record.partition] += 1
-    late = {(each["partition"], each["offset"]) for each in answers["production"]["late"]}
+    late = {(each["partition"], each["offset"]) for each in answers["gold"]["late"]}
 
     assert set(places) == {0, 1, 2}
     assert [(partition, places[partition]) in late for partition in (0, 1, 2)] == [True, False, False]
@@ -154,9 +173,7 @@ def test_a_row_five_minutes_ahead_is_folded_and_one_a_millisecond_further_is_ref
             if record.value and edge in record.value:
                 edges[edge, record.partition] = offsets[record.partition]
         offsets[record.partition] += 1
-    refused = {
-        (d["partition"], d["offset"]) for d in answers["production"]["dead_letters"] if d["reason"] == "future_clock"
-    }
+    refused = {(d["partition"], d["offset"]) for d in answers["gold"]["dead_letters"] if d["reason"] == "future_clock"}
 
     assert len(edges) == 6
     assert all(((partition, offset) in refused) == (edge == b"-edge-2") for (edge, partition), offset in edges.items())
@@ -192,6 +209,114 @@ def test_records_sent_twice_count_twice():
     assert production(fresh)["folded"] < production(records)["folded"]
 
 
+# ---- temperature --------------------------------------------------------------------------------------------
+
+
+def test_some_rows_missed_their_first_windows_and_are_in_the_others(answers):
+    missed = [missed_windows(each) for each in answers["temperature"]["missed"]]
+
+    assert {1, 2, 3, 4, 5} >= set(missed) > {1}
+    assert len(missed) >= 15
+    places = {(each["partition"], each["offset"]) for each in answers["temperature"]["late"]}
+    assert not places & {(each["partition"], each["offset"]) for each in answers["temperature"]["missed"]}
+
+
+def test_a_sensor_that_reports_steadily_has_a_result_every_five_minutes(answers):
+    starts = sorted(
+        datetime.fromisoformat(window["window_start"])
+        for window in answers["temperature"]["windows"]
+        if window["sensor_id"] == "scada-005"
+    )
+
+    assert {later - earlier for earlier, later in itertools.pairwise(starts)} == {timedelta(minutes=5)}
+
+
+# ---- order sessions -----------------------------------------------------------------------------------------
+
+
+def on_time_by_order(answers):
+    """Order to the (event time in ms, offset) of its rows that are not late, dead or tombstones."""
+    sheet = answers["order_sessions"]
+    out = {(each["partition"], each["offset"]) for each in [*sheet["late"], *sheet["dead_letters"]]}
+    orders, offsets = defaultdict(list), Counter()
+    for record in stream("order_events").records():
+        place = (record.partition, offsets[record.partition])
+        offsets[record.partition] += 1
+        if record.value is not None and place not in out:
+            row = json.loads(record.value)
+            orders[row["orden"]].append((row["timestamp"], place[1]))
+    return orders
+
+
+def test_rows_exactly_ten_minutes_apart_are_one_session_and_a_millisecond_more_makes_two(answers):
+    ends = {
+        (window["orden"], milliseconds(window["window_start"])): milliseconds(window["window_end"])
+        for window in answers["order_sessions"]["windows"]
+    }
+    pauses = Counter()
+    for order, rows in on_time_by_order(answers).items():
+        times = sorted({time for time, _ in rows})
+        for earlier, later in itertools.pairwise(times):
+            if later - earlier in (600_000, 600_001):
+                begins = (order, later) in ends
+                assert begins == (later - earlier == 600_001)
+                pauses[begins] += 1
+
+    assert min(pauses[True], pauses[False]) > 100
+
+
+def test_row_40_some_rows_come_after_both_of_the_sessions_they_join(answers):
+    bridges = 0
+    for rows in on_time_by_order(answers).values():
+        for time, offset in rows:
+            there = [other for other, earlier in rows if earlier < offset]
+            before, after = (
+                max((t for t in there if t < time), default=None),
+                min((t for t in there if t > time), default=None),
+            )
+            if before is not None and after is not None:
+                bridges += after - before > 600_000 >= max(time - before, after - time)
+
+    assert bridges > 100
+
+
+def test_an_order_that_an_outage_went_over_lost_nothing(answers):
+    start_ms, stop_ms = order_events.OUTAGE
+    late = {(each["partition"], each["offset"]) for each in answers["order_sessions"]["late"]}
+    offset, held_back, of_those_late = 0, 0, 0
+    for record in stream("order_events").records():
+        if record.partition != 1:
+            continue
+        if stop_ms <= record.timestamp_ms < stop_ms + 30 * 60_000 and record.value is not None:
+            row = (
+                json.loads(record.value)
+                if record.value.startswith(b'{"orden"') and record.value.endswith(b"}") and b"}{" not in record.value
+                else {}
+            )
+            if isinstance(row.get("timestamp"), int) and start_ms + 15 * 60_000 <= row["timestamp"] < stop_ms:
+                held_back += 1
+                of_those_late += (1, offset) in late
+        offset += 1
+
+    assert held_back > 80
+    assert of_those_late == 0
+
+
+def test_a_row_exactly_at_its_clock_is_on_time_and_a_millisecond_behind_it_is_late(answers):
+    late = {(each["partition"], each["offset"]) for each in answers["order_sessions"]["late"]}
+    offsets, edges = Counter(), {}
+    for record in stream("order_events").records():
+        if record.value and b"-edge-1" in record.value:
+            edges[record.partition] = (record.partition, offsets[record.partition]) in late
+        offsets[record.partition] += 1
+
+    assert edges == {0: True, 1: False, 2: False}
+
+
+def milliseconds(text):
+    return (datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
 # ---- the second reckoning -----------------------------------------------------------------------------------
 
 
@@ -214,18 +339,23 @@ def shift_by_zone(plant, when):
     raise AssertionError(when)
 
 
-def span_by_zone(name, row, when):
-    if name == "scada":
-        start = datetime(when.year, when.month, when.day, when.hour, when.minute // 30 * 30, tzinfo=UTC)
-        return start, start + timedelta(minutes=30)
+def spans_by_zone(config, row, when):
+    """All windows of a row by trying, or None for a plant without a zone."""
+    midnight = datetime(when.year, when.month, when.day, tzinfo=UTC)
+    if config in ("scada", "temperature"):
+        hop = 30 if config == "scada" else 5
+        starts = [midnight + timedelta(minutes=minute) for minute in range(-60, 24 * 60, hop)]
+        return [
+            (start, start + timedelta(minutes=30)) for start in starts if start <= when < start + timedelta(minutes=30)
+        ]
     if row["planta"] not in ZONES:
         return None
     first, after, day, _ = shift_by_zone(row["planta"], when)
-    if name == "production":
-        return first, after
+    if config == "gold":
+        return [(first, after)]
     local = datetime(day.year, day.month, day.day, 6)  # noqa: DTZ001
     edges = (local, local + timedelta(days=1))
-    return tuple(edge.replace(tzinfo=ZONES[row["planta"]]).astimezone(UTC) for edge in edges)
+    return [tuple(edge.replace(tzinfo=ZONES[row["planta"]]).astimezone(UTC) for edge in edges)]
 
 
 def time_of(name, row):
@@ -240,6 +370,7 @@ def usable(name, record):
         "production": ("unidades_producidas", "tasa_produccion"),
         "scada": ("value",),
         "orders": ("cantidad", "costo"),
+        "order_events": ("piezas", "energia_kwh"),
     }
     try:
         row = json.loads(record.value)
@@ -252,44 +383,92 @@ def usable(name, record):
     return None if ahead > timedelta(minutes=5) else (row, when)
 
 
-def reckoned(name, records):
+TOLERANCE_MIN = {"gold": 30, "scada": 5, "temperature": 5, "kpis": 60, "order_sessions": 15}
+
+
+def reckoned(config, records):
     """Outcome of each record by looking at all earlier ones again: quadratic, and no state at all."""
-    tolerance = timedelta(minutes={"production": 30, "scada": 5, "orders": 60}[name])
     outcomes = {}
     for partition in (0, 1, 2):
         log = [record for record in records if record.partition == partition]
-        rows = [None if record.value is None else usable(name, record) for record in log]
+        rows = [None if record.value is None else usable(CONFIGS[config], record) for record in log]
         for offset, record in enumerate(log):
             earlier = [row[1] for row in rows[:offset] if row is not None]
-            outcomes[partition, offset] = outcome(name, record, rows[offset], max(earlier, default=None), tolerance)
+            clock = max(earlier) - timedelta(minutes=TOLERANCE_MIN[config]) if earlier else None
+            outcomes[partition, offset] = outcome(config, record, rows[offset], clock)
     return outcomes
 
 
-def outcome(name, record, row, largest, tolerance):
+def outcome(config, record, row, clock):
+    """A word, or the row, its time and the windows it is in time for."""
     if record.value is None:
         return "filtered"
     if row is None:
         return "dead"
-    if name == "production" and not (
+    if config == "gold" and not (
         (row[0].get("unidades_producidas") or 0) >= 0 and row[0].get("unidades_producidas") is not None
     ):
         return "filtered"
-    span = span_by_zone(name, *row)
-    if span is None:
+    if config == "temperature" and row[0]["unit"] != "degC":
+        return "filtered"
+    if config == "order_sessions":
+        return "late" if clock is not None and row[1] < clock else (*row, None)
+    spans = spans_by_zone(config, *row)
+    if spans is None:
         return "dead"
-    if largest is not None and span[1] <= largest - tolerance:
-        return "late"
-    return row[0], row[1], span
+    open_spans = [span for span in spans if clock is None or span[1] > clock]
+    return (*row, open_spans) if open_spans else "late"
 
 
-GROUPS = {"production": ("planta", "linea"), "scada": ("planta", "sensor_id"), "orders": ("planta", "estado")}
+def sessions_by_reach(members):
+    """(session, its rows) of one order: from each row, whatever can be reached in steps of ten minutes."""
+    found = {}
+    for _, place, _ in members:
+        reached = {place}
+        while True:
+            times = [when for when, other, _ in members if other in reached]
+            more = {
+                other for when, other, _ in members if any(abs(when - time) <= timedelta(minutes=10) for time in times)
+            }
+            if more == reached:
+                break
+            reached = more
+        found[min(times), max(times) + timedelta(minutes=10)] = [each for each in members if each[1] in reached]
+    return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+GROUPS = {
+    "gold": ("planta", "linea"),
+    "scada": ("planta", "sensor_id"),
+    "temperature": ("planta", "sensor_id"),
+    "kpis": ("planta", "estado"),
+    "order_sessions": ("planta", "orden"),
+}
+
+
+def grouped(config, outcomes):
+    """Rows by group and window."""
+    groups, by_key = defaultdict(list), defaultdict(list)
+    for place, what in sorted(outcomes.items()):
+        if isinstance(what, str):
+            continue
+        row, when, spans = what
+        key = tuple(row.get(column) for column in GROUPS[config])
+        by_key[key].append((when, place, row))
+        for span in spans or ():
+            groups[(*key, *span)].append((when, place, row))
+    if config == "order_sessions":
+        return {
+            (*key, *span): rows for key, members in by_key.items() for span, rows in sessions_by_reach(members).items()
+        }
+    return groups
+
+
+@pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize(("rows", "seed"), [(37, 1), (240, 2), (1_300, 3)])
-def test_an_answer_equals_the_second_reckoning(name, rows, seed):
-    sheet = answer(name, rows, seed)
-    outcomes = reckoned(name, list(stream(name, rows, seed).records()))
+def test_an_answer_equals_the_second_reckoning(config, rows, seed):
+    sheet = answer(CONFIGS[config], rows, seed, config)
+    outcomes = reckoned(config, list(stream(CONFIGS[config], rows, seed).records()))
 
     def places(kind):
         return sorted(place for place, what in outcomes.items() if what == kind)
@@ -297,38 +476,44 @@ def test_an_answer_equals_the_second_reckoning(name, rows, seed):
     assert [(each["partition"], each["offset"]) for each in sheet["late"]] == places("late")
     assert [(each["partition"], each["offset"]) for each in sheet["dead_letters"]] == places("dead")
     assert sum(sheet["filtered"].values()) == len(places("filtered"))
-    groups = defaultdict(list)
-    for place, what in sorted(outcomes.items()):
-        if not isinstance(what, str):
-            row, when, span = what
-            groups[(*(row.get(column) for column in GROUPS[name]), *span)].append((when, place, row))
+    groups = grouped(config, outcomes)
     assert len(groups) == len(sheet["windows"])
     for window in sheet["windows"]:
         key = (
-            *(window[column] for column in GROUPS[name]),
+            *(window[column] for column in GROUPS[config]),
             *(datetime.fromisoformat(window[edge]) for edge in ("window_start", "window_end")),
         )
         assert window["rows"] == len(groups[key])
-        check_figures(name, window, groups[key])
+        check_figures(config, window, groups[key])
 
 
-def check_figures(name, window, members):
+def check_figures(config, window, members):
     def values(column):
         return [row[column] for _, _, row in members if row.get(column) is not None]
 
     latest = max(when for when, _, _ in members)
-    if name == "production":
+    if config == "gold":
         rates = values("tasa_produccion")
         assert window["total_unidades"] == sum(values("unidades_producidas"))
         assert window["tasa_promedio"] == exact_mean(rates)
         assert datetime.fromisoformat(window["ultimo_evento"]) == latest
-    elif name == "scada":
+    elif config == "scada":
         readings = values("value")
         ordered = [row["value"] for _, _, row in sorted(members, key=lambda m: m[:2]) if row["value"] is not None]
         assert window["lecturas"] == len(readings)
         assert window["media"] == exact_mean(readings)
         assert (window["minimo"], window["maximo"]) == ((min(readings), max(readings)) if readings else (None, None))
         assert (window["primera"], window["ultima"]) == ((ordered[0], ordered[-1]) if readings else (None, None))
+    elif config == "temperature":
+        readings = values("value")
+        assert (window["lecturas"], window["temperatura_media"]) == (len(readings), exact_mean(readings))
+        assert (window["minima"], window["maxima"]) == ((min(readings), max(readings)) if readings else (None, None))
+    elif config == "order_sessions":
+        stations = [row["estacion"] for _, _, row in sorted(members, key=lambda m: m[:2])]
+        energy = values("energia_kwh")
+        assert (window["eventos"], window["piezas_total"]) == (len(members), sum(values("piezas")))
+        assert window["energia_total"] == (float(sum(map(Fraction, energy))) if energy else None)
+        assert (window["primera_estacion"], window["ultima_estacion"]) == (stations[0], stations[-1])
     else:
         assert window["cambios"] == len(members)
         assert window["cantidad_total"] == sum(values("cantidad"))

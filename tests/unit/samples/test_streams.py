@@ -23,6 +23,7 @@ DIGESTS = {
     "production": "dd143250c71c8fac8113a0e49d1e84ea562bcc6e9a6c6d93487397128f61a3c7",
     "scada": "67be08f963fec64265ff016b54e19baedaeb7d3430f83a1edf92ae6abb746707",
     "orders": "fe7763a9f1f8f69136941069d431c6dc808a52a68f5210b750b532b858e00c26",
+    "order_events": "b8c2db97399698c1184e89a8559ff9c6616c5815f17af3e1bf320a7b3b9ba93e",
 }
 
 
@@ -116,7 +117,9 @@ def test_a_stream_has_exactly_the_rows_asked_for(name, rows):
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are():
-    with pytest.raises(ConfigError, match="'prod' does not exist; choose one of production, scada, orders"):
+    with pytest.raises(
+        ConfigError, match="'prod' does not exist; choose one of production, scada, orders, order_events"
+    ):
         stream("prod")
 
 
@@ -143,7 +146,9 @@ def test_each_topic_is_partitioned_by_plant(streams, partitions, name):
 # ---- oddities -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "limit_ms"), [("production", 30 * MINUTE_MS), ("scada", 5 * MINUTE_MS)])
+@pytest.mark.parametrize(
+    ("name", "limit_ms"), [("production", 30 * MINUTE_MS), ("scada", 5 * MINUTE_MS), ("order_events", 15 * MINUTE_MS)]
+)
 def test_many_rows_are_out_of_order_within_the_tolerance_and_few_beyond(partitions, name, limit_ms):
     behind, far_behind, total = 0, 0, 0
     for records in partitions[name].values():

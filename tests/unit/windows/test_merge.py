@@ -1,33 +1,46 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.windows.cells import PARTITIONS, Cells
+from tests.unit.windows.custom import Spread
+from tests.unit.windows.values import ANY_FLOATS, INTEGERS, TEXTS, UNSIGNED, decimals
 
+from arrowflow.windows.digest import digest_of
 from arrowflow.windows.plan import Aggregate
 
-FLOATS = st.one_of(
-    st.floats(width=64),
-    st.sampled_from([1e16, -1e16, 1.0, 0.1, 5e-324, 1e308, -1e308, 2.0**80, -0.0, math.nan, math.inf]),
-)
-INTS = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-3, 3))
+CENTS = pa.decimal128(38, 2)
 CASES = {
-    "count": (Aggregate("r", "count", "x"), pa.int64(), INTS),
-    "sum of integers": (Aggregate("r", "mean", "x"), pa.int64(), INTS),
-    "sum of uint64": (Aggregate("r", "mean", "x"), pa.uint64(), st.integers(0, 2**64 - 1)),
-    "sum of floats": (Aggregate("r", "sum", "x"), pa.float64(), FLOATS),
-    "min": (Aggregate("r", "min", "x"), pa.float64(), FLOATS),
-    "max": (Aggregate("r", "max", "x"), pa.float64(), FLOATS),
-    "min of strings": (Aggregate("r", "min", "x"), pa.string(), st.text("ab", max_size=2)),
-    "max of strings": (Aggregate("r", "max", "x"), pa.string(), st.text("ab", max_size=2)),
-    "first": (Aggregate("r", "first", "x"), pa.int64(), INTS),
-    "last": (Aggregate("r", "last", "x"), pa.int64(), INTS),
-    "last string": (Aggregate("r", "last", "x"), pa.string(), st.text("ab", max_size=2)),
+    "count": (Aggregate("r", "count", "x"), pa.int64(), INTEGERS),
+    "sum of integers": (Aggregate("r", "mean", "x"), pa.int64(), INTEGERS),
+    "sum of uint64": (Aggregate("r", "sum", "x", ("decimal",)), pa.uint64(), UNSIGNED),
+    "sum of floats": (Aggregate("r", "sum", "x"), pa.float64(), ANY_FLOATS),
+    "sum of decimals": (Aggregate("r", "sum", "x"), CENTS, decimals(2, st.integers(-(10**36), 10**36))),
+    "min": (Aggregate("r", "min", "x"), pa.float64(), ANY_FLOATS),
+    "max": (Aggregate("r", "max", "x"), pa.float64(), ANY_FLOATS),
+    "min of decimals": (Aggregate("r", "min", "x"), CENTS, decimals(2)),
+    "max of decimals": (Aggregate("r", "max", "x"), CENTS, decimals(2)),
+    "min of strings": (Aggregate("r", "min", "x"), pa.string(), TEXTS),
+    "max of strings": (Aggregate("r", "max", "x"), pa.string(), TEXTS),
+    "first": (Aggregate("r", "first", "x"), pa.int64(), INTEGERS),
+    "last": (Aggregate("r", "last", "x"), pa.int64(), INTEGERS),
+    "last string": (Aggregate("r", "last", "x"), pa.string(), TEXTS),
+    "last decimal": (Aggregate("r", "last", "x"), CENTS, decimals(2)),
+    "var of floats": (Aggregate("r", "var", "x"), pa.float64(), ANY_FLOATS),
+    "var of integers": (Aggregate("r", "stddev", "x"), pa.int64(), INTEGERS),
+    "var of decimals": (Aggregate("r", "var", "x"), CENTS, decimals(2)),
+    "distinct integers": (Aggregate("r", "count_distinct", "x", (4,)), pa.int64(), st.integers(0, 9)),
+    "distinct floats": (Aggregate("r", "count_distinct", "x"), pa.float64(), ANY_FLOATS),
+    "distinct strings": (Aggregate("r", "count_distinct", "x", (4,)), pa.string(), TEXTS),
+    "distinct decimals": (Aggregate("r", "count_distinct", "x", (2,)), CENTS, decimals(2)),
+    "quantile": (Aggregate("r", "quantile", "x", (0.5,)), pa.float64(), ANY_FLOATS),
+    "weighted": (Aggregate("r", "weighted_mean", "x", ("x",)), pa.float64(), ANY_FLOATS),
+    "weighted decimals": (Aggregate("r", "weighted_mean", "x", ("x",)), CENTS, decimals(2)),
+    "quality": (Aggregate("r", "quality_mean", "x", ("x",)), pa.int64(), INTEGERS),
+    "custom": (Aggregate("r", Spread(), "x"), pa.int64(), INTEGERS),
 }
 EACH = pytest.mark.parametrize("name", list(CASES))
 
@@ -100,6 +113,41 @@ def test_a_blank_cell_is_neutral_on_either_side(name, data):
     cells.merge((0, 1), (2, 0), (1, 3))
 
     assert cells.states() == [held, blank, held, blank]
+
+
+@EACH
+@settings(deadline=None)
+@given(data=st.data())
+def test_what_was_written_is_read_and_goes_on(name, data):
+    aggregate, kind, values = CASES[name]
+    rows = drawn_rows(data, values)
+    cut = data.draw(st.integers(0, len(rows)))
+    cells, whole = Cells(aggregate, {"x": kind}, 2), Cells(aggregate, {"x": kind}, 2)
+    fold_all(cells, rows[:cut], 0)
+    fold_all(whole, rows, 0)
+
+    fresh = Cells(aggregate, {"x": kind}, 2).load(cells.state())
+    assert fresh.state().equals(cells.state()) or fresh.states() == cells.states()
+    fold_all(fresh, rows[cut:], 0)
+
+    assert fresh.states() == whole.states()
+    assert repr(fresh.results()) == repr(whole.results())
+
+
+@EACH
+@settings(deadline=None)
+@given(data=st.data())
+def test_one_set_of_rows_has_one_state_whatever_their_order_and_cutting(name, data):
+    aggregate, kind, values = CASES[name]
+    rows = drawn_rows(data, values)
+    straight, other = Cells(aggregate, {"x": kind}), Cells(aggregate, {"x": kind})
+    for partition in range(len(PARTITIONS)):
+        straight.fold([row for row, home in rows if home == partition], 0, partition)
+
+    fold_all(other, data.draw(st.permutations(rows)), 0)
+
+    assert other.states() == straight.states()
+    assert digest_of(other.state()) == digest_of(straight.state())
 
 
 @EACH

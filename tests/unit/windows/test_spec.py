@@ -5,6 +5,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+from tests.unit.windows.custom import Spread
 from tests.unit.windows.drive import PlainCalendar
 
 from arrowflow.errors import ConfigError
@@ -98,8 +99,8 @@ def test_a_description_that_can_never_work_is_refused_at_once(make, message):
         (WindowSpec(Tumbling(1), ("raw",), COUNT), "column is binary"),
         (WindowSpec(Tumbling(1), ("twice",), COUNT), "no column 'twice'"),
         (WindowSpec(Tumbling(1), (), (Aggregate("a", "sum", "site"),)), "sum of column 'site', which is string"),
-        (WindowSpec(Tumbling(1), (), (Aggregate("a", "sum", "ok"),)), "sum takes integers and floats"),
-        (WindowSpec(Tumbling(1), (), (Aggregate("a", "mean", "at"),)), "mean takes integers and floats"),
+        (WindowSpec(Tumbling(1), (), (Aggregate("a", "sum", "ok"),)), "sum takes integers, floats and decimals"),
+        (WindowSpec(Tumbling(1), (), (Aggregate("a", "mean", "at"),)), "mean takes integers, floats and decimals"),
         (WindowSpec(Tumbling(1), (), (Aggregate("a", "max", "raw"),)), "max of column 'raw', which is binary"),
         (WindowSpec(Tumbling(1), (), (Aggregate("a", "max", "nope"),)), "aggregate 'a': there is no column 'nope'"),
         (WindowSpec(Tumbling(1), (), (*COUNT, *COUNT)), "two columns of that name"),
@@ -131,6 +132,12 @@ def test_the_fingerprint_is_plain_data_and_changes_with_everything_results_depen
         WindowSpec(Tumbling(10, 1), ("site",), COUNT),
         WindowSpec(Tumbling(10), ("day",), COUNT),
         WindowSpec(Tumbling(10), ("site",), (Aggregate("n", "count", "speed"),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", "sum", "count"),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", "sum", "count", ("decimal",)),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", "quantile", "speed", (0.5,)),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", "quantile", "speed", (0.9,)),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", Spread(), "count"),)),
+        WindowSpec(Tumbling(10), ("site",), (Aggregate("n", Spread(3), "count"),)),
         WindowSpec(Tumbling(10), ("site",), COUNT, 0, "partition"),
         WindowSpec(calendar(), ("site",), COUNT),
         WindowSpec(calendar(unit="day"), ("site",), COUNT),
@@ -148,6 +155,103 @@ def test_the_fingerprint_is_plain_data_and_changes_with_everything_results_depen
         "aggregates": [{"name": "n", "function": "count", "column": None}],
         "scope": "pipeline",
     }
+
+
+def test_a_default_written_out_is_no_other_query():
+    plain, written = Aggregate("n", "count_distinct", "site"), Aggregate("n", "count_distinct", "site", (10_000,))
+
+    assert plain.fingerprint() == written.fingerprint()
+
+
+def test_ordered_functions_over_one_column_share_their_samples_whatever_their_arguments():
+    aggregates = (
+        Aggregate("a", "time_weighted_mean", "speed"),
+        Aggregate("b", "coverage", "speed", ("1h30m",)),
+        Aggregate("c", "counter_delta", "speed", ("2d",)),
+        Aggregate("d", "counter_delta", "count", (65536, "2d")),
+        Aggregate("e", "time_in_state", "ok", (True,)),
+    )
+
+    plan = WindowSpec(Tumbling(10), (), aggregates).plan(SCHEMA)
+
+    assert [each.name for each in plan.accumulators] == ["trace(speed)", "trace(count)", "trace(ok)"]
+    hour = 3_600_000_000
+    assert [each.arguments for each in plan.aggregates] == [
+        (None,), (3 * hour // 2,), (None, 48 * hour), (65536, 48 * hour), (True, None)
+    ]  # fmt: skip
+    assert {each.family for each in plan.aggregates} == {"ordered"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Aggregate("q", "quantile", "speed"), "q is missing.*write quantile"),
+        (lambda: Aggregate("q", "quantile", "speed", (1.5,)), "q is 1.5; it must be a number from 0 to 1"),
+        (lambda: Aggregate("q", "quantile", "speed", (True,)), "q is True"),
+        (lambda: Aggregate("q", "quantile", "speed", (float("nan"),)), "q is nan"),
+        (lambda: Aggregate("s", "sum", "count", ("int128",)), "'int128' has no meaning"),
+        (lambda: Aggregate("m", "mean", "count", (1,)), "the argument 1 has no meaning"),
+        (lambda: Aggregate("d", "count_distinct", "site", (0,)), "from 1 to 1000000"),
+        (lambda: Aggregate("d", "count_distinct", "site", (2.5,)), "2.5 has no meaning .*from 1 to 1000000"),
+        (lambda: Aggregate("c", "coverage", "speed", ("1 hour",)), "a length of time"),
+        (lambda: Aggregate("c", "counter_delta", "speed", (-1,)), "a positive number"),
+        (lambda: Aggregate("n", "count", None, (1,)), "count of rows takes no argument"),
+        (lambda: Aggregate("x", Spread(), "count", (1,)), "give spread its arguments when you make it"),
+        (lambda: Aggregate("x", Spread()), "spread needs a column"),
+    ],
+)
+def test_arguments_that_can_never_work_are_refused_at_once(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+class Other(Spread):
+    """Keeps what no table holds, and has the name of another."""
+
+    def state(self, kind):
+        return pa.dictionary(pa.int8(), pa.string()) if kind == pa.int64() else super().state(kind)
+
+
+DECIMALS = pa.schema(
+    [
+        pa.field("x", pa.decimal128(38, 35)),
+        pa.field("site", pa.string()),
+        pa.field("f", pa.float64()),
+        pa.field("n", pa.int64()),
+        pa.field("m", pa.int32()),
+        pa.field("wide", pa.decimal256(40, 2)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("aggregates", "message"),
+    [
+        ((Aggregate("m", "mean", "x"),), "of up to 34 places"),
+        ((Aggregate("m", "sum", "x", ("decimal",)),), 'only integers with "decimal"'),
+        ((Aggregate("m", "sum", "f", ("decimal",)),), 'which is double; .* only integers with "decimal"'),
+        ((Aggregate("m", "sum", "wide"),), "which is decimal256"),
+        ((Aggregate("m", "weighted_mean", "f", ("site",)),), "weights is column 'site', which is string"),
+        ((Aggregate("m", "weighted_mean", "f", ("g",)),), "weights: there is no column 'g'"),
+        ((Aggregate("m", "quality_mean", "f", ("f",)),), "quality is column 'f', which is double"),
+        ((Aggregate("m", "time_in_state", "n", ("ON",)),), "'ON' is no value of a column that is int64"),
+        ((Aggregate("m", "time_in_state", "m", (2**40,)),), "is no value of a column that is int32"),
+        ((Aggregate("m", "time_in_state", "n", (True,)),), "True is no value"),
+        ((Aggregate("m", "coverage", "x"),), "which is decimal128"),
+        ((Aggregate("m", Spread(), "site"),), "it does not take that type"),
+        ((Aggregate("m", Spread(), "wide"),), "knows no such values"),
+        ((Aggregate("m", Other(), "n"),), "spread keeps dictionary"),
+        ((Aggregate("a", Spread(), "m"), Aggregate("b", Spread(2), "m")), "two different functions are called spread"),
+    ],
+)
+def test_functions_the_rows_cannot_serve_are_refused_with_a_sentence(aggregates, message):
+    with pytest.raises(ConfigError, match=message):
+        WindowSpec(Tumbling(1), (), aggregates).plan(DECIMALS)
+
+
+def test_decimals_group_nothing():
+    with pytest.raises(ConfigError, match="group by strings"):
+        WindowSpec(Tumbling(1), ("x",), COUNT).plan(DECIMALS)
 
 
 def test_planning_loads_neither_numba_nor_a_kernel():

@@ -104,8 +104,12 @@ def _window_is_whole(sections: Sections) -> bool:
         return True
     if sections.event_time is not None and sections.event_time.scope == "partition" and not window.group_by:
         return False
-    if window.type == "tumbling":
-        return bool(window.size)
+    if window.type != "calendar":
+        try:
+            build.build_shape(window)
+        except ConfigError:
+            return False
+        return True
     calendar = sections.calendars.get(window.calendar or "")
     if calendar is None or window.unit is None or calendar.key not in window.group_by:
         return False

@@ -10,8 +10,9 @@ import pyarrow as pa
 from arrowflow.config import build, settings
 from arrowflow.config.checks.common import decoded, one_source, twice
 from arrowflow.config.document import Document
+from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, printable, shown
-from arrowflow.config.sections import Sections
+from arrowflow.config.sections import SLIDING_IS_HOPPING, Sections
 from arrowflow.errors import ConfigError
 
 _SHIFT = re.compile(r"([01]\d|2[0-3]):[0-5]\d\s*[-–]\s*(([01]\d|2[0-3]):[0-5]\d|24:00)")
@@ -80,8 +81,38 @@ def _event_column(event: settings.EventTimeSection, sections: Sections, document
         yield document.problem(here, sentence)
 
 
-_WINDOW_KEYS = {"tumbling": ("size",), "calendar": ("unit", "calendar")}
-_WINDOW_OPTIONAL = {"tumbling": ("origin",), "calendar": ("off",)}
+_WINDOW_KEYS = {
+    "tumbling": ("size",),
+    "hopping": ("size", "hop"),
+    "sliding": ("size",),
+    "session": ("gap",),
+    "cumulative": ("size", "step"),
+    "calendar": ("unit", "calendar"),
+}
+_WINDOW_OPTIONAL = {
+    "tumbling": ("origin",),
+    "hopping": ("origin",),
+    "sliding": ("closed",),
+    "session": ("max_length",),
+    "cumulative": ("origin",),
+    "calendar": ("off",),
+}
+_LENGTHS = ("size", "hop", "step", "gap", "max_length")
+_NOT_HERE = {
+    ("sliding", "hop"): SLIDING_IS_HOPPING,
+    ("sliding", "step"): SLIDING_IS_HOPPING,
+    (
+        "tumbling",
+        "hop",
+    ): 'windows that begin at other intervals than their length are called "hopping" here: write type = "hopping"',
+    ("hopping", "step"): "is what makes cumulative windows grow; how often a hopping window begins is called `hop`",
+    ("cumulative", "hop"): "is how often a hopping window begins; what a cumulative window grows by is called `step`",
+    (
+        "session",
+        "size",
+    ): "a session has no size, it lasts while its rows are at most `gap` apart; `max_length` limits it",
+}
+"""Keys that say what was meant, by the kind they do not belong to."""
 
 
 def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
@@ -91,16 +122,9 @@ def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
     for key in _WINDOW_KEYS[window.type]:
         if getattr(window, key) is None:
             yield document.problem(("window", key), f"a {window.type} window needs it{_window_hint(key)}", at_key=True)
-    own = {*_WINDOW_KEYS[window.type], *_WINDOW_OPTIONAL[window.type]}
-    for other, keys in ((kind, (*_WINDOW_KEYS[kind], *_WINDOW_OPTIONAL[kind])) for kind in _WINDOW_KEYS):
-        for key in keys:
-            if key not in own and getattr(window, key) is not None:
-                yield document.problem(
-                    ("window", key), f"belongs to {other} windows, and this one is {window.type}", at_key=True
-                )
+    yield from _foreign_keys(window, document)
+    yield from _lengths(window, document)
     yield from _corrections(window, document)
-    if window.size == 0:
-        yield document.problem(("window", "size"), "must be longer than nothing")
     yield from twice(document, ("window", "group_by"), window.group_by)
     if not window.group_by and sections.event_time is not None and sections.event_time.scope == "partition":
         yield document.problem(
@@ -133,9 +157,45 @@ def _corrections(window: settings.WindowSection, document: Document) -> Iterator
         )
 
 
+def _foreign_keys(window: settings.WindowSection, document: Document) -> Iterator[Problem]:
+    """Complain of keys that belong to other kinds of windows."""
+    keys = {kind: (*_WINDOW_KEYS[kind], *_WINDOW_OPTIONAL[kind]) for kind in _WINDOW_KEYS}
+    for key in dict.fromkeys(key for own in keys.values() for key in own):
+        if key in keys[window.type] or getattr(window, key) is None:
+            continue
+        homes = listed(kind for kind in keys if key in keys[kind])
+        sentence = _NOT_HERE.get((window.type, key), f"belongs to {homes} windows, and this one is {window.type}")
+        yield document.problem(("window", key), sentence, at_key=True)
+
+
+def _lengths(window: settings.WindowSection, document: Document) -> Iterator[Problem]:
+    """Complain of lengths that are nothing, or that do not go together."""
+    if window.type == "calendar" or any(getattr(window, key) is None for key in _WINDOW_KEYS[window.type]):
+        return
+    own = [key for key in _LENGTHS if key in (*_WINDOW_KEYS[window.type], *_WINDOW_OPTIONAL[window.type])]
+    faults = [
+        document.problem(("window", key), "must be longer than nothing") for key in own if getattr(window, key) == 0
+    ]
+    yield from faults
+    if faults:
+        return
+    try:
+        build.build_shape(window)
+    except ConfigError as error:
+        yield document.problem(("window", _WINDOW_KEYS[window.type][-1]), _in_durations(str(error)))
+
+
+def _in_durations(sentence: str) -> str:
+    """Write the microseconds of the window core as the file writes them."""
+    return re.sub(r"(\d+) µs", lambda found: duration_text(int(found[1])), sentence)
+
+
 def _window_hint(key: str) -> str:
     return {
         "size": ', such as size = "8h"',
+        "hop": ', such as hop = "5m": a window begins so often',
+        "step": ', such as step = "1h": the window grows by so much',
+        "gap": ', such as gap = "10m": a longer pause ends the session',
         "unit": ': "shift" or "day"',
         "calendar": ": the name of a table under [calendars]",
     }[key]

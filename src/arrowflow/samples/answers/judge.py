@@ -2,13 +2,14 @@
 
 The rules, in the order a record meets them: a null value is filtered as a tombstone; a value that does not decode
 and a row without event time go to the dead letters; so does a row too far ahead of its record's time stamp, and it
-moves no clock. Every other row moves its partition's clock. Then filters, then the window: none is a dead letter,
-an ended one makes the row late, otherwise the row is folded.
+moves no clock. Every other row moves its partition's clock. Then filters, then the windows: a row without one is a dead
+letter, one whose windows have all ended is late, any other is folded into those that have not. Where windows are
+sessions, a row behind its clock is late, and the others are divided when all are known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -33,6 +34,16 @@ class Span(NamedTuple):
     start: datetime
     end: datetime
     columns: tuple[tuple[str, str], ...] = ()
+
+
+Windows = Callable[[Row, datetime], Sequence[Span] | None]
+"""The windows of a row at an instant, by their ends; None if its plant has none."""
+
+
+class Sessions(NamedTuple):
+    """Rows of a group at most this far apart belong together."""
+
+    gap_us: int
 
 
 class Placed(NamedTuple):
@@ -61,7 +72,7 @@ class Rules:
     future_skew_us: int | None
     filters: Mapping[str, Callable[[Row], bool]]
     group_by: tuple[str, ...]
-    window: Callable[[Row, datetime], Span | None]
+    windows: Windows | Sessions
 
 
 @dataclass
@@ -69,18 +80,25 @@ class Verdict:
     """Every record of a stream is in exactly one of `folded`, `filtered`, `late` and `dead`."""
 
     read: int = 0
+    folded: int = 0
     groups: dict[tuple[object, ...], list[Placed]] = field(default_factory=dict)
     spans: dict[tuple[object, ...], Span] = field(default_factory=dict)
     filtered: dict[str, int] = field(default_factory=dict)
     late: list[tuple[Place, Span]] = field(default_factory=list)
+    missed: list[tuple[Place, Span]] = field(default_factory=list)
+    """Rows that were folded, and the windows they came too late for: from the first one's start to the last one's end."""
     dead: list[tuple[Place, str]] = field(default_factory=list)
-
-    @property
-    def folded(self) -> int:
-        return sum(map(len, self.groups.values()))
 
     def filter(self, name: str) -> None:
         self.filtered[name] = self.filtered.get(name, 0) + 1
+
+    def fold(self, group: tuple[object, ...], spans: Sequence[Span], placed: Placed) -> None:
+        """Count a row once and put it into each of its windows."""
+        self.folded += 1
+        for span in spans:
+            key = (*group, span.start)
+            self.groups.setdefault(key, []).append(placed)
+            self.spans[key] = span
 
 
 class _Partition:
@@ -100,6 +118,8 @@ def judge(records: Iterable[tuple[str, int, int, bytes | None, bytes | None]], r
         _judge_one(Record(*record), partition, rules, verdict)
         partition.next_offset += 1
         verdict.read += 1
+    if isinstance(rules.windows, Sessions):
+        _divide(verdict, rules.windows.gap_us)
     return verdict
 
 
@@ -120,15 +140,56 @@ def _judge_one(record: Record, partition: _Partition, rules: Rules, verdict: Ver
     if refusing is not None:
         verdict.filter(refusing)
         return
-    span = rules.window(row, instant(event_us))
-    if span is None:
-        verdict.dead.append((place, "no_calendar"))
-    elif clock is not None and span.end <= clock:
-        verdict.late.append((place, span))
+    group, placed = tuple(row[name] for name in rules.group_by), Placed(event_us, *place, row)
+    if isinstance(rules.windows, Sessions):
+        _judge_by_its_time(placed, clock, group, rules.windows, verdict)
     else:
-        key = (*(row[name] for name in rules.group_by), span.start)
-        verdict.groups.setdefault(key, []).append(Placed(event_us, *place, row))
-        verdict.spans[key] = span
+        _judge_by_its_windows(placed, clock, group, rules.windows(row, instant(event_us)), verdict)
+
+
+def _judge_by_its_windows(
+    placed: Placed, clock: datetime | None, group: tuple[object, ...], spans: Sequence[Span] | None, verdict: Verdict
+) -> None:
+    place = Place(placed.partition, placed.offset)
+    if spans is None:
+        verdict.dead.append((place, "no_calendar"))
+        return
+    ended = [span for span in spans if clock is not None and span.end <= clock]
+    if len(ended) == len(spans):
+        verdict.late.append((place, _from_to(ended)))
+        return
+    if ended:
+        verdict.missed.append((place, _from_to(ended)))
+    verdict.fold(group, [span for span in spans if span not in ended], placed)
+
+
+def _from_to(spans: Sequence[Span]) -> Span:
+    return Span(spans[0].start, spans[-1].end, spans[0].columns)
+
+
+def _judge_by_its_time(
+    placed: Placed, clock: datetime | None, group: tuple[object, ...], sessions: Sessions, verdict: Verdict
+) -> None:
+    """A row is late when its own time is behind the clock, whatever sessions there are; alone it would be this one."""
+    alone = Span(instant(placed.event_us), instant(placed.event_us + sessions.gap_us))
+    if clock is not None and alone.start < clock:
+        verdict.late.append((Place(placed.partition, placed.offset), alone))
+    else:
+        verdict.fold(group, [alone], placed)
+
+
+def _divide(verdict: Verdict, gap_us: int) -> None:
+    """Put together what lies at most the gap apart: the groups are single instants up to now."""
+    instants = sorted(verdict.groups.items(), key=lambda item: item[1][0].event_us)
+    verdict.groups, verdict.spans = {}, {}
+    open_sessions: dict[tuple[object, ...], list[Placed]] = {}
+    for (*group, start), rows in instants:
+        session = open_sessions.get(tuple(group))
+        if session is None or rows[0].event_us > session[-1].event_us + gap_us:
+            session = open_sessions[tuple(group)] = verdict.groups.setdefault((*group, start), [])
+        session.extend(rows)
+    for key, rows in verdict.groups.items():
+        verdict.spans[key] = Span(instant(rows[0].event_us), instant(rows[-1].event_us + gap_us))
 
 
 def _event_us(row: Row, record: Record, rules: Rules) -> int:

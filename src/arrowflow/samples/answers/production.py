@@ -14,14 +14,14 @@ MINUTE_US = 60_000_000
 FILTER = "unidades_producidas >= 0"
 
 
-def shift_of(row: Row, when: datetime) -> Span | None:
-    """The shift of the row's plant as a span with its two result columns."""
+def shift_of(row: Row, when: datetime) -> tuple[Span] | None:
+    """The shift of the row's plant with its two result columns."""
     plant = row["planta"]
     found = civil.shift(plant if isinstance(plant, str) else None, when)
     if found is None:
         return None
     columns = (("shift", found.name), ("production_day", found.production_day.isoformat()))
-    return Span(found.start, found.end, columns)
+    return (Span(found.start, found.end, columns),)
 
 
 def _not_negative(row: Row) -> bool:
@@ -42,7 +42,7 @@ RULES = Rules(
     future_skew_us=5 * MINUTE_US,
     filters={FILTER: _not_negative},
     group_by=("planta", "linea"),
-    window=shift_of,
+    windows=shift_of,
 )
 
 

@@ -14,11 +14,11 @@ MINUTE_US = 60_000_000
 SIZE_US = 30 * MINUTE_US
 
 
-def half_hour(_row: Row, when: datetime) -> Span:
+def half_hour(_row: Row, when: datetime) -> tuple[Span]:
     """The half hour of UTC in which `when` falls."""
     us = civil.microseconds(when)
     start = us - us % SIZE_US
-    return Span(civil.instant(start), civil.instant(start + SIZE_US))
+    return (Span(civil.instant(start), civil.instant(start + SIZE_US)),)
 
 
 RULES = Rules(
@@ -34,7 +34,7 @@ RULES = Rules(
     future_skew_us=5 * MINUTE_US,
     filters={},
     group_by=("planta", "sensor_id"),
-    window=half_hour,
+    windows=half_hour,
 )
 
 

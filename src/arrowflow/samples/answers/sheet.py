@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from arrowflow.samples.answers.figures import iso
-from arrowflow.samples.answers.judge import Placed, Rules, Verdict
+from arrowflow.samples.answers.judge import Place, Placed, Rules, Span, Verdict
 
 
 def sheet(
@@ -24,20 +24,26 @@ def sheet(
         "late_count": len(verdict.late),
         "dead_letter_count": dict(sorted(Counter(reason for _, reason in verdict.dead).items())),
         "windows": _windows(verdict, rules, figures),
-        "late": [
-            {
-                "partition": place.partition,
-                "offset": place.offset,
-                "window_start": iso(span.start),
-                "window_end": iso(span.end),
-            }
-            for place, span in sorted(verdict.late)
-        ],
+        "late": _late(verdict.late),
+        "missed": _late(verdict.missed),
         "dead_letters": [
             {"partition": place.partition, "offset": place.offset, "reason": reason}
             for place, reason in sorted(verdict.dead)
         ],
     }
+
+
+def _late(rows: Sequence[tuple[Place, Span]]) -> list[dict[str, object]]:
+    """Rows and what they came too late for."""
+    return [
+        {
+            "partition": place.partition,
+            "offset": place.offset,
+            "window_start": iso(span.start),
+            "window_end": iso(span.end),
+        }
+        for place, span in sorted(rows)
+    ]
 
 
 def _windows(

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.types import I64
+from arrowflow.types import I64, Bool
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.loglog import add_hashes, blank_registers, estimate
-from arrowflow.windows.aggregates.runs import Runs, list_array, list_edges
+from arrowflow.windows.aggregates.runs import Runs, changes, join, list_array, list_edges
 from arrowflow.windows.arrays import U64, Array
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.digest import item_hashes, mix
@@ -23,6 +23,7 @@ from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 _ALL_BUT_SIGN = 2**63 - 1
 _NAN_BITS = 0x7FF8 << 48
+_EMPTY = np.empty(0, np.int64)
 _SALT = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -126,17 +127,31 @@ class DistinctBits(Distinct):
             return
         rows_in = rows_in[np.lexsort((key[rows_in], slot[rows_in]))]
         slots, fresh = Runs.of_rows(slot[rows_in], key[rows_in])
-        held = self._held.values[slots].tolist()
-        known = [np.empty(0, np.int64) if each is None or _is_rough(each) else each for each in held]
-        before = Runs.of_cells(known, known)
+        lane = self._held.values
+        held = lane[slots].tolist()
+        rough = np.array([_is_rough(each) for each in held], np.bool_)
+        known = [_EMPTY if each is None else each for each in held]
+        for cell in np.flatnonzero(rough).tolist():
+            known[cell] = _EMPTY
+        before = _runs(known)
         both = before.united(fresh)
-        grown = both.sizes() > before.sizes()
-        for cell in np.flatnonzero(grown).tolist():
-            each = held[cell]
-            after = (
-                add_hashes(each, self._hashes(fresh.keys(cell))) if _is_rough(each) else self._limited(both.keys(cell))
-            )
-            self._held.values[slots[cell]] = after
+        rough |= both.sizes > self._limit
+        grown = np.flatnonzero(~rough & (both.sizes > before.sizes))
+        bounds = zip(slots[grown].tolist(), both.edge[grown].tolist(), both.edge[grown + 1].tolist(), strict=True)
+        for slot, first, stop in bounds:
+            lane[slot] = both.key[first:stop].copy()
+        self._roughen(slots, rough, both)
+
+    def _roughen(self, slots: I64, rough: Bool, values: Runs) -> None:
+        """Put the values of cells into registers, those of all of them hashed at once."""
+        if not rough.any():
+            return
+        hashes = item_hashes(self._array([values.key]))
+        for cell in np.flatnonzero(rough).tolist():
+            slot = slots[cell]
+            held = self._held.values[slot]
+            registers = held if _is_rough(held) else blank_registers()
+            self._held.values[slot] = add_hashes(registers, hashes[values.edge[cell] : values.edge[cell + 1]])
 
     def _one_form(self, bits: I64) -> I64:
         if not is_float(self._type):
@@ -145,10 +160,12 @@ class DistinctBits(Distinct):
         return np.where(magnitude > 0x7FF << 52, _NAN_BITS, np.where(magnitude == 0, 0, bits))
 
     def _union(self, left: I64, right: I64) -> I64:
-        return Runs.of_cells([left], [left]).united(Runs.of_cells([right], [right])).key.copy()
+        both = np.concatenate([left, right])
+        both.sort()
+        return both[changes(both)]
 
     def _array(self, sets: Sequence[I64]) -> Array:
-        bits = np.concatenate([np.empty(0, np.int64), *sets])
+        bits = np.concatenate([_EMPTY, *sets])
         return array_of(bits, np.ones(len(bits), np.bool_), self._type)
 
     def _read(self, values: Array) -> I64:
@@ -164,13 +181,15 @@ class DistinctObjects(Distinct):
         code = coded.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)[rows_in]
         width = max(1, len(coded.dictionary))
         packed = np.unique(rows.slot[rows_in] * width + code)
-        values = coded.dictionary.to_pylist()
         slots, fresh = Runs.of_rows(packed // width, packed % width)
+        names, codes, edge = coded.dictionary.to_pylist(), fresh.key.tolist(), fresh.edge.tolist()
         for cell, slot in enumerate(slots.tolist()):
             held = self._held.values[slot]
-            found = frozenset(values[code] for code in fresh.keys(cell).tolist())
-            if held is None or _is_rough(held) or not found <= held:
-                self._held.values[slot] = self._joined(held, self._limited(found) if held is None else found)
+            found = frozenset([names[code] for code in codes[edge[cell] : edge[cell + 1]]])
+            if held is None:
+                self._held.values[slot] = self._limited(found)
+            elif _is_rough(held) or not found <= held:
+                self._held.values[slot] = self._joined(held, found)
 
     def _union(self, left: frozenset[Any], right: frozenset[Any]) -> frozenset[Any]:
         return left | right
@@ -180,6 +199,11 @@ class DistinctObjects(Distinct):
 
     def _read(self, values: Array) -> frozenset[Any]:
         return frozenset(values.to_pylist())
+
+
+def _runs(keys: Sequence[I64]) -> Runs:
+    edge, key = join(keys)
+    return Runs(edge, key, np.zeros(len(key), np.int64))
 
 
 def _is_rough(held: object) -> bool:

@@ -11,10 +11,9 @@ import math
 import numpy as np
 
 from arrowflow.windows.arrays import U64
+from arrowflow.windows.kernels.loglog import REST, raise_registers, raises_registers
 
-PRECISION = 14
-REGISTERS = 1 << PRECISION
-_REST = 64 - PRECISION
+REGISTERS = 1 << 14
 
 U8 = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
@@ -25,23 +24,19 @@ def blank_registers() -> U8:
 
 
 def add_hashes(registers: U8, hashes: U64) -> U8:
-    """New registers with the hashes in: the top 14 bits of one pick a register, which keeps the largest rank.
-
-    The rank is one more than the zeros before the first one among the other 50 bits, 51 if all are zero.
-    """
+    """Registers with the hashes in: new ones, or the same where they change nothing."""
+    if not raises_registers(registers, hashes):
+        return registers
     out = registers.copy()
-    which = (hashes >> np.uint64(_REST)).astype(np.int64)
-    rest = (hashes & np.uint64((1 << _REST) - 1)).astype(np.float64)  # 50 bits: exact
-    _mantissa, exponent = np.frexp(rest)
-    np.maximum.at(out, which, (_REST + 1 - exponent).astype(np.uint8))
+    raise_registers(out, hashes)
     return out
 
 
 def estimate(registers: U8) -> int:
     """The number of distinct hashes, to the nearest integer."""
-    counts = np.bincount(registers, minlength=_REST + 2).tolist()
-    z = REGISTERS * _tau(1 - counts[_REST + 1] / REGISTERS)
-    for rank in range(_REST, 0, -1):
+    counts = np.bincount(registers, minlength=REST + 2).tolist()
+    z = REGISTERS * _tau(1 - counts[REST + 1] / REGISTERS)
+    for rank in range(REST, 0, -1):
         z = 0.5 * (z + counts[rank])
     z += REGISTERS * _sigma(counts[0] / REGISTERS)
     return round(REGISTERS * REGISTERS / (2 * math.log(2) * z)) if math.isfinite(z) else 0

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from arrowflow.types import I64
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
-from arrowflow.windows.aggregates.runs import Runs, list_array, list_edges
+from arrowflow.windows.aggregates.runs import Runs, cut, join, list_array, list_edges
 from arrowflow.windows.arrays import Array, Numbers
 from arrowflow.windows.functions import is_decimal, scale_of
 from arrowflow.windows.lanes import Lane
@@ -27,9 +27,10 @@ _WIDE = (1023 + MANTISSA) << MANTISSA
 _PACK = 20
 _MIDDLE = 1 << (_PACK - 1)
 _ALL_BUT_SIGN = 2**63 - 1
-
-Held = tuple[I64, I64]
-"""Buckets, ascending, and how many values are in each."""
+_COUNT = 44
+"""A slot holds one integer per bucket, ``bucket << 44 | count``: 20 bits with the sign, and 2**44 rows is beyond any pane."""
+_ALL_COUNT = (1 << _COUNT) - 1
+_EMPTY = np.empty(0, np.int64)
 
 
 class Buckets:
@@ -52,19 +53,18 @@ class Buckets:
         packed = (rows.slot[rows_in] << _PACK) | (bucket_of(self._bits(rows)[rows_in]) + _MIDDLE)
         packed.sort()
         slots, fresh = Runs.of_rows(packed >> _PACK, (packed & (2 * _MIDDLE - 1)) - _MIDDLE)
-        held = [self._held.values[slot] or _nothing() for slot in slots.tolist()]
-        both = Runs.of_cells([each[0] for each in held], [each[1] for each in held]).united(fresh)
-        for cell, slot in enumerate(slots.tolist()):
-            self._held.values[slot] = both.keys(cell), both.counts(cell)
+        held = self._held.values
+        both = _runs([_EMPTY if each is None else each for each in held[slots].tolist()]).united(fresh)
+        for slot, part in zip(slots.tolist(), cut(both.edge, _packed(both)), strict=True):
+            held[slot] = part
 
     def merge(self, into: I64, source: I64) -> None:
         held = self._held.values
         for a, b in zip(into.tolist(), source.tolist(), strict=True):
             if held[a] is None or held[b] is None:
-                held[a] = held[a] or held[b]
-                continue
-            both = _one(held[a]).united(_one(held[b]))
-            held[a] = both.key.copy(), both.count.copy()
+                held[a] = held[b] if held[a] is None else held[a]
+            else:
+                held[a] = _packed(_run(held[a]).united(_run(held[b])))
 
     def finish(self, aggregate: PlannedAggregate, windows: Windows) -> Array:
         # The decimal that was written, not the double nearest to it: 0.07 of 100 values is the 7th.
@@ -75,8 +75,7 @@ class Buckets:
         return pa.array(self._values(buckets), pa.float64(), mask=null, from_pandas=False)
 
     def dump(self, slots: I64) -> list[Array]:
-        held = [self._held.values[slot] or _nothing() for slot in slots.tolist()]
-        runs = Runs.of_cells([each[0] for each in held], [each[1] for each in held])
+        runs = _runs([_EMPTY if each is None else each for each in self._held.values[slots].tolist()])
         none = np.zeros(len(slots), np.bool_)
         buckets = pa.array(runs.key.astype(np.int32), pa.int32())
         return [list_array(runs.edge, buckets, none), list_array(runs.edge, pa.array(runs.count, pa.int64()), none)]
@@ -84,10 +83,9 @@ class Buckets:
     def load(self, slots: I64, columns: Sequence[Array]) -> None:
         edge, buckets = list_edges(columns[0])
         counts = list_edges(columns[1])[1].to_numpy()
-        runs = Runs(edge, buckets.to_numpy().astype(np.int64), counts)
-        for cell, slot in enumerate(slots.tolist()):
-            empty = edge[cell] == edge[cell + 1]
-            self._held.values[slot] = None if empty else (runs.keys(cell), runs.counts(cell))
+        packed = _packed(Runs(edge, buckets.to_numpy().astype(np.int64), counts))
+        for slot, part in zip(slots.tolist(), cut(edge, packed), strict=True):
+            self._held.values[slot] = part if len(part) else None
 
     def _bits(self, rows: Slice) -> I64:
         bits, _whole = rows.columns.doubles(self._column)
@@ -96,16 +94,15 @@ class Buckets:
         # Rounded twice, but the same for equal values, which is all a bucket needs.
         return np.asarray(bits.view(np.float64) / 10.0 ** scale_of(self._type)).view(np.int64)
 
-    def _pick(self, held: Held | None, q: Fraction) -> int | None:
+    def _pick(self, held: I64 | None, q: Fraction) -> int | None:
         """The bucket of the nearest rank: the smallest value with at least ``q * n`` values up to it."""
         if held is None:
             return None
-        buckets, counts = held
-        if buckets[-1] == _NAN:
+        if held[-1] >> _COUNT == _NAN:
             return _NAN
-        upto = np.cumsum(counts)
+        upto = np.cumsum(held & _ALL_COUNT)
         rank = max(1, -(-q.numerator * int(upto[-1]) // q.denominator))
-        return int(buckets[np.searchsorted(upto, rank)])
+        return int(held[np.searchsorted(upto, rank)]) >> _COUNT
 
     def _values(self, bucket: I64) -> Numbers:
         """float64[m]: the middle of each bucket; for integers that of the integers in it."""
@@ -133,9 +130,14 @@ def bucket_of(bits: I64) -> I64:
     return np.where(magnitude > 0x7FF << 52, _NAN, signed)
 
 
-def _nothing() -> Held:
-    return np.empty(0, np.int64), np.empty(0, np.int64)
+def _runs(parts: Sequence[I64]) -> Runs:
+    edge, packed = join(parts)
+    return Runs(edge, packed >> _COUNT, packed & _ALL_COUNT)
 
 
-def _one(held: Held) -> Runs:
-    return Runs(np.array([0, len(held[0])], np.int64), *held)
+def _run(packed: I64) -> Runs:
+    return Runs(np.array([0, len(packed)], np.int64), packed >> _COUNT, packed & _ALL_COUNT)
+
+
+def _packed(runs: Runs) -> I64:
+    return (runs.key << _COUNT) | runs.count

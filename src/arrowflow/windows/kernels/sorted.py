@@ -75,12 +75,10 @@ def unite_runs(
 
     Parameters
     ----------
-    edge, other_edge : int64[c + 1]
-        Cell i has the keys ``key[edge[i]:edge[i + 1]]``.
-    key, other_key : int64[a], int64[b]
-        Strictly ascending within a cell.
-    count, other_count : int64[a], int64[b]
-        How often each key is there.
+    edge, key, count : int64[c + 1], int64[a], int64[a]
+        Cell i has the keys ``key[edge[i]:edge[i + 1]]``, strictly ascending, each `count` times.
+    other_edge, other_key, other_count : int64[c + 1], int64[b], int64[b]
+        The others, in the same form.
     out_edge : int64[c + 1]
         Output, in the same form.
     out_key, out_count : int64[a + b]

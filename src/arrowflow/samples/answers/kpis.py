@@ -1,4 +1,4 @@
-"""The right result of `configs/orders.toml` over the orders sample; never computed by the engine."""
+"""The right result of `configs/kpis.toml` over the orders sample; never computed by the engine."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from arrowflow.samples.answers.sheet import sheet
 MINUTE_US = 60_000_000
 
 
-def day_of(row: Row, when: datetime) -> Span | None:
+def day_of(row: Row, when: datetime) -> tuple[Span] | None:
     """The production day of the row's plant, 06:00 to 06:00."""
     plant = row["planta"]
     found = civil.production_day(plant if isinstance(plant, str) else None, when)
     if found is None:
         return None
-    return Span(found.start, found.end, (("production_day", found.production_day.isoformat()),))
+    return (Span(found.start, found.end, (("production_day", found.production_day.isoformat()),)),)
 
 
 RULES = Rules(
@@ -36,11 +36,11 @@ RULES = Rules(
     future_skew_us=5 * MINUTE_US,
     filters={},
     group_by=("planta", "estado"),
-    window=day_of,
+    windows=day_of,
 )
 
 
-def orders(records: Iterable[tuple[str, int, int, bytes | None, bytes | None]]) -> dict[str, object]:
+def kpis(records: Iterable[tuple[str, int, int, bytes | None, bytes | None]]) -> dict[str, object]:
     """Return the answer sheet; every change event counts, so an order that changes twice a day counts twice."""
     return sheet(judge(records, RULES), RULES, _figures)
 

@@ -1,0 +1,13 @@
+"""What `import arrowflow as af` gives a program: windows without a broker, and pipelines tried on rows in memory.
+
+spans       lengths of time as people write them
+windows     one constructor for each kind of window
+aggregates  one function for each aggregate
+frames      Arrow from anyone: tables, batches, streams; event times out of them
+partitions  who was met, how far each is, and where a new one joins
+operator    `WindowOperator`: rows in, closed windows out
+keeping     an operator's state as one table
+pipeline    `Pipeline` with `test`, and `load`
+trial       a pipeline run on rows in memory, and what came of it
+messages    the source and the decoders of a trial
+"""

@@ -1,0 +1,99 @@
+"""One constructor for each kind of window, taking time as people write it. Returns the core's own descriptions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Literal
+
+from arrowflow.api.spans import Span, instant_us, span_us
+from arrowflow.calendars import PlantCalendar
+from arrowflow.windows import spec
+
+
+def Tumbling(size: Span, *, origin: Span | dt.datetime = 0) -> spec.Tumbling:  # noqa: N802 (reads as the kind it makes)
+    """Windows ``[start, start + size)``, back to back.
+
+    Parameters
+    ----------
+    size : str, timedelta or int
+        Such as ``"8h"``; an int is microseconds.
+    origin : str, timedelta, datetime or int, optional
+        Starts are this, counted from 1970-01-01 UTC, plus multiples of `size`.
+    """
+    return spec.Tumbling(span_us("size", size), _origin(origin))
+
+
+def Hopping(size: Span, hop: Span, *, origin: Span | dt.datetime = 0) -> spec.Hopping:  # noqa: N802
+    """Windows ``[start, start + size)``, one every `hop`: they overlap where `hop` is shorter.
+
+    Parameters
+    ----------
+    size, hop : str, timedelta or int
+        Such as ``"30m"`` and ``"5m"``; an int is microseconds.
+    origin : str, timedelta, datetime or int, optional
+        Starts are this, counted from 1970-01-01 UTC, plus multiples of `hop`.
+    """
+    return spec.Hopping(span_us("size", size), span_us("hop", hop), _origin(origin))
+
+
+def Cumulative(size: Span, step: Span, *, origin: Span | dt.datetime = 0) -> spec.Cumulative:  # noqa: N802
+    """Windows that grow by `step` up to `size`, then start again.
+
+    Parameters
+    ----------
+    size, step : str, timedelta or int
+        Such as ``"1d"`` and ``"1h"``; `size` is a whole number of steps.
+    origin : str, timedelta, datetime or int, optional
+        Starts are this, counted from 1970-01-01 UTC, plus multiples of `size`.
+    """
+    return spec.Cumulative(span_us("size", size), span_us("step", step), _origin(origin))
+
+
+def Sliding(size: Span, *, closed: Literal["right", "both"] = "right") -> spec.Sliding:  # noqa: N802
+    """For each row the rows of its key in the last `size`: one result per row.
+
+    Parameters
+    ----------
+    size : str, timedelta or int
+        Such as ``"10m"``.
+    closed : "right" or "both"
+        ``(t - size, t]`` as in Polars and pandas, or ``[t - size, t]`` as in SQL.
+    """
+    return spec.Sliding(span_us("size", size), closed)
+
+
+def Session(gap: Span, *, max_length: Span | None = None) -> spec.Session:  # noqa: N802
+    """Rows of a key at most `gap` apart.
+
+    Parameters
+    ----------
+    gap : str, timedelta or int
+        Such as ``"10m"``; rows exactly this far apart belong together.
+    max_length : str, timedelta or int, optional
+        A row this long after the first one begins the next session.
+    """
+    return spec.Session(span_us("gap", gap), None if max_length is None else span_us("max_length", max_length))
+
+
+def Shifts(  # noqa: N802
+    calendar: PlantCalendar,
+    unit: Literal["shift", "day"] = "shift",
+    *,
+    off: Literal["window", "dead_letter"] = "window",
+) -> spec.CalendarWindow:
+    """Windows as the wall clock of each plant shows them; `by` must contain the key of the calendar.
+
+    Parameters
+    ----------
+    calendar : PlantCalendar
+        Zones per key value, shifts, holidays.
+    unit : "shift" or "day"
+        One window per named shift, or one per production day.
+    off : "window" or "dead_letter"
+        Whether rows outside every shift have a window called ``off`` or are refused.
+    """
+    return spec.CalendarWindow(calendar.for_unit(unit), calendar.key, unit, off)
+
+
+def _origin(origin: Span | dt.datetime) -> int:
+    return instant_us("origin", origin) if isinstance(origin, dt.datetime) else span_us("origin", origin)
