@@ -116,8 +116,9 @@ def _windows(sections: Sections) -> Iterator[str]:
             yield f"  {value}: {zone}"
     yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
     cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
-<<<<<<< HEAD
-    yield f"a result appears once event time is {duration_text(wait)} past the window's end, then within {duration_text(cadence)}"
+    yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
+    if (rule := lateness(window, wait)) is not None:
+        yield rule
     yield from _late(window, sections)
     yield from _interim(sections)
 
@@ -140,13 +141,6 @@ def _interim(sections: Sections) -> Iterator[str]:
         yield f"what open windows would give is shown with a record, at most every {duration_text(emit.early_us)}"
     elif emit.gives_interim:
         yield "what open windows would give is shown with every record"
-=======
-    yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
-    if (rule := lateness(window, wait)) is not None:
-        yield rule
-    what = "are counted and nothing else" if window.late == "drop" else "are written to the late table with the reason"
-    yield f"rows that come later {what}"
->>>>>>> configs
 
 
 def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
@@ -182,16 +176,12 @@ def _state(sections: Sections) -> Iterator[str]:
     else:
         wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
         size = _window_us(sections)
-<<<<<<< HEAD
-        yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
-        if window.correct_for:
-            yield f"and one per window that can still be corrected: about {math.ceil(window.correct_for / size)} more per group"
-=======
         if window.type == "calendar":
             yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
         else:
             yield from held(window, wait)
->>>>>>> configs
+        if window.correct_for:
+            yield f"and one per window that can still be corrected: about {math.ceil(window.correct_for / size)} more per group"
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
     if checkpoint is not None:
