@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -15,8 +15,8 @@ from arrowflow.api.messages import DecodedSpec, RowsSpec, records_of
 from arrowflow.api.spans import instant_us
 from arrowflow.engine import start
 from arrowflow.errors import ConfigError
-from arrowflow.pipeline import Checkpoint, EventTime, Pipeline, RunOptions, SinkNode, SourceNode, Stream
-from arrowflow.protocols import RunContext, Sink, SinkSpec
+from arrowflow.pipeline import Checkpoint, Emit, EventTime, Pipeline, RunOptions, SinkNode, SourceNode, Stream
+from arrowflow.protocols import Change, RunContext, Sink, SinkSpec
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.sinks import MemorySink, MemorySinkSpec
@@ -80,6 +80,7 @@ def run_trial(
         event_time=_event_time(pipeline, now),
         operator=replace(pipeline.operator, late="side") if pipeline.operator.late == "drop" else pipeline.operator,
         sinks=tuple(_sink(stream, each, pipeline) for stream, each in kept.items()),
+        emit=Emit(),
         checkpoint=Checkpoint(log, max_epoch_rows=2**62, max_epoch_bytes=2**62),
     )
     options = RunOptions(until_caught_up=True, close_open_windows=close_open_windows)
@@ -220,6 +221,13 @@ class _TrialSinkSpec:
     kept: _Kept
     judges: Mapping[str, SinkSpec] = field(default_factory=dict)
 
+    @property
+    def takes(self) -> frozenset[Change]:
+        return self.kept.spec.takes
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        return frozenset().union(*(spec.placed_by(schema) for spec in self.judges.values()))
+
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> _TrialSink:
         self.kept.schema = schema
         judges = tuple(spec.build(own, schema, context) for own, spec in self.judges.items())
@@ -244,8 +252,16 @@ class _TrialSink:
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         return self.memory.stage(attempt, table)
 
-    def publish(self, files: Sequence[StagedFile]) -> None:
-        self.memory.publish(files)
+    def split(self, table: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
+        return self.memory.split(table)
+
+    def rewrite(
+        self, attempt: Attempt, number: int, newest: StagedFile, rows: pa.Table, identity: Sequence[str]
+    ) -> StagedFile:
+        return self.memory.rewrite(attempt, number, newest, rows, identity)
+
+    def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
+        self.memory.publish(files, later)
 
     def holds_files(self) -> bool:
         return self.memory.holds_files()
