@@ -196,7 +196,7 @@ def no_epoch_is_unpublished(world: World) -> bool:
 
 
 @pytest.mark.parametrize("operator", [WINDOW, REAL], ids=["naive", "real"])
-def test_any_cutting_gives_each_window_once_as_its_newest_revision(operator):
+def test_rows_37_38_any_cutting_gives_each_window_once_as_its_newest_revision(operator):
     corrected = 0
     for seed in range(12 * SEEDS):
         world = World(seed, operator=operator)
