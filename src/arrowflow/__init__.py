@@ -12,7 +12,25 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arrowflow.api.aggregates import count, first, last, max, mean, min, sum  # noqa: A004
+    from arrowflow.api.aggregates import (
+        count,
+        count_distinct,
+        counter_delta,
+        coverage,
+        first,
+        last,
+        max,  # noqa: A004
+        mean,
+        min,  # noqa: A004
+        quality_mean,
+        quantile,
+        stddev,
+        sum,  # noqa: A004
+        time_in_state,
+        time_weighted_mean,
+        var,
+        weighted_mean,
+    )
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
@@ -21,9 +39,11 @@ if TYPE_CHECKING:
     from arrowflow.engine import start
     from arrowflow.phases.run import Run
     from arrowflow.pipeline import RunOptions
+    from arrowflow.windows.aggregates.custom import CustomAggregate
 
 __all__ = [
     "Cumulative",
+    "CustomAggregate",
     "Hopping",
     "Pipeline",
     "PlantCalendar",
@@ -36,18 +56,29 @@ __all__ = [
     "Tumbling",
     "WindowOperator",
     "count",
+    "count_distinct",
+    "counter_delta",
+    "coverage",
     "first",
     "last",
     "load",
     "max",
     "mean",
     "min",
+    "quality_mean",
+    "quantile",
     "start",
+    "stddev",
     "sum",
+    "time_in_state",
+    "time_weighted_mean",
+    "var",
+    "weighted_mean",
 ]
 
 _HOMES = {
     "Cumulative": "arrowflow.api.windows",
+    "CustomAggregate": "arrowflow.windows.aggregates.custom",
     "Hopping": "arrowflow.api.windows",
     "Pipeline": "arrowflow.api.pipeline",
     "PlantCalendar": "arrowflow.calendars",
@@ -60,14 +91,24 @@ _HOMES = {
     "Tumbling": "arrowflow.api.windows",
     "WindowOperator": "arrowflow.api.operator",
     "count": "arrowflow.api.aggregates",
+    "count_distinct": "arrowflow.api.aggregates",
+    "counter_delta": "arrowflow.api.aggregates",
+    "coverage": "arrowflow.api.aggregates",
     "first": "arrowflow.api.aggregates",
     "last": "arrowflow.api.aggregates",
     "load": "arrowflow.api.pipeline",
     "max": "arrowflow.api.aggregates",
     "mean": "arrowflow.api.aggregates",
     "min": "arrowflow.api.aggregates",
+    "quality_mean": "arrowflow.api.aggregates",
+    "quantile": "arrowflow.api.aggregates",
     "start": "arrowflow.engine",
+    "stddev": "arrowflow.api.aggregates",
     "sum": "arrowflow.api.aggregates",
+    "time_in_state": "arrowflow.api.aggregates",
+    "time_weighted_mean": "arrowflow.api.aggregates",
+    "var": "arrowflow.api.aggregates",
+    "weighted_mean": "arrowflow.api.aggregates",
 }
 
 

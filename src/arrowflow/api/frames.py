@@ -7,7 +7,7 @@ which one each of them is here, so that the same rows give the same results whoe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, cast
 
 import numpy as np
@@ -115,11 +115,15 @@ def near(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def in_types(table: pa.Table, wanted: Mapping[str, pa.DataType]) -> pa.Table:
-    """Return the columns `wanted`, each in its type; raises `ConfigError` where values would change or not fit."""
-    columns = [in_type(name, find("rows", name, table), kind) for name, kind in wanted.items()]
-    fields: list[pa.Field[Any]] = [pa.field(name, kind) for name, kind in wanted.items()]
-    return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+def in_types(table: pa.Table, wanted: Mapping[str, pa.DataType], keys: Sequence[str] = ()) -> pa.Table:
+    """Return the columns `wanted`, each in its type; raises `ConfigError` where values would change or not fit.
+
+    Those of `keys` that come dictionary-encoded stay so.
+    """
+    columns = [
+        (encoded if name in keys else in_type)(name, find("rows", name, table), kind) for name, kind in wanted.items()
+    ]
+    return pa.Table.from_arrays(columns, names=list(wanted))
 
 
 def in_type(name: str, column: Column, wanted: pa.DataType) -> Column:
@@ -136,6 +140,16 @@ def in_type(name: str, column: Column, wanted: pa.DataType) -> Column:
         return _chunked([_cast(chunk, wanted) for chunk in column.chunks], wanted)
     except pa.ArrowInvalid as error:
         raise ConfigError(f"column {name!r} is {column.type} and does not fit into {wanted}: {error}") from None
+
+
+def encoded(name: str, column: Column, wanted: pa.DataType) -> Column:
+    """Return `column` as `wanted`, or as a dictionary of it where it comes as one: keys are looked up value by value."""
+    if column.num_chunks != 1 or not isinstance(column.type, pa.DictionaryType) or plain_type(column.type) != wanted:
+        return in_type(name, column, wanted)
+    chunk: Any = column.chunks[0]
+    values = in_type(name, pa.chunked_array([chunk.dictionary]), wanted)
+    coded = pa.DictionaryArray.from_arrays(chunk.indices, whole(values))
+    return _chunked([coded], coded.type)
 
 
 def event_times(name: str, column: Column, unit: str | None) -> Times:

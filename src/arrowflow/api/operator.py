@@ -11,14 +11,13 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.api.aggregates import aggregates_of
+from arrowflow.api.aggregates import Given, aggregates_of
 from arrowflow.api.asides import LATE_COLUMNS, REFUSED_COLUMNS, Aside, late_piece, refused_piece
 from arrowflow.api.frames import Frame, find, in_types, plain_schema, refuse_naive, table_of
 from arrowflow.api.intake import Dealt, Intake
 from arrowflow.api.keeping import Kept, packed, unpacked
 from arrowflow.api.partitions import Partition, Partitions, Share, source_partition
 from arrowflow.api.spans import Span, datetime_of, instant_us, span_us
-from arrowflow.config.aggregates import Call
 from arrowflow.errors import BalanceError, ConfigError, StateRefused
 from arrowflow.protocols import Operator
 from arrowflow.types import I64, MIN_US, Balance, Closed, Folded, RawBatch, RowBatch
@@ -40,8 +39,8 @@ class WindowOperator:
         Which windows there are.
     by : str or sequence of str
         Key columns; none for one result per window.
-    aggregate : mapping of str to str or Call
-        Result column to ``"mean(speed)"`` or ``af.mean("speed")``.
+    aggregate : mapping of str to str, Call or (CustomAggregate, str)
+        Result column to ``"mean(speed)"`` or ``af.mean("speed")``, or a function of your own and the column it reads.
     time : str
         The column of event time: timestamps of any unit with a zone.
     max_out_of_orderness : str, timedelta or int
@@ -71,7 +70,7 @@ class WindowOperator:
         self,
         window: WindowKind,
         by: str | Sequence[str],
-        aggregate: Mapping[str, str | Call],
+        aggregate: Mapping[str, Given],
         *,
         time: str,
         max_out_of_orderness: Span,
@@ -129,7 +128,7 @@ class WindowOperator:
             repeated; raised from the windows themselves, the operator says so at the next call and needs `restore`.
         """
         core, rows = self._ready(table := table_of(frame))
-        needed = in_types(table, {field.name: field.type for field in rows})
+        needed = in_types(table, {field.name: field.type for field in rows}, self._spec.group_by)
         dealt = self._intake.deal(table, partition, self._partitions)
         self._core, self._rows = core, rows
         with self._whole_or_broken():
@@ -219,6 +218,7 @@ class WindowOperator:
 
     def interim(self) -> pa.Table:
         """Return what every open window would give now; changes nothing."""
+        self._refuse_broken()
         return pa.table({}) if self._core is None else self._core.interim()
 
     def __repr__(self) -> str:

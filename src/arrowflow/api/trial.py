@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -20,7 +20,7 @@ from arrowflow.protocols import Change, RunContext, Sink, SinkSpec
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.sinks import MemorySink, MemorySinkSpec
-from arrowflow.types import Attempt, Balance, Reject, StagedFile
+from arrowflow.types import Balance, Reject
 from arrowflow.windows.arrays import nulls
 
 Message: TypeAlias = Mapping[str, Any] | bytes | str | None
@@ -204,26 +204,26 @@ class _Kept:
     schema: pa.Schema | None = None
 
     @property
-    def spec(self) -> MemorySinkSpec:
-        return MemorySinkSpec(f"/memory/{self.stream}")
+    def root(self) -> str:
+        return f"/memory/{self.stream}"
 
     def table(self, log: MemoryLogSpec) -> pa.Table:
-        table = self.spec.table(log.store)
+        table = MemorySinkSpec(self.root).table(log.store)
         if table is not None:
             return table
         return pa.table({}) if self.schema is None else self.schema.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
-class _TrialSinkSpec:
+class _TrialSinkSpec(MemorySinkSpec):
     """A sink in memory that refuses what the pipeline's own sinks would refuse."""
 
-    kept: _Kept
+    kept: _Kept = field(default_factory=lambda: _Kept("rows"))
     judges: Mapping[str, SinkSpec] = field(default_factory=dict)
 
     @property
     def takes(self) -> frozenset[Change]:
-        return self.kept.spec.takes
+        return frozenset(MemorySinkSpec().takes).intersection(*(spec.takes for spec in self.judges.values()))
 
     def placed_by(self, schema: pa.Schema) -> frozenset[str]:
         return frozenset().union(*(spec.placed_by(schema) for spec in self.judges.values()))
@@ -231,40 +231,14 @@ class _TrialSinkSpec:
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> _TrialSink:
         self.kept.schema = schema
         judges = tuple(spec.build(own, schema, context) for own, spec in self.judges.items())
-        return _TrialSink(name, self.kept.spec.build(name, schema, context), judges)
-
-    def fingerprint(self) -> Mapping[str, object]:
-        return self.kept.spec.fingerprint()
+        return _TrialSink(name, self.root, context, judges)
 
 
 @dataclass(slots=True)
-class _TrialSink:
+class _TrialSink(MemorySink):
     """The working part: only `refusals` is asked of the judges."""
 
-    name: str
-    memory: MemorySink
-    judges: tuple[Sink, ...]
-
-    @property
-    def location(self) -> str | None:
-        return self.memory.location
-
-    def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
-        return self.memory.stage(attempt, table)
-
-    def split(self, table: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
-        return self.memory.split(table)
-
-    def rewrite(
-        self, attempt: Attempt, number: int, newest: StagedFile, rows: pa.Table, identity: Sequence[str]
-    ) -> StagedFile:
-        return self.memory.rewrite(attempt, number, newest, rows, identity)
-
-    def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
-        self.memory.publish(files, later)
-
-    def holds_files(self) -> bool:
-        return self.memory.holds_files()
+    judges: tuple[Sink, ...] = ()
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         found = {reject.row: reject for judge in self.judges for reject in judge.refusals(table)}
@@ -273,4 +247,4 @@ class _TrialSink:
 
 def _sink(stream: Stream, kept: _Kept, pipeline: Pipeline) -> SinkNode:
     judges = {node.name: node.spec for node in pipeline.sinks if node.stream == stream == "rows"}
-    return SinkNode(stream, _TrialSinkSpec(kept, judges), stream)
+    return SinkNode(stream, _TrialSinkSpec(kept.root, kept, judges), stream)

@@ -37,11 +37,15 @@ CUTS = st.lists(st.integers(0, 40), max_size=6)
 FORM = st.sampled_from(sorted(FORMS))
 
 
-def operator(kind, **settings):
+PLAIN = {"n": "count()", "total": "sum(speed)", "first": "first(speed)", "last": "last(speed)"}
+ORDERED = {"mean": 'time_weighted_mean(speed, "20s")', "known": "coverage(speed)", "middle": "quantile(speed, 0.5)"}
+
+
+def operator(kind, aggregate=PLAIN, **settings):
     return af.WindowOperator(
         WINDOWS[kind],
         by="line",
-        aggregate={"n": "count()", "total": "sum(speed)", "first": "first(speed)", "last": "last(speed)"},
+        aggregate=aggregate,
         time="ts",
         max_out_of_orderness=f"{TOLERANCE}s",
         allowed_lateness=f"{LATENESS}s",
@@ -146,32 +150,45 @@ def test_what_comes_out_is_what_plain_python_says(rows, cuts, form):
     assert late == set(answer.late)
 
 
+class Restarted:
+    """An operator that is put away before every call and taken up by another."""
+
+    def __init__(self, make):
+        self.make = make
+        self.op = make()
+
+    def __getattr__(self, name):
+        return getattr(self.op, name)
+
+    def push(self, frame):
+        self.restart()
+        return self.op.push(frame)
+
+    def finish(self):
+        self.restart()
+        return self.op.finish()
+
+    def restart(self):
+        after = self.make()
+        after.restore(self.op.snapshot())
+        self.op = after
+
+
 @pytest.mark.parametrize("kind", WINDOWS)
 @settings(max_examples=30)
 @given(rows=ROWS, cuts=CUTS, form=FORM)
 def test_a_restart_from_a_snapshot_anywhere_changes_nothing(kind, rows, cuts, form):
-    class Restarted:
-        """An operator that is put away after every push."""
+    assert run(Restarted(lambda: operator(kind)), pieces(rows, cuts), form) == run(operator(kind), [rows])
 
-        def __init__(self):
-            self.op = operator(kind)
 
-        def __getattr__(self, name):
-            return getattr(self.op, name)
+@pytest.mark.parametrize("kind", ["tumbling", "hopping", "session"])
+@settings(max_examples=30)
+@given(rows=ROWS, cuts=CUTS)
+def test_aggregates_that_need_their_neighbours_are_the_same_too(kind, rows, cuts):
+    whole = run(operator(kind, ORDERED), [rows])
 
-        def finish(self):
-            after = operator(kind)
-            after.restore(self.op.snapshot())
-            self.op = after
-            return after.finish()
-
-        def push(self, frame):
-            after = operator(kind)
-            after.restore(self.op.snapshot())
-            self.op = after
-            return after.push(frame)
-
-    assert run(Restarted(), pieces(rows, cuts), form) == run(operator(kind), [rows])
+    assert run(operator(kind, ORDERED), pieces(rows, cuts)) == whole
+    assert run(Restarted(lambda: operator(kind, ORDERED)), pieces(rows, cuts)) == whole
 
 
 @settings(max_examples=30)

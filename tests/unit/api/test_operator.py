@@ -45,6 +45,60 @@ def test_a_push_gives_the_windows_it_closed_whatever_library_made_the_frame(form
     assert [row["speed"] for row in op.late.to_pylist()] == [9.0]
 
 
+def test_dictionaries_with_nulls_and_doubles_in_them_are_read_by_value():
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None, 3], pa.int8()), pa.array(["a", "a", None, ""]))
+    rows = table([("x", 1.0, second, 0) for second in range(5)])
+    op = minutes(aggregate={"n": "count()", "speed": "sum(speed)", "last": "last(line)"})
+
+    op.push(rows.set_column(0, "line", coded))
+
+    assert [(row["line"], row["n"], row["last"]) for row in op.finish().to_pylist()] == [
+        ("", 1, ""),
+        ("a", 2, "a"),
+        (None, 2, None),
+    ]
+
+
+def test_every_function_and_one_of_your_own_can_be_called():
+    class Rows(af.CustomAggregate):
+        name = "rows"
+
+        def output(self, kind):
+            return pa.int64()
+
+        def state(self, kind):
+            return pa.int64()
+
+        def initial(self):
+            return 0
+
+        def add(self, state, values):
+            return state + len(values)
+
+        def merge(self, left, right):
+            return left + right
+
+        def finish(self, state):
+            return state
+
+    op = minutes(
+        aggregate={
+            "var": af.var("speed"), "stddev": af.stddev("speed"), "distinct": af.count_distinct("speed", limit=5),
+            "median": af.quantile("part", 0.5), "weighted": af.weighted_mean("speed", "part"),
+            "quality": af.quality_mean("speed", "part"), "over_time": af.time_weighted_mean("speed", carry_for="1h"),
+            "counted": af.counter_delta("part", modulus=100), "on": af.time_in_state("part", 192), "known": af.coverage("speed"),
+            "total": af.sum("part", decimal=True), "mine": (Rows(), "speed"),
+        }
+    )  # fmt: skip
+    op.push(table([("a", 1.0, 0, 192), ("a", 3.0, 30, 192)]))
+
+    row = op.finish().to_pylist()[0]
+    assert {name: row[name] for name in ("var", "distinct", "median", "weighted", "quality", "over_time", "mine")} == {
+        "var": 2.0, "distinct": 2, "median": pytest.approx(192, rel=1 / 256), "weighted": 2.0, "quality": 2.0, "over_time": 2.0, "mine": 2,
+    }  # fmt: skip
+    assert (row["counted"], row["on"], row["known"], int(row["total"])) == (0, 60.0, 1.0, 384)
+
+
 def test_frames_of_several_libraries_can_be_mixed():
     op = minutes()
     for form in FORMS:
@@ -314,7 +368,7 @@ def test_an_operator_that_broke_in_the_middle_says_so_until_it_is_restored():
     with pytest.raises(PromiseBroken, match="scope"):
         op.push(table([("b", 1.0, 6, 1), ("a", 1.0, 7, 1)]))
 
-    for call in (op.finish, op.snapshot, lambda: op.push(table(ROWS)), lambda: op.advance(at(9))):
+    for call in (op.finish, op.snapshot, op.interim, lambda: op.push(table(ROWS)), lambda: op.advance(at(9))):
         with pytest.raises(StateRefused, match=r"stopped in the middle of a call \(PromiseBroken"):
             call()
     op.restore(snapshot)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import statistics
 from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from tests.unit.windows.values import (
 )
 
 from arrowflow.errors import PromiseBroken
+from arrowflow.windows.aggregates.fixed import divide_root
 from arrowflow.windows.aggregates.loglog import add_hashes, blank_registers, estimate
 from arrowflow.windows.digest import mix
 from arrowflow.windows.spec import Aggregate, Hopping, Session, Tumbling, WindowSpec
@@ -171,6 +173,47 @@ def test_variances_at_the_edges(values, expected):
 
 def test_a_standard_deviation_may_be_finite_where_the_variance_is_not():
     assert result("stddev", [1e200, -1e200], pa.float64()) == math.sqrt(2) * 1e200
+
+
+@pytest.mark.parametrize("value", [2.0**111 * 1.2, -(2.0**111) * 1.3])
+def test_a_sum_may_be_spilled_where_the_squares_are_not(value):
+    """After a rest in the state: the sum's chunks end at 2**111, those of the squares at 2**223."""
+    values = [value, 1.0]
+    cells = Cells(Aggregate("r", "var", "x"), {"x": pa.float64()}).fold([{"x": x} for x in values])
+    told = cells.state()
+
+    assert told.column("moments(x).spill").null_count == 0
+    assert told.column("moments(x).squares.spill").null_count == 1
+    assert same(cells.results()[0], oracle.var(values))
+
+
+@pytest.mark.parametrize("factor", [1.9999999999999998, -1.9999999999999998, 3.0])
+def test_chunks_of_products_carry_long_before_they_overflow(factor):
+    """A chunk that 200 more rows would overflow is planted; the sum goes on exactly."""
+    planted = (1 << 63) - (1 << 36)
+    cells = Cells(Aggregate("r", "weighted_mean", "x", ("w",)), {"x": pa.float64(), "w": pa.float64()})
+    number = cells.accumulator._products.number
+    number.chunks.values[0, :-1] = planted if factor > 0 else -planted
+    start = number.total(0)
+
+    cells.fold([{"x": factor, "w": 1.9999999999999998}] * 200)
+
+    assert Fraction(number.total(0) - start, 2**2148) == 200 * Fraction(factor) * Fraction(1.9999999999999998)
+
+
+@settings(deadline=None)
+@given(st.integers(2**52, 2**53 - 1), st.sampled_from([-1, 0, 1]), st.integers(-40, 40))
+def test_a_root_is_rounded_once(mantissa, tail, exponent):
+    """Just below, at and just above the middle of two doubles."""
+    square = (Fraction((2 * mantissa + 1) ** 2 * 4**200 + tail, 4 * 4**200)) * Fraction(4) ** exponent
+
+    assert divide_root(square.numerator, square.denominator) == oracle.nearest_root(square)
+
+
+def test_the_root_oracle_is_right():
+    assert oracle.nearest_root(Fraction(2)) == math.sqrt(2)
+    assert oracle.nearest_root(Fraction(1, 3)) == math.sqrt(1 / 3)
+    assert oracle.nearest_root(Fraction(10**40)) == 1e20
 
 
 # ---- weights ------------------------------------------------------------------------------------------------
@@ -415,6 +458,12 @@ def test_quantiles_are_the_nearest_rank_within_their_error(kind, values, data):
 @given(st.lists(st.integers(-255, 255), min_size=1, max_size=12))
 def test_quantiles_of_integers_below_256_are_exact(values):
     assert result("quantile", values, pa.int16(), 0.5) == oracle.quantile(values, "0.5")
+
+
+@pytest.mark.parametrize("value", [1e-310, -1e-310, 2.0**-1023, -0.0])
+def test_magnitudes_below_the_normal_doubles_count_as_zero(value):
+    assert same(result("quantile", [value] * 3, pa.float64(), 0.5), 0.0)
+    assert result("quantile", [2.0**-1022], pa.float64(), 0.5) > 0
 
 
 def test_the_rank_is_that_of_the_number_as_written():

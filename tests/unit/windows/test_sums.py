@@ -14,6 +14,7 @@ from tests.oracles.windows import mean, rounded, total
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
 from arrowflow.windows.columns import Columns
+from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, carry_product_cells
 from arrowflow.windows.kernels.rounding import round_quotients
 from arrowflow.windows.kernels.sums import CHUNKS, carry_cells
 from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
@@ -169,13 +170,18 @@ def test_a_full_top_chunk_spills_instead_of_wrapping():
     assert result(accumulator) == rounded(start + 3 * 2**79)
 
 
+@pytest.mark.parametrize(
+    ("carry", "width"), [(carry_cells, CHUNKS), (carry_product_cells, PRODUCT_CHUNKS)], ids=["sums", "products"]
+)
 @settings(deadline=None)
-@given(st.lists(st.lists(st.integers(-(2**62), 2**62), min_size=CHUNKS, max_size=CHUNKS), min_size=1, max_size=5))
-def test_carrying_changes_the_form_and_never_the_value(rows):
+@given(data=st.data())
+def test_carrying_changes_the_form_and_never_the_value(carry, width, data):
+    row = st.lists(st.integers(-(2**62), 2**62), min_size=width, max_size=width)
+    rows = data.draw(st.lists(row, min_size=1, max_size=5))
     chunks = np.array(rows, np.int64)
     before = [sum(chunk << (32 * c) for c, chunk in enumerate(row)) for row in rows]
 
-    carry_cells(np.arange(len(rows)), chunks)
+    carry(np.arange(len(rows)), chunks)
 
     assert [sum(int(chunk) << (32 * c) for c, chunk in enumerate(row)) for row in chunks] == before
     assert ((chunks[:, :-1] >= 0) & (chunks[:, :-1] < 2**32)).all()

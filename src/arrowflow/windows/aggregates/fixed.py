@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isqrt
 
 import numpy as np
 import pyarrow as pa
 
 from arrowflow.types import I64
-from arrowflow.windows.arrays import Array, Field
-from arrowflow.windows.kernels.sums import carry_cells
+from arrowflow.windows.arrays import Array, Field, Numbers
 from arrowflow.windows.lanes import Lane
+
+Carry = Callable[[I64, Numbers], None]
 
 _LOW32 = 0xFFFFFFFF
 
@@ -27,10 +28,12 @@ class FixedPoint:
         How many chunks there are.
     places, tiny : int
         Binary places of the lowest chunk, and of the spill: a Python integer, which hardly any slot has.
+    carry : callable
+        The kernel that brings the chunks of slots into their one form.
     """
 
-    def __init__(self, name: str, width: int, places: int, tiny: int) -> None:
-        self.places, self.tiny = places, tiny
+    def __init__(self, name: str, width: int, places: int, tiny: int, carry: Carry) -> None:
+        self._carry, self.places, self.tiny = carry, places, tiny
         self.chunks, self.spill = Lane(np.int64, width=width), Lane(object)
         self.lanes = (self.chunks, self.spill)
         self._width, self._step = width, tiny - places
@@ -55,7 +58,7 @@ class FixedPoint:
 
     def settle(self, slots: I64) -> None:
         """Bring slots into the one form their number has: all in the chunks if it fits there, else all spilled above."""
-        carry_cells(slots, self.chunks.values)
+        self._carry(slots, self.chunks.values)
         chunks, spill = self.chunks.values, self.spill.values
         top = self._width - 1
         for slot in slots[spill[slots] != 0].tolist():

@@ -8,14 +8,20 @@ from arrowflow.types import I64, Bool
 from arrowflow.windows.aggregates.factors import Factors
 from arrowflow.windows.aggregates.fixed import FixedPoint
 from arrowflow.windows.aggregates.sums import TINY
-from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, PRODUCT_LOWEST, add_products, merge_products
+from arrowflow.windows.kernels.products import (
+    PRODUCT_CHUNKS,
+    PRODUCT_LOWEST,
+    add_products,
+    carry_product_cells,
+    merge_products,
+)
 
 
 class ProductSum:
     """Exact sums of products per slot; `name` begins its columns' names."""
 
     def __init__(self, name: str) -> None:
-        self.number = FixedPoint(name, PRODUCT_CHUNKS, -PRODUCT_LOWEST, 2 * TINY)
+        self.number = FixedPoint(name, PRODUCT_CHUNKS, -PRODUCT_LOWEST, 2 * TINY, carry_product_cells)
         self.lanes, self.fields = self.number.lanes, self.number.fields
         self.dump, self.load = self.number.dump, self.number.load
 

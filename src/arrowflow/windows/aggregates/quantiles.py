@@ -101,7 +101,7 @@ class Buckets:
         if held[-1] >> _COUNT == _NAN:
             return _NAN
         upto = np.cumsum(held & _ALL_COUNT)
-        rank = max(1, -(-q.numerator * int(upto[-1]) // q.denominator))
+        rank = -(-q.numerator * int(upto[-1]) // q.denominator)
         return int(held[np.searchsorted(upto, rank)]) >> _COUNT
 
     def _values(self, bucket: I64) -> Numbers:

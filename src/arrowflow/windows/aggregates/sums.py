@@ -138,7 +138,7 @@ class ExactSum:
     """Exact sums of doubles per slot, with a count and flags for what is no number; `name` begins its columns' names."""
 
     def __init__(self, name: str) -> None:
-        self.number = FixedPoint(name, CHUNKS, -LOWEST, TINY)
+        self.number = FixedPoint(name, CHUNKS, -LOWEST, TINY, carry_cells)
         self.count, self.flags = Lane(np.int64), Lane(np.uint8)
         self.lanes = (self.number.chunks, self.count, self.flags, self.number.spill)
         self.fields = (

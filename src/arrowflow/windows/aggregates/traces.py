@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -56,6 +58,9 @@ _SECOND_US = 1_000_000
 _EXACT_FLOAT = 2**53
 _LOW32 = 0xFFFFFFFF
 _TINY = 1074
+Chunk: TypeAlias = "bytes | tuple[object, ...]"
+_WIDTH = 32
+"""Bytes of one sample."""
 _PILE = 32
 """A cell with more chunks than this gets the small ones piled into one; the time per sample grows with the logarithm."""
 _OUTWEIGHS = 8
@@ -129,8 +134,9 @@ class Samples:
 class Trace:
     """All samples of one column per pane; nulls are skipped, as nothing was measured.
 
-    A lane holds, per pane, a tuple of chunks (int64[k, 4]) that is replaced and never changed. A column of strings has
-    their chunks in a second lane. Looking at a pane leaves it with one chunk in order, so that the next look is cheap.
+    A lane holds, per pane, a tuple of chunks, each the bytes of int64[k, 4]: nothing in it can change, and many small
+    ones are joined faster than arrays. A column of strings has tuples of them in a second lane, chunk by chunk.
+    Looking at a pane leaves it with one chunk in order, so that the next look is cheap.
     """
 
     def __init__(self, planned: PlannedAccumulator, feeders: Feeders) -> None:
@@ -145,6 +151,7 @@ class Trace:
 
     def fold(self, rows: Slice) -> None:
         n = len(rows.slot)
+        # Twice the room, so that it is not made anew for each pane that opens.
         if len(self._place) < rows.panes:
             self._place = np.zeros(max(16, 2 * rows.panes), np.int64)
         cells, first, sample = np.empty(n, np.int64), np.empty(n + 1, np.int64), np.empty((n, 4), np.int64)
@@ -153,12 +160,14 @@ class Trace:
         groups = group_samples(
             rows.slot, valid, rows.event_us, rows.offset, bits, rows.feeder, self._place, cells, first, sample
         )
-        text = None
+        sample, text = sample[: first[groups]], None
         if self._is_text:
-            taken = sample[: first[groups], BITS]
-            text = texts_of(rows.columns.array(self._column))[taken]
-            taken[:] = 0
-        self._append(cells[:groups], first[: groups + 1], sample, text)
+            text = texts_of(rows.columns.array(self._column))[sample[:, BITS]]
+            sample[:, BITS] = 0
+        for lane, chunks in self._cut(first[: groups + 1], sample, text):
+            for cell, chunk in zip(cells[:groups].tolist(), chunks, strict=True):
+                held = lane[cell]
+                lane[cell] = (chunk,) if held is None else piled((*held, chunk))
 
     def merge(self, into: I64, source: I64) -> None:
         for lane in self.lanes:
@@ -192,7 +201,7 @@ class Trace:
         order = np.lexsort((began, group))
         groups, opens = np.unique(group[order], return_index=True)
         edge = np.concatenate([[0], np.cumsum(size[order])])
-        row = np.repeat(held.first[:-1][order] - edge[:-1], size[order]) + np.arange(edge[-1])
+        row = within(held.first, order)
         text = None if held.text is None else held.text[row]
         rows = np.ascontiguousarray(held.rows[row])
         return self._sorted(groups, edge[[*opens, len(order)]], rows, text)[0]
@@ -288,45 +297,40 @@ class Trace:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
-    def _parts(self, rows: Numbers, text: Numbers | None) -> Iterator[tuple[Numbers, Numbers]]:
-        """Each lane with what belongs into it."""
-        yield self._held.values, rows
+    def _cut(self, first: I64, rows: Numbers, text: Numbers | None) -> Iterator[tuple[Numbers, Iterator[Chunk]]]:
+        """Each lane with one chunk per segment of `rows`; no chunk keeps another alive."""
+        edges = first.tolist()
+        data = np.ascontiguousarray(rows).tobytes()
+        yield self._held.values, (data[a * _WIDTH : b * _WIDTH] for a, b in pairwise(edges))
         if text is not None:
-            yield self._text.values, text
+            texts = text.tolist()
+            yield self._text.values, (tuple(texts[a:b]) for a, b in pairwise(edges))
 
-    def _append(self, cells: I64, first: I64, rows: Numbers, text: Numbers | None) -> None:
-        """Give each cell its part of `rows`, as a chunk of its own that keeps no other alive."""
-        edges = first.tolist()
-        for lane, part in self._parts(rows, text):
-            for g, cell in enumerate(cells.tolist()):
-                chunk = part[edges[g] : edges[g + 1]].copy()
-                held = lane[cell]
-                lane[cell] = (chunk,) if held is None else piled((*held, chunk))
-
-    def _replace(self, cells: I64, first: I64, rows: Numbers, text: Numbers | None) -> None:
-        """Let each cell hold just its part of `rows`."""
-        edges = first.tolist()
-        for lane, part in self._parts(rows, text):
-            for g, cell in enumerate(cells.tolist()):
-                lane[cell] = (part[edges[g] : edges[g + 1]].copy(),)
+    def _replace(self, slots: I64, first: I64, rows: Numbers, text: Numbers | None) -> None:
+        """Let each slot hold just its segment of `rows`."""
+        for lane, chunks in self._cut(first, rows, text):
+            for slot, chunk in zip(slots.tolist(), chunks, strict=True):
+                lane[slot] = (chunk,)
 
     def _settle(self, slots: I64) -> Samples:
         """The samples of each slot in order, one group per slot in the order given; the slots keep them so."""
         held = self._held.values[slots].tolist()
-        size = np.array([sum(map(len, chunks)) if chunks else 0 for chunks in held], np.int64)
-        many = np.array([chunks is not None and len(chunks) > 1 for chunks in held], np.bool_)
-        rows = np.concatenate([np.empty((0, 4), np.int64), *(chunk for chunks in held if chunks for chunk in chunks)])
+        data = bytearray().join(chain.from_iterable(filter(None, held)))
+        rows = np.ndarray((len(data) // _WIDTH, 4), np.int64, data)
+        size = np.array([sum(map(len, chunks)) if chunks else 0 for chunks in held], np.int64) // _WIDTH
         text = None
         if self._is_text:
-            texts = (chunks for chunks in self._text.values[slots].tolist() if chunks)
-            text = np.concatenate([np.empty(0, object), *(chunk for chunks in texts for chunk in chunks)])
+            texts = filter(None, self._text.values[slots].tolist())
+            text = objects([*chain.from_iterable(chain.from_iterable(texts))])
         first = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
         settled, moved = self._sorted(np.arange(len(slots)), first, rows, text)
-        for g in np.flatnonzero(many | moved).tolist():
-            part = slice(first[g], first[g + 1])
-            self._held.values[slots[g]] = (settled.rows[part].copy(),)
-            if settled.text is not None:
-                self._text.values[slots[g]] = (settled.text[part].copy(),)
+        many = np.array([chunks is not None and len(chunks) > 1 for chunks in held], np.bool_)
+        changed = np.flatnonzero(many | moved)
+        if len(changed):
+            row = within(first, changed)
+            edge = np.concatenate([[0], np.cumsum(size[changed])])
+            changed_text = None if settled.text is None else settled.text[row]
+            self._replace(slots[changed], edge, settled.rows[row], changed_text)
         return settled
 
     def _sorted(self, group: I64, first: I64, rows: Numbers, text: Numbers | None) -> tuple[Samples, Bool]:
@@ -423,7 +427,7 @@ def sample_fields(kind: pa.DataType) -> list[Field]:
     return [*place, pa.field("value", kind)]
 
 
-def piled(chunks: tuple[Numbers, ...]) -> tuple[Numbers, ...]:
+def piled(chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
     """The same samples in at most a few chunks; looks at lengths only, so that lanes side by side stay so."""
     if len(chunks) <= _PILE:
         return chunks
@@ -431,7 +435,21 @@ def piled(chunks: tuple[Numbers, ...]) -> tuple[Numbers, ...]:
     while at > 0 and len(chunks[at - 1]) <= _OUTWEIGHS * size:
         at -= 1
         size += len(chunks[at])
-    return (*chunks[:at], np.concatenate(chunks[at:]))
+    tail = chunks[at:]
+    packed = [chunk for chunk in tail if isinstance(chunk, bytes)]
+    return (*chunks[:at], b"".join(packed) if packed else tuple(chain.from_iterable(tail)))
+
+
+def within(first: I64, segments: I64) -> I64:
+    """The rows of some segments, one segment after the other."""
+    size = first[segments + 1] - first[segments]
+    edge = np.cumsum(size)
+    return np.repeat(first[segments] - edge + size, size) + np.arange(size.sum())
+
+
+def objects(values: list[object]) -> Numbers:
+    """object[n] of Python objects, whatever they are."""
+    return np.array([*values, None], object)[:-1]
 
 
 def texts_of(column: Array) -> Numbers:

@@ -44,6 +44,25 @@ def carry_products(chunks: I64x2, cell: int) -> None:
         chunks[cell, c + 1] += carry
 
 
+@njit("void(int64[::1], int64[:, ::1])", nogil=True, cache=True)
+def carry_product_cells(slot: I64, chunks: I64x2) -> None:
+    """Bring the chunks of the cells listed into their one canonical form.
+
+    Parameters
+    ----------
+    slot : int64[m]
+        Cells, each at most once.
+    chunks : int64[c, 13]
+        Changed in place; the exact values stay the same.
+
+    Notes
+    -----
+    O(m). Oracle: integer arithmetic in ``tests/unit/windows/test_sums.py``.
+    """
+    for i in range(len(slot)):
+        carry_products(chunks, slot[i])
+
+
 @njit("boolean(int64[:, ::1], int64, int64, int64, int64)", nogil=True, cache=True, inline="always")
 def add_part(chunks: I64x2, cell: int, part: int, offset: int, sign: int) -> bool:
     """Add ``sign * part * 2**offset`` to a cell, in units of its lowest chunk.
@@ -162,7 +181,7 @@ def merge_products(into: I64, source: I64, chunks: I64x2) -> None:
     into, source : int64[m]
         Cells; one may stand on both sides, and more than once.
     chunks : int64[c, 13]
-        Sums in fixed point, changed in place; a source may change its form, never its value.
+        Sums in fixed point, changed in place.
 
     Notes
     -----
@@ -170,7 +189,7 @@ def merge_products(into: I64, source: I64, chunks: I64x2) -> None:
     """
     for i in range(len(into)):
         a, b = into[i], source[i]
+        # One side carried is enough: the other is half full at most, and stays as it is.
         carry_products(chunks, a)
-        carry_products(chunks, b)
         for c in range(PRODUCT_CHUNKS):
             chunks[a, c] += chunks[b, c]

@@ -64,10 +64,8 @@ def group_samples(
         Number of the partition all rows come from.
     place : int64[c]
         Scratch, all zero before and after.
-    cells : int64[n]
-        Output: the cells that got samples, in order of appearance.
-    first : int64[n + 1]
-        Output: samples of ``cells[g]`` are ``[first[g], first[g + 1])``.
+    cells, first : int64[n], int64[n + 1]
+        Output: cells in order of appearance; the samples of ``cells[g]`` are ``[first[g], first[g + 1])``.
     sample : int64[n, 4]
         Output.
 
@@ -95,8 +93,8 @@ def group_samples(
         if slot[i] >= 0 and valid[i]:
             at = place[slot[i]]
             place[slot[i]] = at + 1
-            sample[at, EVENT], sample[at, PARTITION], sample[at, OFFSET] = event_us[i], feeder, offset[i]
-            sample[at, BITS] = bits[i]
+            sample[at, EVENT], sample[at, PARTITION] = event_us[i], feeder
+            sample[at, OFFSET], sample[at, BITS] = offset[i], bits[i]
     for g in range(groups):
         place[cells[g]] = 0
     return groups
