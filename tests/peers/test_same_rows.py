@@ -8,7 +8,7 @@ from tests.peers.asked import AGGREGATES, assert_same
 from tests.peers.engines import duck, ours, rows_of, spark_batch, spark_stream
 from tests.peers.readings import DISORDER, GAP, MINUTE, arriving, readings
 
-from arrowflow.windows.spec import Hopping, Session, Sliding, Tumbling
+from arrowflow.windows.spec import Hopping, Session, Tumbling
 
 SIZE, HOP, ODD = 10 * MINUTE, 2 * MINUTE, 3 * MINUTE
 WINDOWS = {
