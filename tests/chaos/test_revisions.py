@@ -5,13 +5,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from tests.chaos.lake_reader import READERS
+from tests.chaos.restless_file import FILES, ROWS
 from tests.chaos.revision_job import TO_THE_END, job, newest_revisions
+from tests.support.cli import wait_for
 
 from arrowflow.engine import start
 from arrowflow.testing.answers import read_rows
@@ -125,3 +129,38 @@ def test_a_reader_that_took_the_footer_before_a_correction_reads_the_old_revisio
             assert pq.ParquetFile(file, metadata=footer).read().equals(pq.ParquetFile(old).read())
             assert not pq.ParquetFile(file).read().equals(pq.ParquetFile(old).read())
     assert grown > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["grown", "fresh"])
+def test_readers_of_files_replaced_without_pause_fail_only_where_each_file_is_written_afresh(way, tmp_path):
+    """Polars and DuckDB take a footer, and later open the name again for the pages. `fresh` is the control."""
+    stop = tmp_path / "stop"
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "tests.chaos.restless_file", str(tmp_path), way, str(stop)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}, cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    looks, failed, torn = Counter(), Counter(), Counter()
+    try:
+        wait_for(lambda: len(list(tmp_path.glob("table/*.parquet"))) == len(FILES))
+        for engine, read in READERS.items():
+            until = time.monotonic() + 5
+            while time.monotonic() < until:
+                looks[engine] += 1
+                try:
+                    rows = read(tmp_path / "table", ["k", "revision"])
+                except BaseException as error:  # noqa: BLE001 - a panic of Polars is no Exception
+                    failed[engine] += not isinstance(error, KeyboardInterrupt)
+                    continue
+                whole = [{row["revision"] for row in rows[i : i + ROWS]} for i in range(0, len(rows), ROWS)]
+                torn[engine] += len(rows) != ROWS * len(FILES) or any(len(each) != 1 for each in whole)
+        stop.touch()
+        revisions = int(writer.communicate(timeout=30)[0])
+    finally:
+        if writer.poll() is None:
+            writer.kill()
+
+    print(f"{way}: {revisions} revisions of each file; looks {dict(looks)}, failed {dict(+failed)}")
+    assert revisions > 50
+    assert not +torn, "no reader ever saw wrong rows"
+    assert bool(+failed) == (way == "fresh")

@@ -33,6 +33,13 @@ class Weaker:
     def build(self, name, schema, context):
         return self.protocol(self.spec.build(name, schema, context), Path(self.spec.root), context.control)
 
+    @property
+    def takes(self):
+        return self.spec.takes
+
+    def placed_by(self, schema):
+        return self.spec.placed_by(schema)
+
     def fingerprint(self):
         return self.spec.fingerprint()
 
@@ -180,6 +187,13 @@ class Stalling:
                 raise SimulatedCrash("frozen before publish")
 
         return Stalled(sink, None, context.control)
+
+    @property
+    def takes(self):
+        return self.spec.takes
+
+    def placed_by(self, schema):
+        return self.spec.placed_by(schema)
 
     def fingerprint(self):
         return self.spec.fingerprint()

@@ -15,6 +15,8 @@ import pytest
 import arrowflow as af
 from arrowflow import config
 from arrowflow.errors import ConfigError
+from arrowflow.pipeline import Emit, SinkNode
+from arrowflow.sinks.preview import PreviewSpec
 from arrowflow.types import Balance
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -127,6 +129,21 @@ def test_it_touches_no_disk_and_no_broker(tmp_path, monkeypatch):
     unreachable.test([event(0)])
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_corrections_and_a_preview_do_not_stand_in_the_way_and_a_row_in_time_to_correct_counts():
+    """Gold closes a shift 30 min after it; a trial is one epoch, so what a late row corrects comes out corrected."""
+    spec = replace(GOLD.operator.spec, correct_for_us=24 * 3_600_000_000)
+    corrects = replace(
+        GOLD,
+        operator=replace(GOLD.operator, spec=spec, late="correct"),
+        sinks=(*GOLD.sinks, SinkNode("open", PreviewSpec("/nowhere"), "open")),
+        emit=Emit("on_update"),
+    )
+    messages = [event(0, 2), event(5), event(0, 3)]
+
+    assert told(GOLD.test(messages))[0] == ("tijuana", "T3", "2025-11-01", 2)
+    assert told(corrects.test(messages))[0] == ("tijuana", "T3", "2025-11-01", 5)
 
 
 def test_the_same_rows_give_the_same_tables_at_any_time_and_leave_the_pipeline_as_it_was():

@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.unit.phases.test_engine_on_fakes import ShuffledSpec
 
+from arrowflow.checksums import crc32c
 from arrowflow.engine import start
-from arrowflow.errors import ConfigError, DataLossError, Fenced
+from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, Fenced
 from arrowflow.events import Notice
 from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.phases.fingerprint import fingerprint_of
@@ -35,10 +37,11 @@ from arrowflow.testing.observer import RecordingObserver
 from arrowflow.testing.operators import NaiveOperatorSpec
 from arrowflow.testing.sinks import MemorySinkSpec
 from arrowflow.testing.sources import MemoryBroker, MemorySourceSpec
+from arrowflow.testing.stores import MemoryStore
 from arrowflow.windows.spec import Aggregate, PassThroughSpec, Tumbling, WindowSpec
 
 SECOND_US = 1_000_000
-SIZE_S, TOLERANCE_S, LATENESS_S, CORRECT_S = 10, 3, 2, 25
+SIZE_S, TOLERANCE_S, LATENESS_S, CORRECT_S = 10, 3, 2, 40
 TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True)
 ROWS, LATE = MemorySinkSpec("/memory/rows"), MemorySinkSpec("/memory/late")
 SEEDS = int(os.environ.get("ARROWFLOW_SEEDS", "1"))
@@ -55,16 +58,16 @@ REAL = WindowSpec(
 
 
 def lines_of(seed: int) -> list[list[bytes]]:
-    """Two partitions whose rows lag behind by up to a minute: most are on time, many can correct, some come too late."""
+    """Two partitions whose rows lag behind by up to 75 s: most are on time, many can correct, some come too late."""
     dice = random.Random(seed)
     return [
-        [f"{dice.choice('abc')} {2 * turn - _lag(dice)} {dice.randint(-9, 99)}".encode() for turn in range(60)]
+        [f"{dice.choice('ab')} {2 * turn - _lag(dice)} {dice.randint(-9, 99)}".encode() for turn in range(80)]
         for _ in range(2)
     ]
 
 
 def _lag(dice: random.Random) -> int:
-    return dice.choice([0, 0, 0, 1, 2, 8, 15, 20, 28, 45, 60])
+    return dice.choice([0, 0, 0, 1, 2, 15, 20, 28, 32, 36, 75])
 
 
 @dataclass
@@ -113,14 +116,16 @@ class World:
     def pipeline(self) -> Pipeline:
         return Pipeline(
             name="job",
-            source=SourceNode("in", MemorySourceSpec(self.broker, ("events",)), LineDecoderSpec()),
+            source=SourceNode(
+                "in", ShuffledSpec(MemorySourceSpec(self.broker, ("events",)), self.dice), LineDecoderSpec()
+            ),
             event_time=EventTime("t", TOLERANCE_S * SECOND_US),
             operator=OperatorNode("window", self.operator, late="correct"),
             sinks=(SinkNode("rows", self.sink), SinkNode("late", LATE, "late")),
             checkpoint=Checkpoint(
                 self.log,
-                max_slice_rows=self.dice.randint(1, 8),
-                max_epoch_rows=self.dice.randint(1, 20),
+                max_slice_rows=self.dice.randint(1, 3),
+                max_epoch_rows=self.dice.randint(1, 5),
                 full_every=self.dice.randint(1, 4),
             ),
         )
@@ -191,7 +196,7 @@ def no_epoch_is_unpublished(world: World) -> bool:
 
 
 @pytest.mark.parametrize("operator", [WINDOW, REAL], ids=["naive", "real"])
-def test_any_cutting_gives_each_window_once_as_its_newest_revision(operator):
+def test_rows_37_38_any_cutting_gives_each_window_once_as_its_newest_revision(operator):
     corrected = 0
     for seed in range(12 * SEEDS):
         world = World(seed, operator=operator)
@@ -215,14 +220,17 @@ def test_the_streams_hold_rows_of_every_fate():
     assert all(len(each.late) > 2 and each.corrected > 5 and len(each.rows) > 20 for each in answers)
 
 
-def test_several_revisions_of_a_window_come_one_after_the_other():
-    for seed in range(20):
+def test_windows_have_several_revisions_and_files_are_replaced_several_times_in_these_streams():
+    windows, files = 0, 0
+    for seed in range(4):
         world = World(seed)
         world.run()
-        most = max(row["__af_revision"] for row in world.table())
-        if most >= 3:
-            return
-    raise AssertionError("no window had three revisions")
+        windows += sum(row["__af_revision"] >= 3 for row in world.table())
+        replaced = Counter(file.dst for record in world.records for file in record.outputs if file.replaces)
+        files += sum(times >= 3 for times in replaced.values())
+    print(f"{windows} windows of three revisions and more, {files} files replaced three times and more")
+    assert windows > 8
+    assert files > 8
 
 
 def test_the_old_revisions_stay_readable_and_each_holds_the_table_of_its_time():
@@ -377,6 +385,34 @@ def test_row_77_a_writer_that_slept_while_another_finished_is_fenced_and_undoes_
     assert slept > 3
 
 
+class Careless(MemoryStore):
+    """Control: looks, keeps the new bytes in memory, and overwrites whatever is there later; uses nothing up."""
+
+    def armed(self, failpoints):
+        return Careless(failpoints, self._world)
+
+    def replace_once(self, source, target, *, was, becomes):
+        new = self.read(source) if source in self.snapshot() else None
+        if crc32c(self.read(target)) == was and new is not None:
+            self._failpoints.hit("publish.between_look_rename")
+            self.put(target, new)
+        elif crc32c(self.read(target)) != becomes:
+            raise AlreadyExists(target)
+
+
+def test_control_a_replacement_that_uses_nothing_up_undoes_corrections_and_this_harness_sees_it():
+    undone = 0
+    for seed in range(4):
+        for number in (1, 2, 3):
+            world = World(seed)
+            world.log = MemoryLogSpec(Careless())
+            failpoints = Interrupted("publish.between_look_rename", number, world.run)
+            is_fenced(world, failpoints)
+            undone += world.results() != world.answer.rows
+    print(f"{undone} of 12 sleeping writers undid a correction")
+    assert undone > 2
+
+
 def is_fenced(world: World, failpoints: Failpoints) -> bool:
     try:
         start(world.pipeline(), TO_THE_END, clock=world.clock, failpoints=failpoints).result()
@@ -435,7 +471,7 @@ def test_a_file_changed_by_another_hand_is_found_when_it_is_to_be_corrected_and_
         for path in world.log.store.list("/memory/rows"):
             world.log.store.put(path, world.log.store.read(path) + b"x")
 
-    with pytest.raises(DataLossError, match=r"newest record that wrote it says|newest record says"):
+    with pytest.raises(DataLossError, match="newest record"):
         start(
             world.pipeline(),
             TO_THE_END,

@@ -6,9 +6,11 @@ import zoneinfo
 from dataclasses import replace
 from types import MappingProxyType
 
+import duckdb
 import google_crc32c
 import msgspec
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +19,7 @@ from arrowflow.errors import ConfigError, DataLossError, ObjectMissing, PromiseB
 from arrowflow.events import Notice
 from arrowflow.failpoints import FailpointHit, Failpoints
 from arrowflow.protocols import Control
+from arrowflow.sinks.encoding import decode, encode, grow
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.stores.local import LocalStore
 from arrowflow.testing.conformance.sinks import a_context
@@ -363,3 +366,75 @@ def test_each_compression_is_what_the_file_says(compression):
 
     wanted = {"none": "UNCOMPRESSED"}.get(compression, compression.upper())
     assert meta.row_group(0).column(0).compression == wanted
+
+
+# ---- revisions ---------------------------------------------------------------------------------------------------
+
+
+def revised(n, revision):
+    return table(["a", "b"], ["2025-10-31T08:00"] * 2, __af_revision=pa.array([revision] * 2, pa.int32())).set_column(
+        2, "n", pa.array([n, n + 1], pa.int64())
+    )
+
+
+def test_a_rewritten_file_keeps_its_name_and_partition_and_the_old_rows_lie_under_the_control_prefix(tmp_path):
+    spec, store = ParquetSpec(str(tmp_path / "table"), ("planta", "date")), LocalStore()
+    sink = spec.build("gold", revised(0, 1).schema, a_context(Control(store, str(tmp_path / "control"))))
+    newest = list(sink.stage(ATTEMPT, revised(0, 1)))
+    sink.publish(newest)
+    for revision in (2, 3):
+        parts = [part for _, part in sink.split(revised(10 * revision, revision))]
+        newest = [
+            sink.rewrite(Attempt("gold-prod", 4711 + revision, "try"), number, file, part, ("planta", "window_start"))
+            for number, (file, part) in enumerate(zip(newest, parts, strict=True))
+        ]
+        sink.publish(newest)
+
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.parquet"))
+    name = newest[0].dst.removesuffix(".parquet")
+    assert [file.revision for file in newest] == [3, 3]
+    assert name.startswith("planta=a/date=2025-10-31/")
+    assert files[:2] == [f"control/revisions/gold/{name}/{number:06d}.parquet" for number in (1, 2)]
+    assert len(files) == 6
+    assert pq.ParquetFile(tmp_path / files[1]).read()["n"].to_pylist() == [20]
+    assert pq.ParquetFile(tmp_path / "table" / newest[0].dst).read()["n"].to_pylist() == [30]
+
+
+def test_a_kept_revision_that_another_hand_changed_is_named(tmp_path):
+    spec, control = ParquetSpec(str(tmp_path / "table")), Control(LocalStore(), str(tmp_path / "control"))
+    sink = spec.build("gold", revised(0, 1).schema, a_context(control))
+    (newest,) = sink.stage(ATTEMPT, revised(0, 1))
+    sink.publish([newest])
+    kept = f"{control.prefix}/revisions/gold/{newest.dst.removesuffix('.parquet')}/000001.parquet"
+    control.store.create(kept, encode(revised(7, 1), "snappy"))
+
+    with pytest.raises(DataLossError, match=f"{kept} does not hold the rows of revision 1"):
+        sink.rewrite(Attempt("gold-prod", 4712, "try"), 0, newest, revised(20, 2), ("planta", "window_start"))
+
+
+def test_a_file_grows_by_its_revisions_until_the_old_ones_outweigh_it_and_then_starts_afresh():
+    rows = pa.table({"text": [f"{i:>2000}" for i in range(400)], "n": range(400)})
+    first = encode(rows, "none")
+    data, sizes = first, []
+    for _ in range(20):
+        grown = grow(data, rows, "none")
+        assert decode(grown).equals(rows)
+        assert grown.startswith(data) or len(grown) == len(first)
+        data = grown
+        sizes.append(len(data))
+
+    assert max(sizes) <= 8 * len(first) + 4096
+    assert sizes.count(len(first)) >= 2
+
+
+@pytest.mark.parametrize("compression", ["snappy", "zstd", "gzip", "lz4", "brotli", "none"])
+def test_polars_and_duckdb_read_a_grown_file_as_its_newest_revision(tmp_path, compression):
+    data = b""
+    for n in range(4):
+        rows = pa.table({"k": ["a", None, "c" * 50 * n], "n": [n, n + 1, n + 2]})
+        data = grow(data, rows, compression) if data else encode(rows, compression)
+    (tmp_path / "a.parquet").write_bytes(data)
+
+    assert pl.read_parquet(tmp_path / "a.parquet")["n"].to_list() == [3, 4, 5]
+    assert duckdb.connect().execute(f"select n from '{tmp_path}/a.parquet' where n > 3").fetchall() == [(4,), (5,)]
+    assert pq.read_metadata(tmp_path / "a.parquet").num_rows == 3

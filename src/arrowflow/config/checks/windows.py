@@ -143,11 +143,11 @@ def _corrections(window: settings.WindowSection, document: Document) -> Iterator
             yield document.problem(
                 ("window", "correct_for"), f'belongs to late = "correct", and this is {shown(window.late)}', at_key=True
             )
-    elif str(window.type) in ("session", "sliding"):
+    elif window.type not in ("tumbling", "calendar"):
         yield document.problem(
             ("window", "late"),
-            f'"correct" is not possible for {window.type} windows: a late row could merge or change several results that are '
-            'published already; use "side"',
+            f'"correct" is not possible for {window.type} windows, only for tumbling and calendar ones: a late row would change '
+            'several results that are published already, or merge them; use "side"',
         )
     elif not window.correct_for:
         yield document.problem(

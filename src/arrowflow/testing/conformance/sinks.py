@@ -201,6 +201,40 @@ class SinkConformance:
 
         assert ("a", 200) in self.seen(spec, control)
 
+    @pytest.mark.parametrize("published", [0, 1, 2])
+    def test_two_epochs_that_replaced_one_file_are_both_done_whatever_a_crash_left(
+        self, spec: SinkSpec, control: Control, published: int
+    ) -> None:
+        first = self._published(spec, control)
+        one = self._corrected(spec, control, 4, first, {("a", 0): 100})
+        staged = {control.path(file.src): control.store.read(control.path(file.src)) for file in one}
+        before = {file.dst: data for file in one for data in [self.bytes_of(spec, control, file)]}
+        self.build(spec, control).publish(one)
+        two = self._corrected(spec, control, 5, _newer(first, one), {("a", 0): 200})
+        if published == 0:  # as it was before the first of the two was published
+            self._put_back(spec, control, before, staged)
+        if published == 2:
+            self.build(spec, control).publish(two)
+
+        self.build(spec, control).publish(one, two)
+        self.build(spec, control).publish(two)
+
+        assert ("a", 200) in self.seen(spec, control)
+        assert not [path for path in control.store.list(control.prefix) if "/staging/" in path]
+
+    def bytes_of(self, spec: SinkSpec, control: Control, file: StagedFile) -> bytes:
+        """What a published file holds."""
+        location = self.build(spec, control).location
+        return control.store.read(f"{location}/{file.dst}")
+
+    def _put_back(self, spec: SinkSpec, control: Control, before: dict[str, bytes], staged: dict[str, bytes]) -> None:
+        location = self.build(spec, control).location
+        for name, data in before.items():
+            control.store.delete(f"{location}/{name}")
+            control.store.create(f"{location}/{name}", data)
+        for path, data in staged.items():
+            control.store.create(path, data)
+
     @pytest.mark.parametrize("plan", ["publish.replace:1:raise", "publish.replace:1:lost", "publish.replace:2:lost"])
     def test_a_failed_or_lost_replacement_is_mended_by_publishing_again(
         self, spec: SinkSpec, control: Control, plan: str
