@@ -61,13 +61,13 @@ class Pairs:
                 right.view(np.uint64),
                 fate,
                 row,
+                self.used,
                 number,
+                born,
                 self._hint,
                 self._index,
                 self._left,
                 self._right,
-                born,
-                self.used,
             )
             births.append(born[self.used : used])
             self.used = used

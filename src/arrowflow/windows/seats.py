@@ -5,21 +5,30 @@ A slot is taken in order and marked when its pane is gone; the state moves open 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
-from arrowflow.windows.kernels.sessions import follow_merges, join_sessions
+from arrowflow.windows.kernels.panes import FOLD
+from arrowflow.windows.kernels.sessions import (
+    ABSORBED,
+    FIRST,
+    HOLDER,
+    LAST,
+    NEWER,
+    NOBODY,
+    OLDER,
+    SESSION_WIDTH,
+    follow_merges,
+    join_sessions,
+)
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
 
 _KEY_BITS = 40
-_NOBODY = -1
-_ABSORBED = -2
 
 
 class Seated(NamedTuple):
@@ -75,7 +84,7 @@ class Hashed:
 
     def __init__(self) -> None:
         self._pairs = Pairs()
-        self._key, self._end_us = Lane(np.int64, _NOBODY), Lane(np.int64)
+        self._key, self._end_us = Lane(np.int64, NOBODY), Lane(np.int64)
 
     @property
     def used(self) -> int:
@@ -114,7 +123,7 @@ class Hashed:
 
     def forget(self, slots: I64) -> None:
         self._pairs.forget(slots)
-        self._key.values[slots] = _NOBODY
+        self._key.values[slots] = NOBODY
 
     def keep(self, slots: I64, key: I64) -> None:
         left = key + (self.missed[slots] << _KEY_BITS)
@@ -125,8 +134,8 @@ class Hashed:
 
     def _fit(self) -> None:
         if self.used > len(self._end_us.values):
-            self._end_us.fit(max(16, 2 * self.used))
-            self._key.fit(max(16, 2 * self.used))
+            for lane in (self._key, self._end_us):
+                lane.fit(max(16, 2 * self.used))
 
 
 class Chained:
@@ -134,23 +143,21 @@ class Chained:
 
     def __init__(self, gap_us: int) -> None:
         self._gap_us = gap_us
-        self._newest = Lane(np.int64, _NOBODY)
-        self._key, self._first_us, self._last_us = Lane(np.int64, _NOBODY), Lane(np.int64), Lane(np.int64)
-        self._older, self._newer = Lane(np.int64, _NOBODY), Lane(np.int64, _NOBODY)
-        self._lanes: Sequence[Lane] = (self._key, self._first_us, self._last_us, self._older, self._newer)
+        self._newest = Lane(np.int64, NOBODY)
+        self._sessions = Lane(np.int64, NOBODY, SESSION_WIDTH)
         self.used = 0
 
     @property
     def key(self) -> I64:
-        return np.asarray(self._key.values[: self.used])
+        return self._column(HOLDER)
 
     @property
     def start_us(self) -> I64:
-        return np.asarray(self._first_us.values[: self.used])
+        return self._column(FIRST)
 
     @property
     def end_us(self) -> I64:
-        return np.asarray(self._last_us.values[: self.used] + self._gap_us)
+        return np.asarray(self._column(LAST) + self._gap_us)
 
     @property
     def missed(self) -> I64:
@@ -158,61 +165,46 @@ class Chained:
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
         n, row, merges, before = len(key), 0, 0, self.used
-        slot, into, source = (np.empty(n, np.int64) for _ in range(3))
-        births = []
+        folded = np.where(panes.fate == FOLD, key, NOBODY)
+        slot, merged, births = np.empty(n, np.int64), np.empty((n, 2), np.int64), []
         self._fit_keys(key)
         while True:
-            born = np.empty(len(self._key.values), np.int64)
-            held = [lane.values for lane in (self._newest, *self._lanes)]
-            start = self.used
+            born = np.empty(len(self._sessions.values), np.int64)
+            start, held = self.used, (self._newest.values, self._sessions.values)
             row, self.used, merges = join_sessions(
-                ready(key, np.int64),
-                event_us,
-                panes.fate,
-                row,
-                self._gap_us,
-                start,
-                merges,
-                *held,
-                slot,
-                into,
-                source,
-                born,
+                folded, event_us, self._gap_us, row, start, merges, *held, slot, merged, born
             )
             births.append(born[start : self.used])
             if row == n:
                 break
-            self._grow(2 * self.used)
-        into, source = into[:merges], source[:merges]
-        follow_merges(slot, into, source, np.arange(self.used))
+            self._sessions.fit(max(16, 2 * self.used))
+        follow_merges(slot, merged[:merges], np.arange(self.used))
         assert self.used - before == sum(map(len, births))
+        into, source = (ready(merged[:merges, side]) for side in (0, 1))
         return Seated(slot, np.concatenate(births), into, source)
 
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
         before = self.used
         self.used += len(key)
-        self._grow(self.used)
-        fresh = slice(before, self.used)
-        self._key.values[fresh], self._first_us.values[fresh] = key, start_us
-        self._last_us.values[fresh] = end_us - self._gap_us
+        self._sessions.fit(max(16, self.used))
+        fresh = self._sessions.values[before : self.used]
+        fresh[:, HOLDER], fresh[:, FIRST], fresh[:, LAST] = key, start_us, end_us - self._gap_us
         self._chain()
 
     def forget(self, slots: I64) -> None:
-        self._key.values[slots] = _NOBODY
-        if (self._older.values[slots] != _ABSORBED).any():  # a session absorbed has left its chain already
+        self._sessions.values[slots, HOLDER] = NOBODY
+        if (self._sessions.values[slots, OLDER] != ABSORBED).any():  # a session absorbed has left its chain already
             self._chain()
 
     def keep(self, slots: I64, key: I64) -> None:
-        for lane in self._lanes:
-            lane.keep(slots)
+        self._sessions.keep(slots)
         self.used = len(slots)
-        self._key.values[: self.used] = key
-        self._newest = Lane(np.int64, _NOBODY)
+        self._sessions.values[:, HOLDER] = key
+        self._newest = Lane(np.int64, NOBODY)
         self._chain()
 
-    def _grow(self, capacity: int) -> None:
-        for lane in self._lanes:
-            lane.fit(max(16, capacity))
+    def _column(self, which: int) -> I64:
+        return np.asarray(self._sessions.values[: self.used, which])
 
     def _fit_keys(self, key: I64) -> None:
         most = int(key.max(initial=-1)) + 1
@@ -222,16 +214,17 @@ class Chained:
     def _chain(self) -> None:
         """Link the open sessions of each key anew, in the order of time."""
         # What starts at minus infinity is no session but what the state carries for a key.
-        slots = np.flatnonzero((self.key != _NOBODY) & (self.start_us != MIN_US))
+        slots = np.flatnonzero((self.key != NOBODY) & (self.start_us != MIN_US))
         slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
         key = self.key[slots]
         self._fit_keys(key)
-        self._newest.values[:] = _NOBODY
+        self._newest.values[:] = NOBODY
         self._newest.values[key] = slots  # ascending in time: the last one written is the latest
         same = key[1:] == key[:-1]
-        self._older.values[:], self._newer.values[:] = _NOBODY, _NOBODY
-        self._older.values[slots[1:][same]] = slots[:-1][same]
-        self._newer.values[slots[:-1][same]] = slots[1:][same]
+        sessions = self._sessions.values
+        sessions[:, OLDER], sessions[:, NEWER] = NOBODY, NOBODY
+        sessions[slots[1:][same], OLDER] = slots[:-1][same]
+        sessions[slots[:-1][same], NEWER] = slots[1:][same]
 
 
 def _none() -> I64:

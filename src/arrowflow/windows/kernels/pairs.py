@@ -70,8 +70,8 @@ def probe_pair(left: np.uint64, right: np.uint64, index: I32, known_left: U64, k
 
 
 @njit(
-    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64[::1], int32[::1], int32[::1], uint64[::1],"
-    " uint64[::1], int64[::1], int64)",
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64, int64[::1], int64[::1], int32[::1],"
+    " int32[::1], uint64[::1], uint64[::1])",
     nogil=True,
     cache=True,
 )
@@ -80,13 +80,13 @@ def intern_pairs(
     right: U64,
     fate: I8,
     begin: int,
+    used: int,
     identity: I64,
+    born: I64,
     hint: I32,
     index: I32,
     known_left: U64,
     known_right: U64,
-    born: I64,
-    used: int,
 ) -> tuple[int, int]:
     """Give each pair a dense number, new ones the next free, until there is no room.
 
@@ -96,20 +96,16 @@ def intern_pairs(
         The pairs.
     fate : int8[n]
         Rows other than 0 get -1 and leave no trace.
-    begin : int64
-        Row to begin at.
-    identity : int64[n]
-        Output: number of each pair from `begin` to the row returned.
+    begin, used : int64
+        Row to begin at, and how many pairs are known.
+    identity, born : int64[n], int64[c]
+        Output: number of each pair from `begin` to the row returned; for a new number, the row that brought it.
     hint : int32[h]
-        Per left part, modulo h (a power of two), a number to look at before the hash table; changed in place.
+        Per left part, modulo h (a power of two), the number to try first; changed in place.
     index : int32[s]
         The hash table: a number, or -1 where free; `s` is a power of two and at least ``2 * c``.
     known_left, known_right : uint64[c]
         Pairs by number; the first `used` are set.
-    born : int64[c]
-        Output: for a new number, the row that brought it.
-    used : int64
-        How many pairs are known.
 
     Returns
     -------
@@ -118,27 +114,25 @@ def intern_pairs(
 
     Notes
     -----
-    O(n) expected: at most half of the table is taken, so a probe always ends. A guess that is wrong or old only costs
-    the look. Oracle: a dict.
+    O(n) expected: at most half of the table is taken, so a probe always ends; a wrong hint costs a look. Oracle: a dict.
     """
     near = np.uint64(len(hint) - 1)
     for i in range(begin, len(left)):
         identity[i] = -1
         if fate[i] != 0:
             continue
-        guess = hint[left[i] & near]
-        if guess < used and known_left[guess] == left[i] and known_right[guess] == right[i]:
-            identity[i] = guess
-            continue
-        at = probe_pair(left[i], right[i], index, known_left, known_right)
-        if index[at] < 0:
-            if used == len(known_left):
-                return i, used
-            index[at] = used
-            known_left[used], known_right[used], born[used] = left[i], right[i], i
-            used += 1
-        identity[i] = index[at]
-        hint[left[i] & near] = index[at]
+        number = hint[left[i] & near]
+        if not (number < used and known_left[number] == left[i] and known_right[number] == right[i]):
+            at = probe_pair(left[i], right[i], index, known_left, known_right)
+            if index[at] < 0:
+                if used == len(known_left):
+                    return i, used
+                index[at] = used
+                known_left[used], known_right[used], born[used] = left[i], right[i], i
+                used += 1
+            number = index[at]
+            hint[left[i] & near] = number
+        identity[i] = number
     return len(left), used
 
 

@@ -7,35 +7,116 @@ from numba import njit
 
 from arrowflow.types import I64, Bool
 
-I8 = np.ndarray[tuple[int], np.dtype[np.int8]]
+I64x2 = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
-_NOBODY = -1
-_ABSORBED = -2
+NOBODY = -1
+ABSORBED = -2
+HOLDER, FIRST, LAST, OLDER, NEWER = 0, 1, 2, 3, 4
+"""What the columns of open sessions hold."""
+SESSION_WIDTH = 5
+
+
+@njit("Tuple((int64, int64))(int64, int64, int64, int64[:, ::1])", nogil=True, cache=True)
+def find_session(event_us: int, gap_us: int, at: int, sessions: I64x2) -> tuple[int, int]:
+    """Walk from a key's latest session back to the first one that does not begin too late for a row.
+
+    Parameters
+    ----------
+    event_us, gap_us : int64
+        The row's event time, and how far rows of one session may be apart.
+    at : int64
+        Slot of the key's latest session, -1 for none.
+    sessions : int64[c, 5]
+        As in `join_sessions`.
+
+    Returns
+    -------
+    at, later : int64
+        That session and the one after it in time; -1 for none.
+    """
+    later = NOBODY
+    while at != NOBODY and event_us < sessions[at, FIRST] - gap_us:
+        later, at = at, sessions[at, OLDER]
+    return at, later
+
+
+@njit("void(int64, int64, int64, int64, int64, int64[::1], int64[:, ::1])", nogil=True, cache=True)
+def found_session(at: int, older: int, newer: int, key: int, event_us: int, newest: I64, sessions: I64x2) -> None:
+    """Begin a session with one row and put it into the chain of its key.
+
+    Parameters
+    ----------
+    at : int64
+        Its slot.
+    older, newer : int64
+        Its neighbours in time, -1 for none.
+    key, event_us : int64
+        The row's key and event time.
+    newest, sessions : int64[k], int64[c, 5]
+        As in `join_sessions`, changed in place.
+    """
+    sessions[at, HOLDER], sessions[at, FIRST], sessions[at, LAST] = key, event_us, event_us
+    sessions[at, OLDER], sessions[at, NEWER] = older, newer
+    if older != NOBODY:
+        sessions[older, NEWER] = at
+    if newer == NOBODY:
+        newest[key] = at
+    else:
+        sessions[newer, OLDER] = at
+
+
+@njit("int64(int64, int64, int64, int64[::1], int64[:, ::1])", nogil=True, cache=True)
+def stretch_session(at: int, event_us: int, gap_us: int, newest: I64, sessions: I64x2) -> int:
+    """Let a session take a row within its gap; one that now reaches the session before it is absorbed by that.
+
+    Parameters
+    ----------
+    at : int64
+        Its slot.
+    event_us, gap_us : int64
+        The row's event time, and how far rows of one session may be apart.
+    newest, sessions : int64[k], int64[c, 5]
+        As in `join_sessions`, changed in place.
+
+    Returns
+    -------
+    at : int64
+        The slot of the session that has the row now.
+    """
+    sessions[at, LAST] = max(sessions[at, LAST], event_us)
+    if event_us >= sessions[at, FIRST]:
+        return at
+    sessions[at, FIRST] = event_us
+    before: int = sessions[at, OLDER]
+    later = sessions[at, NEWER]
+    if before == NOBODY or event_us > sessions[before, LAST] + gap_us:
+        return at
+    sessions[before, LAST], sessions[before, NEWER] = sessions[at, LAST], later
+    if later == NOBODY:
+        newest[sessions[at, HOLDER]] = before
+    else:
+        sessions[later, OLDER] = before
+    sessions[at, OLDER], sessions[at, NEWER] = ABSORBED, ABSORBED
+    return before
 
 
 @njit(
-    "Tuple((int64, int64, int64))(int64[::1], int64[::1], int8[::1], int64, int64, int64, int64, int64[::1],"
-    " int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
+    "Tuple((int64, int64, int64))(int64[::1], int64[::1], int64, int64, int64, int64, int64[::1], int64[:, ::1],"
+    " int64[::1], int64[:, ::1], int64[::1])",
     nogil=True,
     cache=True,
 )
 def join_sessions(
     key: I64,
     event_us: I64,
-    fate: I8,
-    begin: int,
     gap_us: int,
+    begin: int,
     used: int,
     merges: int,
     newest: I64,
-    holder: I64,
-    first_us: I64,
-    last_us: I64,
-    older: I64,
-    newer: I64,
+    sessions: I64x2,
     slot: I64,
-    into: I64,
-    source: I64,
+    merged: I64x2,
     born: I64,
 ) -> tuple[int, int, int]:
     """Let each row join the open session of its key within the gap, found one, or make one of two.
@@ -43,26 +124,16 @@ def join_sessions(
     Parameters
     ----------
     key, event_us : int64[n]
-        Group key numbers and event times; ``event ± gap`` fits into int64.
-    fate : int8[n]
-        Rows other than 0 get -1 and leave no trace.
-    begin : int64
-        Row to begin at.
-    gap_us : int64
-        Rows this far apart, or closer, are in one session.
-    used, merges : int64
-        Slots taken, and entries of `into` and `source` written so far.
-    newest : int64[k]
-        Per key the slot of its latest open session, or -1; changed in place.
-    holder, first_us, last_us : int64[c]
-        Per slot its key, and the event times of its first and last row; changed in place.
-    older, newer : int64[c]
-        Per slot the neighbours among the open sessions of its key, -1 for none, -2 where the session was absorbed;
-        changed in place.
+        Group key numbers and event times; rows of key -1 leave no trace, ``event ± gap`` fits into int64.
+    gap_us, begin, used, merges : int64
+        Rows this far apart are in one session; row to begin at; slots taken and entries of `merged` written so far.
+    newest, sessions : int64[k], int64[c, 5]
+        Per key the slot of its latest open session, -1 for none; per slot `HOLDER` (its key), event times of the `FIRST`
+        and `LAST` row, and `OLDER` and `NEWER` neighbour of its key (-1 for none, -2 once absorbed). Changed in place.
     slot : int64[n]
-        Output: the slot each row joined; it may have been absorbed by another since.
-    into, source : int64[n]
-        Output: session `source` was absorbed by session `into`, in order.
+        Output: the slot each row joined, -1 for none; it may have been absorbed by another since.
+    merged : int64[n, 2]
+        Output: session ``merged[m, 0]`` absorbed ``merged[m, 1]``, in order.
     born : int64[c]
         Output: for a new slot, the row that founded it.
 
@@ -73,59 +144,37 @@ def join_sessions(
 
     Notes
     -----
-    O(n) where rows come nearly in order: the search starts at the key's latest session.
-    Oracle: ``tests/oracles/windows.py::sessions``.
+    O(n) where rows come nearly in order. Oracle: ``tests/oracles/windows.py::sessions``.
     """
     for i in range(begin, len(key)):
-        slot[i] = _NOBODY
-        if fate[i] != 0:
+        slot[i] = NOBODY
+        if key[i] == NOBODY:
             continue
-        event, later = event_us[i], _NOBODY
-        at = newest[key[i]]
-        while at != _NOBODY and event < first_us[at] - gap_us:
-            later, at = at, older[at]
-        if at == _NOBODY or event > last_us[at] + gap_us:
-            if used == len(holder):
+        at, later = find_session(event_us[i], gap_us, newest[key[i]], sessions)
+        if at == NOBODY or event_us[i] > sessions[at, LAST] + gap_us:
+            if used == len(sessions):
                 return i, used, merges
-            holder[used], first_us[used], last_us[used], born[used] = key[i], event, event, i
-            older[used], newer[used] = at, later
-            if at != _NOBODY:
-                newer[at] = used
-            if later == _NOBODY:
-                newest[key[i]] = used
-            else:
-                older[later] = used
-            slot[i] = used
+            found_session(used, at, later, key[i], event_us[i], newest, sessions)
+            slot[i], born[used] = used, i
             used += 1
             continue
-        last_us[at] = max(last_us[at], event)
-        if event < first_us[at]:
-            first_us[at] = event
-            before = older[at]
-            if before != _NOBODY and event <= last_us[before] + gap_us:
-                into[merges], source[merges] = before, at
-                merges += 1
-                last_us[before], newer[before] = last_us[at], later
-                older[at], newer[at] = _ABSORBED, _ABSORBED
-                if later == _NOBODY:
-                    newest[key[i]] = before
-                else:
-                    older[later] = before
-                at = before
-        slot[i] = at
+        slot[i] = stretch_session(at, event_us[i], gap_us, newest, sessions)
+        if slot[i] != at:
+            merged[merges, 0], merged[merges, 1] = slot[i], at
+            merges += 1
     return len(key), used, merges
 
 
-@njit("void(int64[::1], int64[::1], int64[::1], int64[::1])", nogil=True, cache=True)
-def follow_merges(slot: I64, into: I64, source: I64, survivor: I64) -> None:
+@njit("void(int64[::1], int64[:, ::1], int64[::1])", nogil=True, cache=True)
+def follow_merges(slot: I64, merged: I64x2, survivor: I64) -> None:
     """Send rows whose session was absorbed to the one that absorbed it.
 
     Parameters
     ----------
     slot : int64[n]
         The slot of each row, -1 for none; changed in place.
-    into, source : int64[m]
-        Session `source` was absorbed by session `into`, in order.
+    merged : int64[m, 2]
+        Session ``merged[j, 0]`` absorbed ``merged[j, 1]``, in order.
     survivor : int64[c]
         Scratch, the slot numbers themselves on entry.
 
@@ -133,10 +182,10 @@ def follow_merges(slot: I64, into: I64, source: I64, survivor: I64) -> None:
     -----
     O(n + m). Oracle: ``tests/oracles/windows.py::sessions``.
     """
-    for j in range(len(into) - 1, -1, -1):
-        survivor[source[j]] = survivor[into[j]]
+    for j in range(len(merged) - 1, -1, -1):
+        survivor[merged[j, 1]] = survivor[merged[j, 0]]
     for i in range(len(slot)):
-        if slot[i] != _NOBODY:
+        if slot[i] != NOBODY:
             slot[i] = survivor[slot[i]]
 
 
@@ -203,10 +252,10 @@ def plan_trailing(
     Oracle: ``tests/oracles/windows.py::sliding``.
     """
     merges, slots = 0, len(key)
-    low, turn, tail = 0, 0, _NOBODY
+    low, turn, tail = 0, 0, NOBODY
     for i in range(len(key)):
         if i > 0 and key[i] != key[i - 1]:
-            low, turn, tail = i, i, _NOBODY
+            low, turn, tail = i, i, NOBODY
         edge = event_us[i] - size_us
         while event_us[low] < edge or (event_us[low] == edge and not both):
             low += 1
@@ -214,9 +263,9 @@ def plan_trailing(
             for j in range(i - 1, low - 1, -1):
                 into[merges], source[merges] = j, j + 1
                 merges += 1
-            turn, tail = i + 1, _NOBODY
+            turn, tail = i + 1, NOBODY
         else:
-            if tail == _NOBODY:
+            if tail == NOBODY:
                 tail = slots
                 slots += 1
             into[merges], source[merges] = tail, i
@@ -224,7 +273,7 @@ def plan_trailing(
         if not due[i]:
             continue
         at[i] = low
-        if tail != _NOBODY:
+        if tail != NOBODY:
             at[i] = slots
             into[merges], source[merges] = slots, low
             into[merges + 1], source[merges + 1] = slots, tail
