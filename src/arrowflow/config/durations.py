@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import re
 
-_UNIT_US = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
-_PART = re.compile(r"(\d{1,12})(ms|d|h|m|s)")
-DURATION_PATTERN = r"^(\d{1,12}d)?(\d{1,12}h)?(\d{1,12}m)?(\d{1,12}s)?(\d{1,12}ms)?$"
-_WHOLE = re.compile(DURATION_PATTERN)
-_LONGEST_US = 400 * 366 * _UNIT_US["d"]
+from arrowflow.windows.durations import LONGEST_US, UNIT_US, duration_us
 
 _UNIT_BYTES = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 SIZE_PATTERN = r"^\d+ ?(B|kB|MB|GB|KiB|MiB|GiB)?$"
@@ -19,12 +15,12 @@ def parse_duration(text: object) -> int:
     """Return microseconds for text such as ``1h30m``; raises `ValueError` with a sentence."""
     if not isinstance(text, str):
         raise ValueError('write a length of time with its unit, such as "5m" or "1h30m"')  # noqa: TRY004 (pydantic turns ValueError into a problem)
-    if not text or not text.isascii() or not _WHOLE.fullmatch(text):
+    total = duration_us(text)
+    if total is None:
         raise ValueError(
             'is no length of time: write numbers with d, h, m, s or ms from large to small, such as "5m", "1h30m" or "500ms"'
         )
-    total = sum(int(number) * _UNIT_US[unit] for number, unit in _PART.findall(text))
-    if total > _LONGEST_US:
+    if total > LONGEST_US:
         raise ValueError("is longer than 400 years")
     return total
 
@@ -32,7 +28,7 @@ def parse_duration(text: object) -> int:
 def duration_text(us: int) -> str:
     """Write microseconds as `parse_duration` reads them, rounded down to milliseconds."""
     parts = []
-    for unit, size in _UNIT_US.items():
+    for unit, size in UNIT_US.items():
         count, us = divmod(us, size)
         if count:
             parts.append(f"{count}{unit}")

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from arrowflow.config.durations import DURATION_PATTERN, SIZE_PATTERN, parse_duration, parse_size
+from arrowflow.config.durations import SIZE_PATTERN, parse_duration, parse_size
 from arrowflow.config.secrets import SecretReference, is_reference
+from arrowflow.windows.durations import DURATION_PATTERN
 
 _DATE = {"type": "string", "format": "date"}
 

@@ -163,7 +163,7 @@ class ParquetSink:
         data = grow(old, table, self.spec.compression)
         file = self._describe(attempt, f"revision-{number:04d}", Part(newest.partition, table), data)
         replaced = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
-        return self._stage_bytes(msgspec.structs.replace(file, dst=newest.dst, replaces=replaced), data)
+        return self._publisher.stage(msgspec.structs.replace(file, dst=newest.dst, replaces=replaced), data)
 
     def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
         """Give each file its final name, once; a file already there with its bytes, or replaced since, is done.
@@ -195,15 +195,7 @@ class ParquetSink:
     def _stage_file(self, attempt: Attempt, number: int, part: Part) -> StagedFile:
         self.context.failpoints.hit("stage.file.before")
         data = encode(part.table, self.spec.compression)
-        return self._stage_bytes(self._describe(attempt, f"{number:04d}", part, data), data)
-
-    def _stage_bytes(self, file: StagedFile, data: bytes) -> StagedFile:
-        failpoints, control = self.context.failpoints, self.context.control
-        failpoints.hit("stage.file.mid")
-        failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
-        failpoints.lost("stage.file")
-        return file
+        return self._publisher.stage(self._describe(attempt, f"{number:04d}", part, data), data)
 
     def _keep(self, newest: StagedFile, table: pa.Table) -> None:
         """Keep the rows of a file that will be replaced; another attempt may have kept the same before."""

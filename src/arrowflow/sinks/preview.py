@@ -68,11 +68,9 @@ class PreviewSink:
 
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         """Stage the whole preview, empty or not, to take the place of whatever is there."""
-        failpoints, control = self.context.failpoints, self.context.control
-        failpoints.hit("stage.file.before")
+        self.context.failpoints.hit("stage.file.before")
         old = self._there()
         data = encode(table, self.spec.compression) if old is None else grow(old, table, self.spec.compression)
-        failpoints.hit("stage.file.mid")
         file = StagedFile(
             sink=self.name,
             src=f"{attempt.folder('staging')}/{self.name}/{FILE}",
@@ -83,10 +81,7 @@ class PreviewSink:
             sha256=hashlib.sha256(data).hexdigest(),
             replaces=None if old is None else Replaced(crc32c=crc32c(old), revision=0, rows=table.num_rows),
         )
-        failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
-        failpoints.lost("stage.file")
-        return (file,)
+        return (self._publisher.stage(file, data),)
 
     def split(self, table: pa.Table) -> Iterator[tuple[dict[str, str | None], pa.Table]]:
         """It has no rows that could be corrected."""
@@ -106,7 +101,7 @@ class PreviewSink:
         """
         for file in files:
             try:
-                Publisher(self.name, self.spec.location, self.context).publish(file, later)
+                self._publisher.publish(file, later)
             except (DataLossError, ObjectMissing) as wrong:
                 self.context.control.store.delete(self.context.control.path(file.src))
                 self.context.observer.notice(Notice("info", f"{wrong}; a newer preview comes with the next record"))
@@ -121,6 +116,10 @@ class PreviewSink:
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         return ()
+
+    @property
+    def _publisher(self) -> Publisher:
+        return Publisher(self.name, self.spec.location, self.context)
 
     def _there(self) -> bytes | None:
         try:

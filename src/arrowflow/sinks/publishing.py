@@ -1,4 +1,4 @@
-"""Give staged files their final names, or the place of what they are a later revision of: a redo that may always be done again."""
+"""Stage files, and give staged files their final names, or the place of what they are a later revision of: a redo that may always be done again."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ class Publisher:
     def path_of(self, file: StagedFile) -> str:
         """Where `file` is once published."""
         return f"{self.location}/{file.dst}"
+
+    def stage(self, file: StagedFile, data: bytes) -> StagedFile:
+        """Make the bytes of `file` durable under its staging name, which no reader sees; return `file`."""
+        failpoints, control = self.context.failpoints, self.context.control
+        failpoints.hit("stage.file.mid")
+        failpoints.hit("stage.file")
+        control.store.create(control.path(file.src), data)
+        failpoints.lost("stage.file")
+        return file
 
     def publish(self, file: StagedFile, later: Sequence[StagedFile] = ()) -> None:
         """Move the staged file to its final name; done if it is there, or one of `later` of that name is.

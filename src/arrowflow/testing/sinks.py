@@ -95,13 +95,16 @@ class MemorySink:
 
     def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
         for file in files:
-            Publisher(self.name, self.root, self.context).publish(file, later)
+            self._publisher.publish(file, later)
+
+    @property
+    def _publisher(self) -> Publisher:
+        return Publisher(self.name, self.root, self.context)
 
     def _stage(
         self, attempt: Attempt, name: str, dst: str, table: pa.Table, data: bytes, replaces: Replaced | None = None
     ) -> StagedFile:
-        failpoints, control = self.context.failpoints, self.context.control
-        failpoints.hit("stage.file.before")
+        self.context.failpoints.hit("stage.file.before")
         file = StagedFile(
             sink=self.name,
             src=f"{attempt.folder('staging')}/{self.name}/{name}.arrow",
@@ -112,11 +115,7 @@ class MemorySink:
             sha256=hashlib.sha256(data).hexdigest(),
             replaces=replaces,
         )
-        failpoints.hit("stage.file.mid")
-        failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
-        failpoints.lost("stage.file")
-        return file
+        return self._publisher.stage(file, data)
 
 
 def _encode(table: pa.Table) -> bytes:

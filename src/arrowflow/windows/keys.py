@@ -119,6 +119,10 @@ class Keys:
             number, _born = pairs.intern(number, part, fate)
         return number
 
+    def number_all(self, columns: Sequence[Array], rows: int) -> I64:
+        """Number the tuples of all `rows` rows of the key columns."""
+        return self.number(self.parts(columns), np.zeros(rows, np.int8))
+
     def ranks(self, numbers: I64) -> I64:
         """The places of tuples by number in the order of their values, nulls last: comparable within one call."""
         if len(numbers) * _CROWD < len(self):

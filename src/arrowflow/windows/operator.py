@@ -79,7 +79,7 @@ class KeyedWindows:
         slots = self._state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
         slowest = watermark_us if self._plan.scope == "pipeline" else min(clocks.values(), default=MIN_US)
-        return self._give_out(held, "watermark", epoch, self._limit(slowest))
+        return self._give_out(held, self._kind.due(held), "watermark", epoch, self._limit(slowest))
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.
@@ -97,9 +97,10 @@ class KeyedWindows:
                 "every window waits for all partitions; use idle_timeout there"
             )
         held = self._before_time(slots)
-        due = self._fresh(self._kind.due(held))
-        floors, reach = self._floors(due), self._latest(due.end_us)
-        return replace(self._give_out(held, label, epoch), floors=floors, reach_us=reach)
+        due = self._kind.due(held)
+        fresh = self._fresh(due)
+        floors, reach = self._floors(fresh), self._latest(fresh.end_us)
+        return replace(self._give_out(held, due, label, epoch), floors=floors, reach_us=reach)
 
     def interim(self) -> pa.Table:
         """What every open window would give now, ordered like results; `__af_closed_by` is null."""
@@ -196,9 +197,9 @@ class KeyedWindows:
 
     # ---- what comes out ---------------------------------------------------------------------------------
 
-    def _give_out(self, held: Held, label: str, epoch: int, clock_us: int = MIN_US) -> Closed:
-        """Finish the windows that are due and take what nobody needs any more out of the state."""
-        state, due = self._state, self._kind.due(held)
+    def _give_out(self, held: Held, due: Due, label: str, epoch: int, clock_us: int = MIN_US) -> Closed:
+        """Finish the windows that are due among those `held`, and take what nobody needs any more out of the state."""
+        state = self._state
         gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
         revision, home = self._publications(fresh.slot)
         table = self._table(fresh, label, revision)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-_PART = re.compile(r"(\d{1,12})(ms|d|h|m|s)")
-_DURATION = re.compile(r"(\d{1,12}d)?(\d{1,12}h)?(\d{1,12}m)?(\d{1,12}s)?(\d{1,12}ms)?", re.ASCII)
-_LONGEST_US = 400 * 366 * 86_400_000_000
+from arrowflow.windows.durations import LONGEST_US, duration_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +36,6 @@ class Parameter:
     kind: Literal["value", "column", "duration"] = "value"
 
 
-def duration_us(text: str) -> int:
-    """Microseconds of text such as ``1h30m``; 0 where it is none."""
-    if not text or not _DURATION.fullmatch(text):
-        return 0
-    unit_us = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
-    return sum(int(number) * unit_us[unit] for number, unit in _PART.findall(text))
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -68,7 +57,7 @@ def _is_modulus(value: object) -> bool:
 
 
 def _is_duration(value: object) -> bool:
-    return isinstance(value, str) and 0 < duration_us(value) <= _LONGEST_US
+    return isinstance(value, str) and 0 < (duration_us(value) or 0) <= LONGEST_US
 
 
 def _is_state(value: object) -> bool:

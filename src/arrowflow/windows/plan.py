@@ -15,8 +15,9 @@ from arrowflow.protocols import Calendar
 from arrowflow.types import RESERVED
 from arrowflow.windows.aggregates.custom import CustomAggregate
 from arrowflow.windows.arrays import Field
+from arrowflow.windows.durations import duration_us
 from arrowflow.windows.functions import FUNCTIONS, Family, Function, is_float, is_kept, is_known, is_number, is_text
-from arrowflow.windows.parameters import Parameter, duration_us
+from arrowflow.windows.parameters import Parameter
 from arrowflow.windows.shapes import MAX_US, Cumulative, Hopping, Session, Sliding, Tumbling
 
 STATE_VERSION = "1"

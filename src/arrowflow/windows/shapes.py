@@ -21,8 +21,35 @@ _MOST_PANES = 100_000
 """A window may be put together from this many panes."""
 
 
+class _Plain:
+    """A window that is its bounds and nothing else."""
+
+    __slots__ = ()
+
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return 0
+
+    def fields(self) -> tuple[Field, ...]:
+        """Result columns this kind adds after ``window_end``."""
+        return ()
+
+
+class _Sized(_Plain):
+    """One whose length is known before any row."""
+
+    __slots__ = ()
+    size_us: int
+
+    @property
+    def longest_us(self) -> int:
+        """How long before the clock a window to come may start."""
+        return self.size_us
+
+
 @dataclass(frozen=True, slots=True)
-class Tumbling:
+class Tumbling(_Sized):
     """Windows ``[start, start + size_us)``, back to back; starts are `origin_us` plus multiples of the size."""
 
     size_us: int
@@ -32,22 +59,13 @@ class Tumbling:
         _check_length("tumbling window: size", self.size_us)
         _check_origin("tumbling window", self.origin_us)
 
-    @property
-    def longest_us(self) -> int:
-        """How long before the clock a window to come may start."""
-        return self.size_us
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
-
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
         return {"kind": "tumbling", "size_us": self.size_us, "origin_us": self.origin_us}
 
 
 @dataclass(frozen=True, slots=True)
-class Hopping:
+class Hopping(_Sized):
     """Windows ``[start, start + size_us)``, one every `hop_us`; starts are `origin_us` plus multiples of the hop.
 
     They overlap where the hop is shorter than the size. Where it is longer, a row between two windows is in none.
@@ -79,22 +97,13 @@ class Hopping:
         """Length of a pane: every window is a whole number of them."""
         return math.gcd(self.size_us, self.hop_us)
 
-    @property
-    def longest_us(self) -> int:
-        """How long before the clock a window to come may start."""
-        return self.size_us
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
-
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
         return {"kind": "hopping", "size_us": self.size_us, "hop_us": self.hop_us, "origin_us": self.origin_us}
 
 
 @dataclass(frozen=True, slots=True)
-class Cumulative:
+class Cumulative(_Sized):
     """Windows that grow by `step_us` up to `size_us`, then start again: ``[start, start + step)``, ``[start, start + 2 * step)`` …"""
 
     size_us: int
@@ -114,22 +123,13 @@ class Cumulative:
                 f"cumulative window: size / step is {self.size_us // self.step_us}; at most {_MOST_WINDOWS} are allowed"
             )
 
-    @property
-    def longest_us(self) -> int:
-        """How long before the clock a window to come may start."""
-        return self.size_us
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
-
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
         return {"kind": "cumulative", "size_us": self.size_us, "step_us": self.step_us, "origin_us": self.origin_us}
 
 
 @dataclass(frozen=True, slots=True)
-class Sliding:
+class Sliding(_Sized):
     """For each row at t the rows of its key in ``(t - size_us, t]``, or in ``[t - size_us, t]`` for `closed` "both".
 
     Rows of equal time see each other. The windows come out as ``window_start = t - size``, ``window_end = t``.
@@ -143,22 +143,13 @@ class Sliding:
         if self.closed not in ("right", "both"):
             raise ConfigError(f"sliding window: closed is {self.closed!r}; it is 'right' or 'both'")
 
-    @property
-    def longest_us(self) -> int:
-        """How long before the clock a window to come may start."""
-        return self.size_us
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
-
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
         return {"kind": "sliding", "size_us": self.size_us, "closed": self.closed}
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class Session(_Plain):
     """Rows of a key at most `gap_us` apart: ``[first, last + gap)``.
 
     With `max_length_us` a row at or after ``first + max_length`` starts the next session, and a session ends there at
@@ -172,15 +163,6 @@ class Session:
         _check_length("session window: gap", self.gap_us)
         if self.max_length_us is not None:
             _check_length("session window: max_length", self.max_length_us)
-
-    @property
-    def longest_us(self) -> int:
-        """How long before the clock a window to come may start."""
-        return 0
-
-    def fields(self) -> tuple[Field, ...]:
-        """Result columns this kind adds after ``window_end``."""
-        return ()
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""

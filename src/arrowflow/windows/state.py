@@ -128,7 +128,7 @@ class State:
 
     def owner(self, key: I64) -> I64:
         """Per key number, the partition that feeds its open panes, or `NOBODY`."""
-        self._fit_owner()
+        self._fit_to_keys(self._owner)
         return np.asarray(self._owner.values[key])
 
     def changed(self, slots: I64) -> I64:
@@ -275,7 +275,7 @@ class State:
 
     def _carry_slots(self, slots: I64) -> I64:
         """The carry slot of each pane's key, taken where there is none yet."""
-        self._fit_carry()
+        self._fit_to_keys(self._carry)
         key = self.key[slots]
         new, first = np.unique(np.where(self._carry.values[key] == NOBODY, key, -1), return_index=True)
         new, first = new[new >= 0], first[new >= 0]
@@ -290,10 +290,6 @@ class State:
             self.next_us.values[taken] = CARRY_US
         return np.asarray(self._carry.values[key])
 
-    def _fit_carry(self) -> None:
-        if len(self._carry.values) < len(self.keys) or not len(self._carry.values):
-            self._carry.fit(max(16, 2 * len(self.keys)))
-
     def _bear(self, key: I64, panes: Panes, feeder: int, born: I64) -> None:
         """Fill in what is known of new panes from the rows that opened them."""
         self._fit()
@@ -303,7 +299,7 @@ class State:
         self.next_us.values[fresh] = self.kind.born_next(panes, born)
         if self.plan.scope == "partition":
             self.feeder.values[fresh] = feeder
-            self._fit_owner()
+            self._fit_to_keys(self._owner)
             self._owner.values[key[born]] = feeder
 
     def _build_accumulators(self) -> dict[str, Accumulator]:
@@ -316,9 +312,10 @@ class State:
             for lane in self._lanes:
                 lane.fit(capacity)
 
-    def _fit_owner(self) -> None:
-        if len(self._owner.values) < len(self.keys) or not len(self._owner.values):
-            self._owner.fit(max(16, 2 * len(self.keys)))
+    def _fit_to_keys(self, lane: Lane) -> None:
+        """Let a lane have an entry for each key."""
+        if len(lane.values) < len(self.keys) or not len(lane.values):
+            lane.fit(max(16, 2 * len(self.keys)))
 
     def _merge(self, into: I64, source: I64) -> None:
         """Let panes absorb others; those stay where they are until they are removed."""
@@ -380,14 +377,15 @@ class State:
     def _own(self) -> None:
         """Work out anew which partition feeds each key's open panes, and where its carry slot is."""
         if self.plan.scope == "partition":
-            self._fit_owner()
+            self._fit_to_keys(self._owner)
             self._owner.values[:] = NOBODY
             slots = self.slots
             self._owner.values[self.key[slots]] = self.feeder.values[slots]
         if self.traces:
-            self._fit_carry()
+            self._fit_to_keys(self._carry)
             self._carry.values[:] = NOBODY
-            self._carry.values[self.key[self.carries]] = self.carries
+            slots = self.carries
+            self._carry.values[self.key[slots]] = slots
 
     def _compact(self) -> None:
         """Move open panes together; number the keys anew when most belong to no open pane."""
@@ -397,7 +395,7 @@ class State:
         if self.keys.weight > 2 * len(live) + 1024:
             columns, keys = self.keys.take(live), Keys(self.plan.keys)
             fresh = np.zeros(len(self.keys), np.int64)
-            fresh[live] = keys.number(keys.parts(columns), np.zeros(len(live), np.int8))
+            fresh[live] = keys.number_all(columns, len(live))
             self.keys, key = keys, fresh[key]
             self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         for lane in self._lanes:
@@ -438,7 +436,7 @@ class State:
         everyone = np.zeros(table.num_rows, np.int8)
         keys = Keys(self.plan.keys)
         own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
-        number = keys.number(keys.parts(own), everyone)
+        number = keys.number_all(own, table.num_rows)
         for name in self._identity_names()[len(own) :]:
             number, _born = Pairs().intern(number, bits_of(whole(table.column(name), _place_type(name))), everyone)
         return number
@@ -448,8 +446,7 @@ class State:
         columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
         start, none = places["start"], np.zeros(table.num_rows, np.int64)
-        parts = self.keys.parts([columns[f"key.{field.name}"] for field in self.plan.keys])
-        key = self.keys.number(parts, np.zeros(table.num_rows, np.int8))
+        key = self.keys.number_all([columns[f"key.{field.name}"] for field in self.plan.keys], table.num_rows)
         self._seats.take(key, start, places.get("end", start), places.get("missed", none))
         self._fit()
         slots = np.arange(table.num_rows)

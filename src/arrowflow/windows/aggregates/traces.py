@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 from arrowflow.errors import PromiseBroken
 from arrowflow.types import I64, Bool
 from arrowflow.windows.aggregates.accumulator import Before, Slice, Windows
+from arrowflow.windows.aggregates.fixed import divide
+from arrowflow.windows.aggregates.sums import TINY
 from arrowflow.windows.arrays import Array, Field, Numbers, ready
 from arrowflow.windows.columns import array_of, bits_of
 from arrowflow.windows.feeders import FEEDER, Feeders
@@ -57,7 +59,6 @@ _CARRY_AT: Mapping[str, int] = MappingProxyType(
 _SECOND_US = 1_000_000
 _EXACT_FLOAT = 2**53
 _LOW32 = 0xFFFFFFFF
-_TINY = 1074
 Chunk: TypeAlias = "bytes | tuple[object, ...]"
 _WIDTH = 32
 """Bytes of one sample."""
@@ -373,7 +374,7 @@ class Trace:
     def _weighed(self, held: Samples, held_us: I64, known_us: I64) -> Array:
         """Σ value · time / Σ time, each an exact integer until the one rounding."""
         kind, out = self._kind, np.empty(len(known_us), np.float64)
-        width, tiny = (DOUBLE_LIMBS, _TINY) if kind == DOUBLE else (WHOLE_LIMBS, 0)
+        width, tiny = (DOUBLE_LIMBS, TINY) if kind == DOUBLE else (WHOLE_LIMBS, 0)
         for part in blocks(len(known_us)):
             first = ready(held.first[part.start : part.stop + 1])
             limbs, flags = np.zeros((len(first) - 1, width), np.int64), np.zeros(len(first) - 1, np.uint8)
@@ -416,7 +417,7 @@ class Trace:
             first = ready(held.first[part.start : part.stop + 1])
             limbs, flags = np.zeros((len(first) - 1, DOUBLE_LIMBS), np.int64), np.zeros(len(first) - 1, np.uint8)
             count_doubles(held.rows, bits.view(np.float64), first, carry, pattern, limbs, flags, pairs[part])
-            out[part] = [divide(total, 1 << _TINY) for total in integers_of(limbs)]
+            out[part] = [divide(total, 1 << TINY) for total in integers_of(limbs)]
             out[part][flags != 0] = np.nan
         return pa.array(out, pa.float64(), mask=np.asarray(pairs == 0), from_pandas=False)
 
@@ -483,11 +484,3 @@ def quotients(numerator: I64, denominator: I64) -> Numbers:
     for i in np.flatnonzero((numerator > _EXACT_FLOAT) | (denominator > _EXACT_FLOAT)).tolist():
         out[i] = int(numerator[i]) / int(denominator[i])
     return np.asarray(out)
-
-
-def divide(numerator: int, denominator: int) -> float:
-    """Correctly rounded quotient; infinite where it is beyond the doubles."""
-    try:
-        return numerator / denominator
-    except OverflowError:
-        return float("inf") if numerator > 0 else float("-inf")

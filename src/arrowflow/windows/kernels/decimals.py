@@ -19,6 +19,31 @@ _LOW60 = (1 << 60) - 1
 _SIGN = -(2**63)
 
 
+@njit("void(int64[:, ::1], int64, int64, int64, int64)", nogil=True, cache=True, inline="always")
+def add_limbs(limbs: I64x2, cell: int, first: int, second: int, third: int) -> None:
+    """Add one number in limbs to the sum of a cell, and carry.
+
+    Parameters
+    ----------
+    limbs : int64[c, 3]
+        Sums, changed in place.
+    cell : int64
+        Which row.
+    first, second, third : int64
+        The number, its first two limbs in ``[0, 2**62)``.
+    """
+    first += limbs[cell, 0]
+    second += limbs[cell, 1]
+    third += limbs[cell, 2]
+    if first >= _FULL:
+        first -= _FULL
+        second += 1
+    if second >= _FULL:
+        second -= _FULL
+        third += 1
+    limbs[cell, 0], limbs[cell, 1], limbs[cell, 2] = first, second, third
+
+
 @njit("void(int64[::1], boolean[::1], int64[:, ::1], int64[:, ::1], int64[::1])", nogil=True, cache=True)
 def add_decimals(slot: I64, valid: Bool, words: I64x2, limbs: I64x2, count: I64) -> None:
     """Add 128-bit integers to their cells exactly.
@@ -46,16 +71,7 @@ def add_decimals(slot: I64, valid: Bool, words: I64x2, limbs: I64x2, count: I64)
             continue
         count[cell] += 1
         low, high = words[i, 0], words[i, 1]
-        first = limbs[cell, 0] + (low & _LOW62)
-        second = limbs[cell, 1] + (((low >> 62) & 3) | ((high & _LOW60) << 2))
-        third = limbs[cell, 2] + (high >> 60)
-        if first >= _FULL:
-            first -= _FULL
-            second += 1
-        if second >= _FULL:
-            second -= _FULL
-            third += 1
-        limbs[cell, 0], limbs[cell, 1], limbs[cell, 2] = first, second, third
+        add_limbs(limbs, cell, low & _LOW62, ((low >> 62) & 3) | ((high & _LOW60) << 2), high >> 60)
 
 
 @njit("void(int64[::1], int64[::1], int64[:, ::1], int64[::1])", nogil=True, cache=True)
@@ -76,16 +92,7 @@ def merge_decimals(into: I64, source: I64, limbs: I64x2, count: I64) -> None:
     for i in range(len(into)):
         a, b = into[i], source[i]
         count[a] += count[b]
-        first = limbs[a, 0] + limbs[b, 0]
-        second = limbs[a, 1] + limbs[b, 1]
-        third = limbs[a, 2] + limbs[b, 2]
-        if first >= _FULL:
-            first -= _FULL
-            second += 1
-        if second >= _FULL:
-            second -= _FULL
-            third += 1
-        limbs[a, 0], limbs[a, 1], limbs[a, 2] = first, second, third
+        add_limbs(limbs, a, limbs[b, 0], limbs[b, 1], limbs[b, 2])
 
 
 @njit("boolean(int64, int64, int64, int64)", nogil=True, cache=True)

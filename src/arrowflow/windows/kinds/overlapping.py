@@ -12,15 +12,16 @@ from typing import NamedTuple
 import numpy as np
 
 from arrowflow.types import I64, LateRows
-from arrowflow.windows.arrays import I32, Array, ready
+from arrowflow.windows.arrays import ready
 from arrowflow.windows.kernels.panes import NO_WINDOW, assign_cumulative, assign_hopping, judge_missed
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
+from arrowflow.windows.kinds.plain import Plain
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.shapes import Cumulative, Hopping
 
 
-class Overlapping:
+class Overlapping(Plain):
     """Panes under windows that end every `stride` microseconds."""
 
     columns: Sequence[tuple[str, str]] = (
@@ -29,9 +30,6 @@ class Overlapping:
         ("missed", "missed"),
         ("next_end_us", "next"),
     )
-    strict = False
-    chained = False
-    per_row = False
 
     def __init__(self, window: Hopping | Cumulative) -> None:
         self._window = window
@@ -83,12 +81,6 @@ class Overlapping:
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         return "out_of_range", f"event time {event_us} µs: its windows do not fit into 64 bits"
-
-    def describe(self, label: I32, day: I32) -> list[Array]:
-        return []
-
-    def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
-        raise AssertionError("hopping and cumulative windows add no columns")
 
     @staticmethod
     def _missed(panes: Panes) -> I64:

@@ -133,8 +133,6 @@ class Kind(Protocol):
     """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next."""
     strict: bool
     """Whether the last clock that still takes rows is the window's end itself."""
-    chained: bool
-    """Whether panes grow and merge: sessions."""
     per_row: bool
     """Whether each row has a result row of its own: sliding windows."""
 

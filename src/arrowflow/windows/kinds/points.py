@@ -6,30 +6,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from arrowflow.types import I64, Bool, LateRows
-from arrowflow.windows.arrays import I32, Array
+from arrowflow.types import I64, MIN_US, Bool, LateRows
 from arrowflow.windows.kernels.panes import FOLD, OUT_OF_RANGE, judge_behind
 from arrowflow.windows.kernels.sessions import cut_pieces, plan_trailing
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
+from arrowflow.windows.kinds.plain import Plain
 from arrowflow.windows.shapes import MAX_US, Session, Sliding
 
-_MIN_US = -(2**63)
 _WAITS, _GIVEN = 0, 1
 
 
-class Points:
+class Points(Plain):
     """What both have in common: rows are late by their own time, before they meet any other row."""
 
     strict = True
-    chained = False
-    per_row = False
 
     def __init__(self, before_us: int, after_us: int) -> None:
         self._before_us, self._after_us = before_us, after_us
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
-        fits = (event_us >= _MIN_US + self._before_us) & (event_us <= MAX_US - self._after_us)
+        fits = (event_us >= MIN_US + self._before_us) & (event_us <= MAX_US - self._after_us)
         return Panes.whole(event_us, event_us, np.where(fits, FOLD, OUT_OF_RANGE).astype(np.int8))
 
     def judge(self, panes: Panes, event_us: I64, clock_us: I64, lateness_us: int) -> int:
@@ -42,15 +39,6 @@ class Points:
 
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.full(len(rows), _WAITS, np.int64)
-
-    def explain(self, fate: int, event_us: int) -> tuple[str, str]:
-        return "out_of_range", f"event time {event_us} µs: its window does not fit into 64 bits"
-
-    def describe(self, label: I32, day: I32) -> list[Array]:
-        return []
-
-    def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
-        raise AssertionError("this kind of window adds no columns")
 
 
 class SlidingKind(Points):
@@ -88,8 +76,8 @@ class SlidingKind(Points):
     def _is_forgotten(self, event_us: I64, clock_us: I64) -> Bool:
         """Whether no row on time, which is at the clock or after it, can look back this far."""
         size = self._window.size_us
-        reaches = clock_us >= _MIN_US + size
-        edge = np.where(reaches, clock_us - size, _MIN_US)
+        reaches = clock_us >= MIN_US + size
+        edge = np.where(reaches, clock_us - size, MIN_US)
         return np.asarray(reaches & (event_us < edge if self._window.closed == "both" else event_us <= edge))
 
 

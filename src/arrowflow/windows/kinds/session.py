@@ -14,7 +14,6 @@ class SessionKind(Points):
     """A slot is an open session; which one a row joins is for the state's chains to say."""
 
     columns: Sequence[tuple[str, str]] = (("window_start_us", "start"), ("window_end_us", "end"))
-    chained = True
 
     def __init__(self, window: Session) -> None:
         super().__init__(window.gap_us, window.gap_us)

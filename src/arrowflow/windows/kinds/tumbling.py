@@ -25,6 +25,3 @@ class TumblingKind(Whole):
         start, end, fate = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int8)
         assign_tumbling(event_us, self._window.size_us, self._window.origin_us, start, end, fate)
         return Panes.whole(start, end, fate)
-
-    def explain(self, fate: int, event_us: int) -> tuple[str, str]:
-        return "out_of_range", f"event time {event_us} µs: its window does not fit into 64 bits"

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from arrowflow.types import I64, LateRows
-from arrowflow.windows.arrays import I32, Array
 from arrowflow.windows.kernels.panes import judge_late
 from arrowflow.windows.kinds.panes import BEHIND, Due, Held, Panes
+from arrowflow.windows.kinds.plain import Plain
 
 
-class Whole:
+class Whole(Plain):
     """A window is one pane; whoever comes at or after its end by the clock is late for it."""
 
     columns: Sequence[tuple[str, str]] = (("window_start_us", "start"), ("window_end_us", "end"))
-    strict = False
-    chained = False
-    per_row = False
 
     def judge(self, panes: Panes, event_us: I64, clock_us: I64, lateness_us: int) -> int:
         return int(judge_late(panes.end_us, clock_us, lateness_us, panes.fate))
@@ -32,9 +29,3 @@ class Whole:
     def due(self, held: Held) -> Due:
         over = held.end_us <= held.limit_us
         return Due(held.slot[over], held.start_us[over], held.end_us[over], gone=held.slot[over])
-
-    def describe(self, label: I32, day: I32) -> list[Array]:
-        return []
-
-    def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
-        raise AssertionError("this kind of window adds no columns")

@@ -1,0 +1,23 @@
+"""What kinds have in common whose windows are their bounds and nothing else: no names, no columns of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from arrowflow.windows.arrays import I32, Array
+
+
+class Plain:
+    """Adds no columns, and rejects rows only where a window does not fit into 64 bits."""
+
+    strict = False
+    per_row = False
+
+    def explain(self, fate: int, event_us: int) -> tuple[str, str]:
+        return "out_of_range", f"event time {event_us} µs: its window does not fit into 64 bits"
+
+    def describe(self, label: I32, day: I32) -> list[Array]:
+        return []
+
+    def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
+        raise AssertionError("this kind of window adds no columns")
