@@ -222,7 +222,7 @@ WEIGHT_KINDS = [
     pytest.param(pa.float64(), st.one_of(st.floats(0, 1e300), st.sampled_from([0.0, -0.0, 0.1])), id="float64"),
     pytest.param(pa.int64(), st.one_of(st.integers(0, 2**63 - 1), st.integers(0, 2)), id="int64"),
     pytest.param(pa.uint64(), UNSIGNED, id="uint64"),
-    pytest.param(pa.decimal128(38, 5), decimals(5).map(abs), id="decimal"),
+    pytest.param(pa.decimal128(38, 5), decimals(5).map(Decimal.copy_abs), id="decimal"),
 ]
 
 
