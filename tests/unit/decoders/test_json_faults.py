@@ -140,6 +140,7 @@ def test_row_09_one_bad_record_in_100_000_is_the_only_one_that_is_judged_alone()
     good = [b'{"v":%d,"name":"some text to make it longer","x":1.5}' % row for row in range(100_000)]
     bad = [*good[:50_000], b'{"v":', *good[50_001:]]
     decoder = JsonSpec((Field("v", "int64"), Field("name", "string"))).build()
+    decoder.decode(raw_batch(bad[49_990:50_010]))  # the first refusal imports what it needs
     batches, seen = (raw_batch(good), raw_batch(bad)), []
     clean, dirty = (calls_of(lambda batch=batch: seen.append(decoder.decode(batch))) for batch in batches)
 
