@@ -3,13 +3,16 @@
 import datetime as dt
 import json
 from collections import Counter
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from tests.support.sampled import FOLDER, differences, files, recorded
 
 from arrowflow.cli import main
-from arrowflow.config import load
+from arrowflow.config import load, read
+from arrowflow.config.explain import explain
 from arrowflow.samples import CONFIGS, answer, stream
 from arrowflow.testing.answers import read_rows
 
@@ -32,6 +35,20 @@ def arrowflow(*args):
     return json.loads(ended.stdout)
 
 
+def columns(pipeline):
+    """The columns of the results on disk with their types; those that are folders have none."""
+    root = Path(pipeline.sinks[0].spec.root)
+    (schema,) = {pq.read_schema(path).remove_metadata() for path in root.rglob("*.parquet")}
+    written = {f"{field.name}: {field.type}" for field in schema if not field.name.startswith("__af_")}
+    return written | {"planta: string"}
+
+
+def explained(file):
+    """The columns of the results that `explain` tells of."""
+    told = dict(explain(read(file, {}), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).parts)
+    return set(told["columns of a result"][:-1])
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_configuration_gives_the_answer_and_a_second_run_adds_nothing(config, here):
     file, sheet = str(FOLDER / f"{config}.toml"), answer(CONFIGS[config], config=config)
@@ -45,8 +62,18 @@ def test_a_configuration_gives_the_answer_and_a_second_run_adds_nothing(config, 
     assert first["balance"]["read"] == sheet["read"]
     assert first["files"] == len(before)
     assert differences(pipeline, sheet) == []
+    assert columns(pipeline) == explained(file)
     assert (second["balance"]["read"], second["rows_out"], second["files"]) == (0, 0, 0)
     assert (files(pipeline), recorded(pipeline)) == (before, balance)
+
+
+def test_the_starter_runs_as_it_stands(here):
+    told = arrowflow("run", str(FOLDER / "starter.toml"), "--until-caught-up", "--close-open-windows")
+
+    rows = read_rows(here / "lake" / "my_pipeline", ["window_start", "planta", "linea", "messages", "total"])
+    assert told["rows_out"] == len({(row["window_start"], row["planta"], row["linea"]) for row in rows}) > 1_000
+    assert told["balance"]["read"] == 30_000
+    assert sum(row["messages"] for row in rows) == told["balance"]["folded"] > 29_000
 
 
 def test_the_raw_configuration_keeps_every_message_with_its_place(here):
