@@ -33,7 +33,7 @@ def by_utc(parts):
 
 
 def test_the_columns_of_a_result_are_told_with_their_types():
-    parts = told(BASE.replace("sum(units)", "mean(units)").replace("[window]", '[[transform]]\nderive = { half = "units / 2" }\n[window]'))  # fmt: skip
+    parts = told(BASE.replace("sum(units)", "max(half)").replace("[window]", '[[transform]]\nderive = { half = "units * 0.5" }\n[window]'))  # fmt: skip
 
     assert parts["columns of a result"] == (
         "plant: string",
