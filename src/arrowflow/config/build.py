@@ -250,6 +250,18 @@ def output_schema(sections: Sections, rows: pa.Schema, aggregates: Mapping[str, 
     return PassThroughSpec().output_schema(rows)
 
 
+def result_schema(sections: Sections) -> pa.Schema:
+    """Return the columns of a result row: the message's, through every step and the window. Sections must be checked."""
+    source = sections.source
+    one = None if source is None else source.kafka or source.replay
+    if one is None:
+        raise AssertionError("sections were not checked")
+    rows = build_decoder(one).build().schema
+    for step in sections.transform:
+        rows = build_transform(step).output_schema(rows)
+    return output_schema(sections, rows, sections.aggregate or {})
+
+
 def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
     """Return the shifts of one calendar; raises `ConfigError` for rules that contradict each other."""
     from arrowflow.calendars import PlantCalendar, ShiftPlan

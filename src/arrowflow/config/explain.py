@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from arrowflow.config import build, settings
-from arrowflow.config.columns import DERIVED
+from arrowflow.config import build, settings, tables
 from arrowflow.config.durations import duration_text
-from arrowflow.config.meaning import closing, held, lateness, meaning, stride_us
+from arrowflow.config.meaning import closing, held, lateness, meaning, misses
 from arrowflow.config.problem import listed
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
@@ -38,7 +36,8 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
         ("windows", tuple(_windows(sections))),
         ("unusual shifts in the coming year", tuple(_unusual(sections, now))),
         ("state", tuple(_state(sections))),
-        ("files per day", tuple(_files(sections))),
+        ("columns of a result", tuple(tables.columns(sections))),
+        ("files per day", tuple(tables.files_per_day(sections))),
         ("guarantees", tuple(_guarantees(sections))),
         ("what an outage costs", tuple(_outages(sections))),
     )
@@ -67,7 +66,7 @@ def _source(sections: Sections) -> Iterator[str]:
     if one is not None and one.format == "json":
         yield f"each message is one JSON object; {listed(one.columns)} are read from it"
     elif one is not None:
-        yield "each message is kept as it is"
+        yield "the value of each message is kept as it is, and its key is not; one without a value is counted as filtered: tombstone"
 
 
 def _steps(sections: Sections) -> Iterator[str]:
@@ -127,7 +126,8 @@ def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
     if window.late == "drop":
         yield "rows that come later are counted and nothing else"
     elif window.late == "side":
-        yield "rows that come later are written to the late table with the reason"
+        some = ", and so are rows that missed some of their windows: missed_windows" if misses(window) else ""
+        yield f"rows that come later are written to the late table with the reason{some}"
     else:
         patience = duration_text(window.correct_for or 0)
         yield f"rows that come later, by up to {patience}, correct their window: its file is replaced by one with the next revision"
@@ -175,7 +175,7 @@ def _state(sections: Sections) -> Iterator[str]:
         yield "none but offsets"
     else:
         wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
-        size = _window_us(sections)
+        size = tables.window_us(sections)
         if window.type == "calendar":
             yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
         else:
@@ -186,46 +186,6 @@ def _state(sections: Sections) -> Iterator[str]:
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
     if checkpoint is not None:
         yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"
-
-
-def _window_us(sections: Sections) -> int:
-    window = sections.window
-    if window is None:
-        return _DAY_US
-    if window.type != "calendar":
-        return stride_us(window)
-    shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
-    return _DAY_US // shifts
-
-
-def _files(sections: Sections) -> Iterator[str]:
-    cadence = 60_000_000 if sections.checkpoint is None else sections.checkpoint.cadence
-    epochs = max(1, _DAY_US // cadence)
-    closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
-    why = f"{epochs:,} records a day" if closings == epochs else f"{closings:,} times a day windows close"
-    for name, sink in sections.sink.items():
-        if build.is_preview(name, sink):
-            yield f"{name}: one file, replaced again and again"
-            continue
-        known, unknown = _folders_per_closing(sink, sections)
-        times = "".join(f" × the number of different {column}" for column in unknown)
-        yield f"{name}: at most about {closings * known:,}{times} ({why}{f', {known} zones' if known > 1 else ''})"
-        if closings * known > 500:
-            yield f"  many small files are slow to read: a longer cadence than {duration_text(cadence)} makes fewer"
-    for name, section in (("late", sections.late), ("dead_letter", sections.dead_letter)):
-        if section is not None:
-            yield f"{name}: one per record that has such rows, at most {epochs:,}"
-
-
-def _folders_per_closing(sink: settings.SinkSection, sections: Sections) -> tuple[int, list[str]]:
-    """Return how many folders one closing fills as far as it is known, and the columns that multiply it."""
-    window = sections.window
-    one = {*DERIVED, "shift", "production_day", "window_start", "window_end"}
-    if window is None or window.type != "calendar":
-        return 1, [column for column in sink.partition_by if column not in one]
-    calendar = sections.calendars[window.calendar or ""]
-    unknown = [column for column in sink.partition_by if column not in one and column != calendar.key]
-    return len(calendar.zones), unknown
 
 
 def _guarantees(sections: Sections) -> Iterator[str]:
@@ -240,11 +200,20 @@ def _guarantees(sections: Sections) -> Iterator[str]:
             continue
         yield f"{name}: each result row once, also after crashes, for every reader of {sink.path}/**/*.parquet; files of one record appear one after the other"
     if sections.late is not None:
-        yield "late: each late row once, with the window it missed"
+        yield f"late: each late row once, with {_missed(sections.window)}"
     if sections.dead_letter is not None:
         kept = "with the message itself" if sections.dead_letter.payload == "raw" else "without the message"
         yield f"dead_letter: each refused record once, {kept}"
     yield "read = folded + filtered + duplicate + late + dead_lettered is checked before every commit"
+
+
+def _missed(window: settings.WindowSection | None) -> str:
+    """What the late table says a row was too late for."""
+    if window is not None and window.type == "session":
+        return "the session it would have been alone"
+    if window is not None and misses(window):
+        return "what it missed, from the start of the first window to the end of the last"
+    return "the window it missed"
 
 
 def _outages(sections: Sections) -> Iterator[str]:
@@ -273,29 +242,4 @@ def _warnings(sections: Sections) -> Iterator[str]:
     for name, value in ({} if kafka is None else kafka.properties).items():
         if isinstance(value, SecretReference) and value.readable_by_others():
             yield f"{name}: the file {value.name} can be read by others; chmod 600 keeps it yours"
-    for name, sink in sections.sink.items():
-        yield from _folder_warnings(name, sink, sections)
-
-
-def _folder_warnings(name: str, sink: settings.SinkSection, sections: Sections) -> Iterator[str]:
-    calendar = sections.window is not None and sections.window.type == "calendar"
-    if not calendar and (derived := [column for column in sink.partition_by if column in DERIVED]):
-        yield f"{name}: {listed(derived)} are UTC, for there is no calendar"
-    columns = {} if sections.source is None else _text_columns(sections.source)
-    known = {plant.key: plant.zones for plant in sections.calendars.values()}
-    for column in sink.partition_by:
-        if column in columns and any(map(_reads_as_other_type, known.get(column, ("1",)))):
-            yield (
-                f'{name}: folders hold {column} as text, and readers guess types: a value such as "007" or "1e3" comes back as a '
-                "number, unless the reader is told the type"
-            )
-
-
-def _reads_as_other_type(value: str) -> bool:
-    """Whether a reader that guesses types would not take this folder's value for text."""
-    return bool(re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null|nan|\d{4}-\d\d-\d\d.*", value, re.IGNORECASE))
-
-
-def _text_columns(source: settings.SourceSection) -> dict[str, settings.ColumnSettings]:
-    one = source.kafka or source.replay
-    return {} if one is None else {name: column for name, column in one.columns.items() if column.type == "string"}
+    yield from tables.warnings(sections)

@@ -137,7 +137,7 @@ class ColumnSettings(_Section):
     """One column of the messages."""
 
     type: Text
-    """`string`, `int64`, `float64`, `bool`, `timestamp[s|ms|us|ns|iso]` and others: docs/config.md has the table."""
+    """`string`, `int64`, `float64`, `decimal(12, 2)`, `bool`, `timestamp[s|ms|us|ns|iso]` and others: docs/config.md has the table."""
     required: bool = False
     """A message without it goes to the dead letters."""
     path: Text | None = None

@@ -28,7 +28,7 @@ def _run(*args):
     return CliRunner().invoke(main, list(args))
 
 
-@pytest.mark.parametrize("name", ["gold.toml", "raw.toml"])
+@pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.toml")))
 def test_the_configurations_that_ship_are_valid(here, name):
     result = _run("validate", str(CONFIGS / name))
 
@@ -86,7 +86,7 @@ def test_explain_says_what_the_gold_pipeline_will_do(here):
     for part in ("source", "clocks", "windows", "state", "files per day", "guarantees", "what an outage costs"):
         assert f"\n{part}\n" in result.stdout
     assert "a result appears once event time is 30m past the window's end, then within 5m" in result.stdout
-    assert "parquet: at most about 9 (3 times a day windows close, 3 zones)" in result.stdout
+    assert "parquet: at most about 9 (windows close 3 times a day, 3 zones)" in result.stdout
     assert "tijuana T3 of" in result.stdout, "two nights a year are not 8 hours long"
     assert "monterrey T3 of" not in result.stdout
     assert list(here.iterdir()) == []
@@ -127,7 +127,7 @@ def test_explain_is_the_same_as_json(here):
 
     assert told["pipeline"] == "raw_production"
     assert told["windows"] == ["none"]
-    assert any("are UTC" in warning for warning in told["warnings"])
+    assert any("go by UTC" in warning for warning in told["warnings"])
 
 
 def test_schema_is_a_json_schema_that_names_every_section(here):
@@ -153,6 +153,20 @@ def test_init_writes_a_configuration_that_is_valid(here):
 
     result = _run("validate", "pipeline.toml")
     assert result.exit_code == 0, result.output
+
+
+def test_init_writes_the_starter_that_lies_with_the_other_configurations(here):
+    assert _run("init", "mine.toml").exit_code == 0
+
+    assert Path("mine.toml").read_bytes() == (CONFIGS / "starter.toml").read_bytes()
+
+
+def test_every_key_of_the_starter_is_explained_on_its_line():
+    lines = (CONFIGS / "starter.toml").read_text(encoding="utf-8").splitlines()
+    keys = [line for line in lines if re.match(r"\w+ = ", line)]
+
+    assert len(keys) >= 20
+    assert [line for line in keys if "  # " not in line] == []
 
 
 def test_init_leaves_a_file_that_exists_alone(here):
