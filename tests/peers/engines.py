@@ -105,10 +105,14 @@ def duck_session(gap: int, aggregates: Sequence[Aggregate] = AGGREGATES) -> str:
 def duck_sliding(size: int, closed: str, aggregates: Sequence[Aggregate]) -> str:
     """SQL's RANGE holds both ends, and all rows of equal time."""
     back = us(size if closed == "both" else size - 1)
-    listed = select(DUCKDB, aggregates).replace(" AS ", " OVER trailing AS ")
+    over = {each.name: f"{DUCKDB[each.function]} OVER behind" for each in aggregates} | {
+        "sum_big": "(sum(big) OVER behind)::DECIMAL(38, 0)",
+        "min_z": "CASE WHEN bool_or(isnan(z)) OVER behind THEN 'NaN'::DOUBLE ELSE min(z) OVER behind END",
+    }
+    listed = select(DUCKDB | over, aggregates)
     return f"""
         SELECT site, line, epoch_us(t - {us(size)}), epoch_us(t), {listed} FROM readings
-        WINDOW trailing AS (PARTITION BY site, line ORDER BY t RANGE BETWEEN {back} PRECEDING AND CURRENT ROW)"""
+        WINDOW behind AS (PARTITION BY site, line ORDER BY t RANGE BETWEEN {back} PRECEDING AND CURRENT ROW)"""
 
 
 # ---- Spark --------------------------------------------------------------------------------------------------

@@ -77,8 +77,10 @@ def test_spark_in_batch_gives_the_same_rows(name, rows, spark, tmp_path):
     assert_same(solved(WINDOWS[name], rows, WHOLE), theirs, named(WHOLE))
 
 
-@pytest.mark.parametrize("patience", [0, MINUTE], ids=["all delay", "part of it lateness"])
-@pytest.mark.parametrize("name", ["tumbling", "hopping by no divisor", "session"])
+@pytest.mark.parametrize(
+    ("name", "patience"),
+    [("tumbling", 0), ("tumbling", MINUTE), ("hopping by no divisor", 0), ("session", 0), ("session", MINUTE)],
+)
 def test_spark_streaming_closes_the_same_rows_and_drops_the_same_late_ones(name, patience, spark, tmp_path):
     """One partition, and backlogs in files of their own: there Spark's watermark and ours say the same.
 
