@@ -7,10 +7,10 @@ UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c cons
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test check lint types contracts bench turbines campaign nojit clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit clean
 
 help:            ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 run: $(VENV)/.run          ## run the main job: sample shifts of three plants into ./lake, then close what is open
 	$(BIN)/arrowflow run configs/gold.toml --until-caught-up --close-open-windows
@@ -20,6 +20,9 @@ test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 
 
 nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest -q tests/unit/windows tests/property/test_window_laws.py
+
+peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
+	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
 
 check: lint types contracts  ## everything that is checked beside the tests
 
@@ -57,4 +60,8 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(UV) --group dev
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.dev
+	$(UV) --group peers
 	@touch $@
