@@ -7,7 +7,7 @@ UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c cons
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,6 +23,12 @@ nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
 	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
+
+laws: $(VENV)/.dev         ## a million examples of the laws of windows: SEED=1 PROCESSES=2
+	PYTHONPATH=src:. $(BIN)/python -m tests.laws --examples 1000000 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
+
+mutants: $(VENV)/.dev      ## 500 small changes to the window core, each of which the tests should notice: SEED=1 PROCESSES=2
+	PYTHONPATH=src:. $(BIN)/python -m tests.mutation --sample 500 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
 
 check: lint types contracts  ## everything that is checked beside the tests
 

@@ -61,7 +61,7 @@ INTS = st.one_of(st.none(), st.integers(-(2**40), 2**40), st.just(2**55), st.jus
 TEXTS = st.one_of(st.none(), st.sampled_from(["", "a", "ab", "é", "\U0001f600", "\ue000", "z"]))
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SIZES = st.sampled_from([1, 7, 10, 60])
-BASES = st.sampled_from([0, -37, -1_000_000_007, 1_762_000_000_000_000, MIN_US + 3, MAX_US - 200])
+BASES = st.sampled_from([0, -37, -1_000_000_007, 1_762_000_000_000_000, MIN_US + 3, MAX_US - 200, MAX_US - 60])
 
 
 def names(spec):
@@ -222,7 +222,7 @@ def alone(window, event):
         after = 0
     elif window.max_length_us is not None:
         before, after = 1, max(window.gap_us, window.max_length_us)
-    if event < MIN_US + before or event > MAX_US - after:
+    if event < MIN_US + before or event >= MAX_US - after:
         return "out_of_range"
     if isinstance(window, Sliding):
         return Window(event - window.size_us, event)
