@@ -15,9 +15,9 @@ from arrowflow.config.meaning import closing, held, lateness, meaning, stride_us
 from arrowflow.config.problem import listed
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
+from arrowflow.config.timetable import length_us, rarely, timetable, unusual
 
 _DAY_US = 86_400_000_000
-_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
         ("steps", tuple(_steps(sections))),
         ("clocks", tuple(_clocks(sections))),
         ("windows", tuple(_windows(sections))),
-        ("unusual shifts in the coming year", tuple(_unusual(sections, now))),
+        (f"unusual {_unit(sections)}s in the coming year", tuple(_unusual(sections, now))),
         ("state", tuple(_state(sections))),
         ("files per day", tuple(_files(sections))),
         ("guarantees", tuple(_guarantees(sections))),
@@ -44,6 +44,10 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
     )
     name = "" if sections.pipeline is None else sections.pipeline.name
     return Explanation(name, tuple(part for part in parts if part[1]), tuple(_warnings(sections)))
+
+
+def _unit(sections: Sections) -> str:
+    return "shift" if sections.window is None else sections.window.unit or "shift"
 
 
 def _source(sections: Sections) -> Iterator[str]:
@@ -108,12 +112,7 @@ def _windows(sections: Sections) -> Iterator[str]:
     if window.type != "calendar":
         yield from meaning(window, wait)
     else:
-        calendar = sections.calendars[window.calendar or ""]
-        yield f"one per {window.unit} in the local time of {calendar.key}, per {listed(window.group_by)}"
-        for name, hours in calendar.shifts.items():
-            yield f"  {name} {hours}"
-        for value, zone in calendar.zones.items():
-            yield f"  {value}: {zone}"
+        yield from timetable(window, sections.calendars[window.calendar or ""])
     yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
     cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
     yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
@@ -144,29 +143,10 @@ def _interim(sections: Sections) -> Iterator[str]:
 
 
 def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
-    """Name the shifts that a clock change makes longer or shorter than their hours say."""
+    """Name the windows that a clock change makes longer or shorter than their hours say."""
     window = sections.window
-    if window is None or window.type != "calendar" or window.unit is None:
-        return
-    plants = build.build_calendar(sections.calendars[window.calendar or ""])
-    units = plants.for_unit(window.unit)
-    start = int(now.timestamp()) * 1_000_000
-    for value in plants.zones:
-        table = units.table(value, start, start + 365 * _DAY_US)
-        if table is None:
-            continue
-        lengths: dict[int, list[tuple[int, int]]] = {}
-        for index, label in enumerate(table.label):
-            length = int(table.start_us[index + 1] - table.start_us[index])
-            lengths.setdefault(int(label), []).append((length, int(table.production_day[index])))
-        for label, found in lengths.items():
-            if units.labels[label] == "off":
-                continue
-            usual = sorted(length for length, _ in found)[len(found) // 2]
-            for length, day in found[1:]:
-                if length != usual:
-                    date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-                    yield f"{value} {units.labels[label]} of {date}: {length / _HOUR_US:g} h instead of {usual / _HOUR_US:g} h"
+    if window is not None and window.type == "calendar":
+        yield from unusual(window, sections.calendars[window.calendar or ""], now)
 
 
 def _state(sections: Sections) -> Iterator[str]:
@@ -194,8 +174,7 @@ def _window_us(sections: Sections) -> int:
         return _DAY_US
     if window.type != "calendar":
         return stride_us(window)
-    shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
-    return _DAY_US // shifts
+    return length_us(window, sections.calendars[window.calendar or ""])
 
 
 def _files(sections: Sections) -> Iterator[str]:
@@ -203,6 +182,8 @@ def _files(sections: Sections) -> Iterator[str]:
     epochs = max(1, _DAY_US // cadence)
     closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
     why = f"{epochs:,} records a day" if closings == epochs else f"{closings:,} times a day windows close"
+    if sections.window is not None and (seldom := rarely(sections.window)) is not None:
+        why = seldom
     for name, sink in sections.sink.items():
         if build.is_preview(name, sink):
             yield f"{name}: one file, replaced again and again"
@@ -220,7 +201,7 @@ def _files(sections: Sections) -> Iterator[str]:
 def _folders_per_closing(sink: settings.SinkSection, sections: Sections) -> tuple[int, list[str]]:
     """Return how many folders one closing fills as far as it is known, and the columns that multiply it."""
     window = sections.window
-    one = {*DERIVED, "shift", "production_day", "window_start", "window_end"}
+    one = {*DERIVED, "shift", "production_day", "off", "window_start", "window_end"}
     if window is None or window.type != "calendar":
         return 1, [column for column in sink.partition_by if column not in one]
     calendar = sections.calendars[window.calendar or ""]

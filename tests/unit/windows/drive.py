@@ -179,6 +179,10 @@ class PlainCalendar:
     def labels(self) -> tuple[str, ...]:
         return ("T1", "T2", "T3", "off")
 
+    @property
+    def has_holes(self) -> bool:
+        return False
+
     def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
         held = self.windows.get(key)
         if held is None:
