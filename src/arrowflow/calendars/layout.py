@@ -65,13 +65,8 @@ class Layout:
         """Shift names in order of first use, or the unit; "off" is always last."""
         if self.unit != "shift":
             return (self.unit, OFF)
-        names = {shift.name: None for plan in self.plans for shift in plan.parsed()}
+        names = {shift.name: None for plan in self.plans for shift in plan.parsed}
         return (*names, OFF)
-
-    @property
-    def has_holes(self) -> bool:
-        """Whether a window may have an interval ``off`` inside: a shift its breaks, a week or month its holidays."""
-        return self.unit in ("week", "month") or (self.unit == "shift" and any(plan.breaks for plan in self.plans))
 
     def first_day(self, year: int) -> int:
         """The first production day of the first window that begins in a civil year, as days since 1970-01-01."""
@@ -132,7 +127,7 @@ class Layout:
         if not self.plans:
             return days * DAY_US
         plan = np.searchsorted(self._valid_from, days, side="right") - 1
-        return days * DAY_US + np.array([plan.parsed()[0].start_us for plan in self.plans], np.int64)[plan]
+        return days * DAY_US + np.array([plan.parsed[0].start_us for plan in self.plans], np.int64)[plan]
 
     @property
     def _valid_from(self) -> I64:
@@ -165,7 +160,7 @@ class Layout:
         """
         names = {name: index for index, name in enumerate(self.labels)}
         edges = []
-        for shift in plan.parsed():
+        for shift in plan.parsed:
             at = shift.start_us
             for begin, end in (*shift.breaks, (shift.end_us, shift.end_us)):
                 edges.append((at, shift.start_us, shift.end_us, names[shift.name]))

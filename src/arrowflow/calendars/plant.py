@@ -152,7 +152,7 @@ class PlantCalendar:
         for before, after in pairwise(self.plans()):
             if after.valid_from <= before.valid_from:
                 raise ConfigError(f"revisions must ascend: {after.valid_from} comes after {before.valid_from}")
-            last, first = before.parsed()[-1], after.parsed()[0]
+            last, first = before.parsed[-1], after.parsed[0]
             if last.end_us > DAY_US + first.start_us:
                 raise ConfigError(
                     f"shift {first.name} {after.shifts[first.name]}, valid from {after.valid_from}, begins before "
@@ -189,7 +189,9 @@ class UnitCalendar:
     @property
     def has_holes(self) -> bool:
         """Whether a window may have an interval ``off`` inside: a shift its breaks, a week or month its holidays."""
-        return self._layout.has_holes
+        if self.unit == "shift":
+            return any(plan.breaks for plan in self.calendar.plans())
+        return self.unit != "day" and any(self.calendar.days_off(key) for key in self.calendar.zones)
 
     def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
         """Return the windows with an instant in ``[from_us, to_us)``, at least the one `from_us` is in, whole.

@@ -47,17 +47,15 @@ class ShiftPlan:
     valid_from: date
     shifts: Mapping[str, str]
     breaks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    parsed: tuple[Shift, ...] = field(init=False, repr=False, compare=False)
+    """The same as civil times, ascending by start."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shifts", dict(self.shifts))
         object.__setattr__(self, "breaks", break_texts(self.breaks))
         if not self.shifts:
             raise ConfigError(f"shifts valid from {self.valid_from} are empty: name at least one")
-        self.parsed()
-
-    def parsed(self) -> tuple[Shift, ...]:
-        """Its shifts, ascending by start."""
-        return parse_shifts(self.shifts, self.breaks)
+        object.__setattr__(self, "parsed", parse_shifts(self.shifts, self.breaks))
 
 
 def break_texts(breaks: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

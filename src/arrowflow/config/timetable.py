@@ -55,7 +55,7 @@ def _off(window: settings.WindowSection, calendar: settings.CalendarSection) -> 
     """Say what is off, and what becomes of rows there; nothing where nothing is."""
     shift = window.unit == "shift"
     plans = build.build_calendar(calendar).plans() if shift else ()
-    lengths = [sum(each.end_us - each.start_us for each in plan.parsed()) for plan in plans]
+    lengths = [sum(each.end_us - each.start_us for each in plan.parsed) for plan in plans]
     what = [
         *(["between shifts"] if any(length < _DAY_US for length in lengths) else []),
         *(["in breaks"] if any(plan.breaks for plan in plans) else []),
