@@ -90,8 +90,7 @@ class Layout:
         off = label == len(self.labels) - 1
         name = day if self.unit == "shift" else np.where(off, day, self._first_of(day))
         kept = np.append(True, (day[1:] != day[:-1]) | ~holiday[1:])  # of a holiday only its beginning stays
-        # A day inside a week goes on with the week, unless the day before was off.
-        kept[1:] &= off[1:] | off[:-1] | (name[1:] != name[:-1]) | (label[1:] != label[:-1])
+        kept[1:] &= (name[1:] != name[:-1]) | (label[1:] != label[:-1])  # a day inside a week goes on with the week
         start, opens, closes, label, day, name = (a[kept] for a in (start, opens, closes, label, day, name))
         stop = int(np.searchsorted(day, days[-1]))
         off = label[:stop] == len(self.labels) - 1
