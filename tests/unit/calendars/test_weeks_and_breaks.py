@@ -1,12 +1,14 @@
 """Windows with holes and windows of many days: breaks, weeks, months, and the holidays inside them."""
 
 from calendar import monthrange
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
 from arrowflow.calendars import PlantCalendar, ShiftPlan, boundary_digest
+from arrowflow.protocols import CalendarTable
 
 PLANTS = {"monterrey": "America/Monterrey", "guadalajara": "America/Mexico_City", "tijuana": "America/Tijuana"}
 SHIFTS = {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:00-06:00"}
@@ -308,3 +310,20 @@ def test_a_digest_tells_a_hole_from_windows_around_it():
 
     assert len(set(digests)) == 3
     assert digests[0] == boundary_digest(whole, "guadalajara", *span[1:])
+
+
+@dataclass(frozen=True)
+class OneTable:
+    """Three pieces, the outer two in one window or in two."""
+
+    joined: bool
+    labels: tuple[str, ...] = ("T1", "off")
+
+    def table(self, key, from_us, to_us):
+        start = np.array([0, 10, 20, 30])
+        opens, closes = (np.array([0, 10, 0]), np.array([30, 20, 30])) if self.joined else (start[:-1], start[1:])
+        return CalendarTable(start, np.array([0, 1, 0], np.int32), np.zeros(3, np.int32), opens, closes)
+
+
+def test_a_digest_changes_with_the_windows_alone():
+    assert boundary_digest(OneTable(joined=True), "x", 0, 30) != boundary_digest(OneTable(joined=False), "x", 0, 30)

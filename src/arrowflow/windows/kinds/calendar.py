@@ -154,12 +154,10 @@ class CalendarKind(Whole):
         hidden = np.flatnonzero((label != self._off) & ((now_start != start_us) | (now_end != end_us)))
         for number, start, end in {(int(part[i]), int(start_us[i]), int(end_us[i])) for i in hidden}:
             held = self._around(values.take(np.array([number], np.int64))[0].as_py(), start, end)
-            these = hidden[(part[hidden] == number) & (start_us[hidden] == start) & (end_us[hidden] == end)]
-            for name in np.unique(label[these]).tolist():
-                found = np.flatnonzero((held.window_start_us == start) & (held.label == name))
-                if len(found):
-                    mine = these[label[these] == name]
-                    now_start[mine], now_end[mine] = start, held.window_end_us[found[0]]
+            found = np.flatnonzero((held.window_start_us == start) & (held.label != self._off))
+            if len(found):
+                these = hidden[(part[hidden] == number) & (start_us[hidden] == start) & (end_us[hidden] == end)]
+                now_start[these], now_end[these] = start, held.window_end_us[found[0]]
         return now_start, now_end
 
     def _around(self, value: str | None, start_us: int, end_us: int) -> Pieces:
