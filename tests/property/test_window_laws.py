@@ -332,16 +332,20 @@ def test_calendar_windows_have_one_answer_too(data, rows, tables, unit, off, tol
         assert row["production_day"].toordinal() - EPOCH.toordinal() == window.day
 
 
+CUTS = st.lists(st.tuples(st.sets(st.integers(1, 8), max_size=4), st.integers(0, 1)), min_size=1, max_size=3)
+
+
 @st.composite
 def timetables_with_holes(draw):
     """The same, some windows cut by intervals called off: at their start, at their end, anywhere; more than one."""
-    pieces = []
-    for window in draw(timetables()):
-        edges = [window.start, window.end]
+    pieces, pattern = [], draw(CUTS)
+    for number, window in enumerate(draw(timetables())):
+        cuts, turn = pattern[number % len(pattern)]
+        edges = {window.start, window.end}
         if window.label != "off":
-            edges = sorted([*edges, *draw(st.sets(st.integers(window.start, window.end), max_size=4))])
-        spans = [(start, end) for start, end in pairwise(edges) if start < end]
-        turn = draw(st.integers(0, 1)) if len(spans) > 1 else 0
+            edges |= {window.start + cut for cut in cuts if window.start + cut < window.end}
+        spans = list(pairwise(sorted(edges)))
+        turn = turn if len(spans) > 1 else 0
         for place, (start, end) in enumerate(spans):
             hole = place % 2 != turn
             pieces.append((start, end, Window(start, end, "off", window.day) if hole else window))
