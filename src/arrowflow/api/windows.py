@@ -77,22 +77,25 @@ def Session(gap: Span, *, max_length: Span | None = None) -> spec.Session:  # no
 
 def Shifts(  # noqa: N802
     calendar: PlantCalendar,
-    unit: Literal["shift", "day"] = "shift",
+    unit: Literal["shift", "day", "week", "month"] = "shift",
     *,
     off: Literal["window", "dead_letter"] = "window",
+    week_starts: str | None = None,
 ) -> spec.CalendarWindow:
     """Windows as the wall clock of each plant shows them; `by` must contain the key of the calendar.
 
     Parameters
     ----------
     calendar : PlantCalendar
-        Zones per key value, shifts, holidays.
-    unit : "shift" or "day"
-        One window per named shift, or one per production day.
+        Zones per key value, shifts, breaks, holidays.
+    unit : "shift", "day", "week" or "month"
+        One window per named shift, or one per production day, week or month.
     off : "window" or "dead_letter"
-        Whether rows outside every shift have a window called ``off`` or are refused.
+        Whether rows between shifts, in breaks and on holidays have windows of their own or are refused.
+    week_starts : str, optional
+        The weekday of a week's first production day; "monday" unless given. Only for weeks.
     """
-    return spec.CalendarWindow(calendar.for_unit(unit), calendar.key, unit, off)
+    return spec.CalendarWindow(calendar.for_unit(unit, week_starts=week_starts), calendar.key, unit, off)
 
 
 def _origin(origin: Span | dt.datetime) -> int:

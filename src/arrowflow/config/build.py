@@ -238,7 +238,8 @@ def build_calendar_window(window: settings.WindowSection, sections: Sections) ->
     from arrowflow.windows.spec import CalendarWindow
 
     plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
-    return CalendarWindow(plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window")
+    bounds = plants.for_unit(unit, week_starts=window.week_starts)
+    return CalendarWindow(bounds, key=plants.key, unit=unit, off=window.off or "window")
 
 
 def output_schema(sections: Sections, rows: pa.Schema, aggregates: Mapping[str, str]) -> pa.Schema:
@@ -273,7 +274,8 @@ def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
         zones=section.zones,
         shifts=section.shifts,
         holidays=by_key,
-        revisions=tuple(ShiftPlan(plan.valid_from, plan.shifts) for plan in section.revisions),
+        revisions=tuple(ShiftPlan(plan.valid_from, plan.shifts, plan.breaks) for plan in section.revisions),
+        breaks=section.breaks,
     )
 
 

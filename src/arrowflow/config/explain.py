@@ -13,9 +13,9 @@ from arrowflow.config.meaning import closing, held, lateness, meaning, misses
 from arrowflow.config.problem import listed
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
+from arrowflow.config.timetable import timetable, unusual
 
 _DAY_US = 86_400_000_000
-_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
         ("steps", tuple(_steps(sections))),
         ("clocks", tuple(_clocks(sections))),
         ("windows", tuple(_windows(sections))),
-        ("unusual shifts in the coming year", tuple(_unusual(sections, now))),
+        (f"unusual {_unit(sections)}s in the coming year", tuple(_unusual(sections, now))),
         ("state", tuple(_state(sections))),
         ("columns of a result", tuple(tables.columns(sections))),
         ("files per day", tuple(tables.files_per_day(sections))),
@@ -43,6 +43,10 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
     )
     name = "" if sections.pipeline is None else sections.pipeline.name
     return Explanation(name, tuple(part for part in parts if part[1]), tuple(_warnings(sections)))
+
+
+def _unit(sections: Sections) -> str:
+    return "shift" if sections.window is None else sections.window.unit or "shift"
 
 
 def _source(sections: Sections) -> Iterator[str]:
@@ -107,12 +111,7 @@ def _windows(sections: Sections) -> Iterator[str]:
     if window.type != "calendar":
         yield from meaning(window, wait)
     else:
-        calendar = sections.calendars[window.calendar or ""]
-        yield f"one per {window.unit} in the local time of {calendar.key}, per {listed(window.group_by)}"
-        for name, hours in calendar.shifts.items():
-            yield f"  {name} {hours}"
-        for value, zone in calendar.zones.items():
-            yield f"  {value}: {zone}"
+        yield from timetable(window, sections.calendars[window.calendar or ""])
     yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
     cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
     yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
@@ -144,29 +143,10 @@ def _interim(sections: Sections) -> Iterator[str]:
 
 
 def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
-    """Name the shifts that a clock change makes longer or shorter than their hours say."""
+    """Name the windows that a clock change makes longer or shorter than their hours say."""
     window = sections.window
-    if window is None or window.type != "calendar" or window.unit is None:
-        return
-    plants = build.build_calendar(sections.calendars[window.calendar or ""])
-    units = plants.for_unit(window.unit)
-    start = int(now.timestamp()) * 1_000_000
-    for value in plants.zones:
-        table = units.table(value, start, start + 365 * _DAY_US)
-        if table is None:
-            continue
-        lengths: dict[int, list[tuple[int, int]]] = {}
-        for index, label in enumerate(table.label):
-            length = int(table.start_us[index + 1] - table.start_us[index])
-            lengths.setdefault(int(label), []).append((length, int(table.production_day[index])))
-        for label, found in lengths.items():
-            if units.labels[label] == "off":
-                continue
-            usual = sorted(length for length, _ in found)[len(found) // 2]
-            for length, day in found[1:]:
-                if length != usual:
-                    date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-                    yield f"{value} {units.labels[label]} of {date}: {length / _HOUR_US:g} h instead of {usual / _HOUR_US:g} h"
+    if window is not None and window.type == "calendar":
+        yield from unusual(window, sections.calendars[window.calendar or ""], now)
 
 
 def _state(sections: Sections) -> Iterator[str]:

@@ -82,6 +82,7 @@ Holidays = Annotated[
         }
     ),
 ]
+Breaks = dict[str, Annotated[list[Text], Field(min_length=1, max_length=96)]]
 Start = Annotated[
     str,
     BeforeValidator(_start),
@@ -244,12 +245,14 @@ class WindowSection(_Section):
     """A session lasts no longer than this (session)."""
     closed: Literal["right", "both"] | None = None
     """Whether a window holds rows exactly `size` older than its own: `right` (the default) does not, `both` does (sliding)."""
-    unit: Literal["shift", "day"] | None = None
+    unit: Literal["shift", "day", "week", "month"] | None = None
     """What a window is (calendar)."""
+    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None = None
+    """The weekday of a week's first production day, monday unless said otherwise (calendar, unit `week`)."""
     calendar: Text | None = None
     """Name of a table under [calendars] (calendar)."""
     off: Literal["window", "dead_letter"] | None = None
-    """What becomes of rows outside every shift: a window of their own, named "off", or dead letters (calendar)."""
+    """What becomes of rows between shifts, in breaks and on holidays: a window of their own, or dead letters (calendar)."""
     group_by: Names = Field(default_factory=list)
     allowed_lateness: Duration = 0
     """How long a window stays open for stragglers after its end has passed."""
@@ -265,6 +268,8 @@ class RevisionSection(_Section):
     valid_from: dt.date
     """The first production day of these shifts."""
     shifts: Annotated[dict[str, Text], Field(min_length=1)]
+    breaks: Breaks = Field(default_factory=dict)
+    """The breaks of these shifts; those of the plan before do not go on."""
 
 
 class CalendarSection(_Section):
@@ -276,6 +281,8 @@ class CalendarSection(_Section):
     """IANA time zone of each value."""
     shifts: dict[str, Text] = Field(default_factory=dict)
     """Named shifts, `"06:00-14:00"`; one may cross midnight. Needed for the unit `shift`."""
+    breaks: Breaks = Field(default_factory=dict)
+    """Times inside a shift that are off, by its name: `T1 = ["10:00-10:30"]`."""
     holidays: Holidays = Field(default_factory=list)
     """Production days without shifts: a list of dates, or one list per value of the key."""
     revisions: list[RevisionSection] = Field(default_factory=list)

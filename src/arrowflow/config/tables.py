@@ -11,6 +11,7 @@ from arrowflow.config.durations import duration_text
 from arrowflow.config.meaning import stride_us
 from arrowflow.config.problem import listed
 from arrowflow.config.sections import Sections
+from arrowflow.config.timetable import length_us, rarely
 
 _DAY_US = 86_400_000_000
 
@@ -30,8 +31,7 @@ def window_us(sections: Sections) -> int:
         return _DAY_US
     if window.type != "calendar":
         return stride_us(window)
-    shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
-    return _DAY_US // shifts
+    return length_us(window, sections.calendars[window.calendar or ""])
 
 
 def files_per_day(sections: Sections) -> Iterator[str]:
@@ -46,6 +46,8 @@ def files_per_day(sections: Sections) -> Iterator[str]:
             continue
         known, factors = _folders_per_closing(sink, sections, names)
         why = f"{epochs:,} records a day" if closings == epochs else f"windows close {_times(closings)} a day"
+        if sections.window is not None and (seldom := rarely(sections.window)) is not None:
+            why = seldom
         yield (
             f"{name}: at most about {closings * known:,}{''.join(f' × the number of {factor}' for factor in factors)} "
             f"({why}{f', {known} zones' if known > 1 else ''})"
@@ -108,7 +110,7 @@ def _dates(name: str, sink: settings.SinkSection, sections: Sections, derived: l
 def _folders_per_closing(sink: settings.SinkSection, sections: Sections, names: list[str]) -> tuple[int, list[str]]:
     """Return how many folders one closing fills as far as it is known, and what multiplies it."""
     window, event = sections.window, sections.event_time
-    one = {*_derived(sink, names), "shift", "production_day", "window_start", "window_end"}
+    one = {*_derived(sink, names), "shift", "production_day", "off", "window_start", "window_end"}
     columns = [column for column in sink.partition_by if column not in one]
     if window is None or window.type != "calendar":
         known = 1

@@ -27,8 +27,9 @@ from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
 from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
 from arrowflow.windows.kinds.build import build_kind
+from arrowflow.windows.kinds.calendar import CalendarKind
 from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
-from arrowflow.windows.plan import UTC, CalendarWindow, Plan, PlannedAggregate
+from arrowflow.windows.plan import UTC, Plan, PlannedAggregate
 from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
@@ -299,19 +300,19 @@ class KeyedWindows:
 
         New time zone data may move boundaries; windows not yet begun may move freely.
         """
-        if not isinstance(self._plan.window, CalendarWindow):
+        if not isinstance(self._kind, CalendarKind):
             return
         slots = state.slots
         start, end = state.start_us[slots], state.end_us[slots]
         keys = state.key_columns(slots)
-        now = self._kind.assign(start, state.keys.parts(keys), state.keys)
-        moved = np.flatnonzero((now.start_us != start) | (now.end_us != end))
+        now = self._kind.bounds_today(start, end, state.label(slots), state.keys.parts(keys), state.keys)
+        moved = np.flatnonzero((now[0] != start) | (now[1] != end))
         if len(moved):
             row = int(moved[0])
             name = tuple(column[row].as_py() for column in keys)
             raise StateRefused(
                 f"{len(moved)} open windows were recorded with other bounds than the calendar gives now: key {name}, "
-                f"recorded [{start[row]}, {end[row]}) µs, now [{now.start_us[row]}, {now.end_us[row]}) µs. "
+                f"recorded [{start[row]}, {end[row]}) µs, now [{now[0][row]}, {now[1][row]}) µs. "
                 "Were time zone data changed? Run with the version the newest record names until these windows have closed"
             )
 

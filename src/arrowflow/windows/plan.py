@@ -25,6 +25,8 @@ CLOSED_BY = "__af_closed_by"
 UTC = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
 LONGEST_CALENDAR_US = 366 * 86_400_000_000
+Unit = Literal["shift", "day", "week", "month"]
+UNITS: tuple[Unit, ...] = ("shift", "day", "week", "month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +39,21 @@ class CalendarWindow:
         Where the boundaries come from.
     key : str
         The group key whose value picks the calendar.
-    unit : "shift" or "day"
-        One window per named interval, or one per production day.
+    unit : "shift", "day", "week" or "month"
+        One window per named interval, or one per production day, week or month.
     off : "window" or "dead_letter"
-        What becomes of rows in an interval labelled ``off``: a window of its own, or a dead letter.
+        What becomes of rows in an interval labelled ``off``: a window of its own, or a dead letter. An interval inside
+        a window, such as a break in a shift, takes nothing of the window but its rows.
     """
 
     calendar: Calendar
     key: str
-    unit: Literal["shift", "day"]
+    unit: Unit
     off: Literal["window", "dead_letter"] = "window"
 
     def __post_init__(self) -> None:
-        if self.unit not in ("shift", "day"):
-            raise ConfigError(f"calendar window: unit is {self.unit!r}; it is 'shift' or 'day'")
+        if self.unit not in UNITS:
+            raise ConfigError(f"calendar window: unit is {self.unit!r}; it is one of {', '.join(map(repr, UNITS))}")
         if self.off not in ("window", "dead_letter"):
             raise ConfigError(f"calendar window: off is {self.off!r}; it is 'window' or 'dead_letter'")
 
@@ -62,7 +65,10 @@ class CalendarWindow:
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         day = pa.field("production_day", DAY)
-        return (pa.field("shift", pa.string()), day) if self.unit == "shift" else (day,)
+        if self.unit == "shift":
+            return pa.field("shift", pa.string()), day
+        # A day off is a row like those of other days; one among weeks or months is a row of another length.
+        return (day,) if self.unit == "day" else (day, pa.field("off", pa.bool_()))
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
@@ -415,6 +421,14 @@ def _check_ordered(plan: Plan) -> None:
         raise ConfigError(
             f'aggregate {ordered[0]!r}: late = "correct" would have to correct every later window too, since it looks '
             'back at the value before its window; use late = "side" with it'
+        )
+    if ordered and isinstance(plan.window, CalendarWindow) and plan.window.calendar.has_holes:
+        unit = plan.window.unit
+        inside = "breaks inside shifts" if unit == "shift" else f"days off inside a {unit}"
+        remedy = "name shifts without breaks" if unit == "shift" else 'use unit = "day"'
+        raise ConfigError(
+            f"aggregate {ordered[0]!r}: the calendar has {inside}, and how long a value holds, or what it looks back to, "
+            f"is not defined across them; {remedy}"
         )
 
 

@@ -64,7 +64,7 @@ class Seats(Protocol):
 
     @property
     def missed(self) -> I64:
-        """How many of the first windows over the pane its rows came too late for, by slot."""
+        """How many of the first windows over the pane its rows came too late for, or its twin number, by slot."""
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
         """Find or take a slot for each row whose fate is 0; the others get -1 and leave no trace."""
@@ -80,7 +80,7 @@ class Seats(Protocol):
 
 
 class Hashed:
-    """Panes whose bounds are known from the row alone: (key, missed, start) hashed."""
+    """Panes whose bounds are known from the row alone: (key, missed or twin, start) hashed."""
 
     def __init__(self) -> None:
         self._pairs = Pairs()
@@ -107,7 +107,8 @@ class Hashed:
         return np.asarray(self._pairs.left >> _KEY_BITS)
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
-        left = key if panes.missed is None else key + (panes.missed << _KEY_BITS)
+        apart = panes.missed if panes.twin is None else panes.twin
+        left = key if apart is None else key + (apart << _KEY_BITS)
         slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
         if len(born):
             self._fit()

@@ -20,7 +20,7 @@ from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
-from arrowflow.windows.arrays import Array, Field, Numbers, nulls
+from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
@@ -41,6 +41,8 @@ _ALL128 = (1 << 128) - 1
 _NEVER = 2**63 - 1
 CARRY_US = MIN_US
 """The start of a slot that is no pane: it holds what was last known of its key before the panes that are open."""
+_TELLING = ("start", "missed", "bound")
+"""What tells panes of one key apart."""
 _PLACE_TYPES: dict[str, pa.DataType] = {"given_out": pa.bool_(), "missed": pa.int32()}
 
 
@@ -224,6 +226,10 @@ class State:
         """What the kind of window knows of panes beside their bounds."""
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
 
+    def label(self, slots: I64) -> I32:
+        """The number of each pane's name, where the kind of window names panes."""
+        return np.asarray(self._label.values[slots])
+
     def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
         """Slots of the open panes those partitions feed."""
         numbers = np.array([self.feeders.number(each) for each in partitions], np.int64)
@@ -351,7 +357,7 @@ class State:
         match lane:
             case "start":
                 values = self.start_us
-            case "end":
+            case "end" | "bound":
                 values = self.end_us
             case "missed":
                 values = self._seats.missed
@@ -369,7 +375,7 @@ class State:
         places: list[Array] = [
             pa.array(start_us, pa.int64()) if lane == "start" else self._place(lane, slots).cast(_place_type(name))
             for name, lane in self.kind.columns
-            if lane in ("start", "missed")
+            if lane in _TELLING
         ]
         known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
@@ -381,7 +387,7 @@ class State:
 
     def _identity_names(self) -> list[str]:
         """The columns that tell panes apart."""
-        places = [name for name, lane in self.kind.columns if lane in ("start", "missed")]
+        places = [name for name, lane in self.kind.columns if lane in _TELLING]
         return [*(f"key.{field.name}" for field in self.plan.keys), *places]
 
     def _hash(self, slots: I64, table: pa.Table, table_slots: I64) -> None:
@@ -468,12 +474,13 @@ class State:
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
         start, none = places["start"], np.zeros(table.num_rows, np.int64)
         key = self.keys.number_all([columns[f"key.{field.name}"] for field in self.plan.keys], table.num_rows)
-        self._seats.take(key, start, places.get("end", start), places.get("missed", none))
+        extras = [columns[field.name] for field in self.plan.window.fields()]
+        label, day = self.kind.recall(extras) if extras else (none.astype(np.int32), none.astype(np.int32))
+        end = places.get("end", places.get("bound", start))
+        self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
         self._fit()
         slots = np.arange(table.num_rows)
-        extras = [columns[field.name] for field in self.plan.window.fields()]
-        if extras:
-            self._label.values[slots], self._day.values[slots] = self.kind.recall(extras)
+        self._label.values[slots], self._day.values[slots] = label, day
         self.next_us.values[slots] = places.get("next", none)
         self.rows.values[slots] = bits_of(columns["rows"])
         if self.plan.corrects:

@@ -81,7 +81,7 @@ def test_row_42_a_size_that_is_not_positive_or_does_not_fit_is_refused(size):
         (lambda: Aggregate("x", "men", "speed"), "did you mean 'mean'"),
         (lambda: Aggregate("x", "sum"), "sum needs a column"),
         (lambda: Aggregate("", "count"), "needs a name"),
-        (lambda: calendar(unit="week"), "unit is 'week'"),
+        (lambda: calendar(unit="year"), "unit is 'year'; it is one of 'shift', 'day', 'week', 'month'"),
         (lambda: calendar(off="drop"), "off is 'drop'"),
         (lambda: Tumbling(1, 2**63), "origin"),
     ],

@@ -114,7 +114,7 @@ def _window_is_whole(sections: Sections) -> bool:
     if calendar is None or window.unit is None or calendar.key not in window.group_by:
         return False
     try:
-        build.build_calendar(calendar).for_unit(window.unit)
+        build.build_calendar(calendar).for_unit(window.unit, week_starts=window.week_starts)
     except ConfigError:
         return False
     return True
