@@ -34,6 +34,11 @@ class Pairs:
         """Right parts by number."""
         return self._right[: self.used].view(np.int64)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        return sum(each.nbytes for each in (self._left, self._right, self._index, self._hint))
+
     def intern(self, left: I64, right: I64, fate: I8) -> tuple[I64, I64]:
         """Number each pair.
 
