@@ -35,6 +35,11 @@ class Lane:
         return self._spread(self.values[slots], capacity)
 
     def _spread(self, held: Numbers, capacity: int) -> Numbers:
-        wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)
+        """`held`, or a longer array that begins with it."""
+        if len(held) == capacity:
+            return held
+        shape = (capacity, *held.shape[1:])
+        # The system gives zeros out without memory behind them until somebody writes there.
+        wider = np.zeros(shape, held.dtype) if self._blank == 0 else np.full(shape, self._blank, held.dtype)
         wider[: len(held)] = held
         return wider

@@ -6,7 +6,6 @@ import numpy as np
 from numba import njit
 
 from arrowflow.types import I64, Bool
-from arrowflow.windows.kernels.pairs import hash_pair
 
 U8 = np.ndarray[tuple[int], np.dtype[np.uint8]]
 U32 = np.ndarray[tuple[int], np.dtype[np.uint32]]
@@ -15,6 +14,13 @@ I32 = np.ndarray[tuple[int], np.dtype[np.int32]]
 _ONE = np.uint64(1)
 _WORD = np.uint64(8)
 _LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_C1 = np.uint64(0x9E3779B1)
+_C2 = np.uint64(0x85EBCA77)
+_C3 = np.uint64(0xC2B2AE3D)
+_C4 = np.uint64(0x27D4EB2F)
+_C5 = np.uint64(0x165667B1)
+_C6 = np.uint64(0xD6E8FEB9)
 
 
 @njit("uint64(uint8[::1], uint64, uint64)", nogil=True, cache=True)
@@ -33,27 +39,37 @@ def hash_text(data: U8, first: np.uint64, stop: np.uint64) -> np.uint64:
     hash : uint64
         Its low bits are well mixed.
     """
-    mixed = stop - first
+    mixed = stop - first  # or zero bytes at the end would be none
     while first < stop:
         word = np.uint64(0)
-        # The last piece is the shorter one; the length, mixed in, tells zero bytes from none.
         for at in range(first, min(stop, first + _WORD)):
             word = (word << _WORD) | np.uint64(data[at])
-        mixed = hash_pair(mixed, word)
+        # Products of halves cannot overflow, so this needs no wrap-around and is the same without the JIT.
+        mixed = ((mixed & _LOW) * _C1) ^ ((mixed >> _HALF) * _C2) ^ ((word & _LOW) * _C3) ^ ((word >> _HALF) * _C4)
+        mixed = mixed ^ (mixed >> _HALF)
+        mixed = ((mixed & _LOW) * _C5) ^ ((mixed >> _HALF) * _C6)
+        mixed = mixed ^ (mixed >> _HALF)
         first += _WORD
     return mixed
 
 
 @njit("boolean(uint8[::1], uint64, uint8[::1], uint64, uint64)", nogil=True, cache=True)
 def same_bytes(left: U8, here: np.uint64, right: U8, there: np.uint64, size: np.uint64) -> bool:
-    """Whether ``left[here:here + size]`` and ``right[there:there + size]`` are equal.
+    """Compare ``left[here:here + size]`` with ``right[there:there + size]``.
 
     Parameters
     ----------
-    left, right : uint8[b], uint8[c]
-        Bytes; both have that many from there on.
-    here, there, size : uint64
-        Where, and how many.
+    left, here : uint8[b], uint64
+        Bytes, and from where on.
+    right, there : uint8[c], uint64
+        The others.
+    size : uint64
+        How many; both have them.
+
+    Returns
+    -------
+    same : bool
+        Whether they are equal.
     """
     at = np.uint64(0)
     while at < size:
