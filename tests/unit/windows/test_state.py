@@ -301,6 +301,16 @@ def test_a_forgotten_pair_gets_a_new_number():
     assert pairs.intern(np.array([1, 2]), np.array([5, 5]), on)[0].tolist() == [2, 1]
 
 
+def test_a_pair_forgotten_after_it_was_met_again_gets_a_new_number():
+    """What was met last is remembered apart; that has to be forgotten too."""
+    pairs, once, twice = Pairs(), np.zeros(1, np.int8), np.zeros(2, np.int8)
+    pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)
+    pairs.intern(np.array([1]), np.array([5]), once)
+    pairs.forget(np.array([0]))
+
+    assert pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)[0].tolist() == [2, 1]
+
+
 def test_keys_of_several_columns_come_back_whole():
     keys = Keys([pa.field("a", pa.string()), pa.field("b", pa.int64()), pa.field("c", pa.bool_())])
     columns = [pa.array(["x", None, "x", "x"]), pa.array([1, 1, 2, 1]), pa.array([True, None, False, True])]
