@@ -14,6 +14,7 @@ from arrowflow.windows.arrays import I8, Array, Field, nulls
 from arrowflow.windows.columns import array_of, bits_of, valid_of
 from arrowflow.windows.functions import is_text
 from arrowflow.windows.pairs import Pairs
+from arrowflow.windows.room import Admit
 from arrowflow.windows.texts import Texts
 
 _CROWD = 4
@@ -34,6 +35,10 @@ class Whole:
     def nbytes(self) -> int:
         """Bytes of memory taken."""
         return self._pairs.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        self._pairs.admit = admit
 
     def intern(self, column: Array) -> I64:
         """Number each value of `column`."""
@@ -63,6 +68,10 @@ class Values:
     def nbytes(self) -> int:
         """Bytes of memory taken, without the last dictionary, which came with the rows."""
         return self._known.nbytes + self._numbers.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        self._known.watch(admit)
 
     def number(self, column: Array) -> I64:
         """Number each value of `column`, which may be dictionary-encoded; null has a number of its own."""
@@ -107,6 +116,19 @@ class Keys:
         if self._pairs:
             return self._pairs[-1].used
         return len(self.values[0]) if self.values else 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        parts = sum(values.nbytes for values in self.values) + sum(pairs.nbytes for pairs in self._pairs)
+        return parts + self._rank.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        for values in self.values:
+            values.watch(admit)
+        for pairs in self._pairs:
+            pairs.admit = admit
 
     @property
     def weight(self) -> int:

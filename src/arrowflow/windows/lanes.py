@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from arrowflow.types import I64
@@ -20,6 +22,20 @@ class Lane:
         self._blank = blank
         shape: tuple[int, ...] = (0,) if width is None else (0, width)
         self.values: Numbers = np.empty(shape, dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, without the Python objects it may refer to."""
+        return self.values.nbytes
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes per slot."""
+        return int(self.values.itemsize * prod(self.values.shape[1:]))
+
+    def objects(self) -> list[object]:
+        """The Python objects it refers to, one per slot; nothing if it holds numbers."""
+        return self.values.tolist() if self.values.dtype == object else []
 
     def fit(self, capacity: int) -> None:
         """Grow to `capacity` slots; never shrinks."""

@@ -10,6 +10,7 @@ from arrowflow.windows.arrays import I32, Array, Numbers, ready, words_of
 from arrowflow.windows.columns import valid_of
 from arrowflow.windows.functions import is_text
 from arrowflow.windows.kernels.texts import U8, U32, index_texts, intern_texts
+from arrowflow.windows.room import Admit, freely
 
 _ABSENT = -1
 
@@ -29,6 +30,7 @@ class Texts:
         self._data: U8 = np.empty(0, np.uint8)
         self._index: I32 = np.full(2, _ABSENT, np.int32)
         self._used = 0
+        self._admit: Admit = freely
 
     def __len__(self) -> int:
         return self._used
@@ -37,6 +39,10 @@ class Texts:
     def nbytes(self) -> int:
         """Bytes of memory taken."""
         return sum(each.nbytes for each in (self._hashes, self._edge, self._data, self._index))
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        self._admit = admit
 
     def intern(self, column: Array) -> I64:
         """Number each value of `column`."""
@@ -83,9 +89,12 @@ class Texts:
         """Make room for at least one more string of `size` bytes, and for many short ones."""
         held = int(self._edge[self._used])
         if held + size > len(self._data):
-            self._data = _longer(self._data, held, max(256, 2 * len(self._data), held + size))
+            longer = max(256, 2 * len(self._data), held + size)
+            self._admit(longer)
+            self._data = _longer(self._data, held, longer)
         if self._used == len(self._hashes):
             capacity = max(16, 2 * self._used)
+            self._admit(20 * capacity)
             self._hashes = _longer(self._hashes, self._used, capacity)
             self._edge = _longer(self._edge, self._used + 1, capacity + 1)
             self._index = np.full(2 * capacity, _ABSENT, np.int32)
