@@ -310,10 +310,9 @@ class State:
         return (
             f"the open windows would take {wanted:,} bytes of memory, and max_state_bytes is {limit:,}. "
             f"{int((key >= 0).sum()):,} {kind} windows (or panes) of {len(self.keys):,} keys are open"
-            f"{f'; most of it belongs to {share}' if share else '; no key has more than 1 % of it'}. Nothing of this "
-            "epoch was committed: raise max_state_bytes, and the next run goes on from the newest record. To need "
-            "less, group by fewer values or let windows end sooner: smaller ones, a shorter allowed_lateness, "
-            "correct_for or carry_for"
+            f"{f'; most of it belongs to {share}' if share else '; no key has 1 % of it'}. Raise max_state_bytes if "
+            "there is more memory. To need less, group by fewer values, or let windows end sooner: smaller ones, "
+            "a shorter allowed_lateness, correct_for or carry_for"
         )
 
     # ---- inside -----------------------------------------------------------------------------------------
