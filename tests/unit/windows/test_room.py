@@ -24,7 +24,9 @@ from arrowflow.windows.spec import Aggregate, Hopping, Session, Sliding, Tumblin
 WORKER = Path(__file__).with_name("room_worker.py")
 ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
-SCHEMA = pa.schema([("k", pa.string()), ("x", pa.float64()), ("s", pa.string()), ("i", pa.int64()), ("d", pa.decimal128(20, 2))])
+SCHEMA = pa.schema(
+    [("k", pa.string()), ("x", pa.float64()), ("s", pa.string()), ("i", pa.int64()), ("d", pa.decimal128(20, 2))]
+)
 HOUR = 3_600_000_000
 
 
@@ -90,15 +92,20 @@ def rows(n, keys=1, text=1000, scale=1e-300):
         yield Row("t", 0, i, i, (f"k{i % keys}" if i % 10 == 0 else "heavy",), values)
 
 
+def fold_all(drive, stream, step):
+    """Fold rows in slices."""
+    while batch := list(islice(stream, step)):
+        drive.fold(batch)
+
+
 @pytest.mark.parametrize("kept", KEEPERS)
 def test_what_python_objects_take_is_counted_and_the_key_that_has_most_is_named(kept):
     limit = MIB
     drive = Drive(WindowSpec(Tumbling(20), ("k",), (KEEPERS[kept],), max_state_bytes=limit), SCHEMA)
     stream = rows(40_000, 40, scale=1e-300 if kept == "a sum that spills" else 1.0)
 
-    with pytest.raises(StateTooLarge, match="k = 'heavy': [1-9]"):
-        while batch := list(islice(stream, 1000)):
-            drive.fold(batch)
+    with pytest.raises(StateTooLarge, match=r"k = 'heavy': [1-9]"):
+        fold_all(drive, stream, 1000)
 
     assert drive.operator.state_bytes < 3 * limit
 
@@ -108,12 +115,12 @@ def test_what_python_objects_take_is_counted_and_the_key_that_has_most_is_named(
 def test_every_kind_of_window_stops_before_it_takes_more_than_it_may(window, by):
     drive = Drive(WindowSpec(window, by, (Aggregate("n", "count"),), max_state_bytes=2 * MIB), SCHEMA)
 
+    values = {"k": "k", "s": "s", "x": 0.0, "i": 0, "d": None}
+    key = tuple(values[name] for name in by)
+    stream = (Row("t", 0, i, 10 * i, key, values) for i in range(2_000_000))
+
     with pytest.raises(StateTooLarge, match=f"{window.fingerprint()['kind']} windows"):
-        for first in range(0, 2_000_000, 2000):
-            many = range(first, first + 2000)
-            values = {"x": 0.0, "i": 0, "d": None}
-            key = {"k": "k", "s": "s"}
-            drive.fold([Row("t", 0, i, 10 * i, tuple(key[name] for name in by), values | key) for i in many])
+        fold_all(drive, stream, 2000)
 
     assert drive.operator.state_bytes <= 2 * MIB
 
