@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
+from arrowflow.config.memory import memory_limit
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
@@ -210,6 +211,7 @@ def build_window(window: settings.WindowSection, sections: Sections, aggregates:
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
         correct_for_us=window.correct_for if window.late == "correct" else None,
+        max_state_bytes=sections.limits.max_state_bytes or memory_limit() // 2,
     )
 
 

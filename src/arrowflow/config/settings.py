@@ -352,6 +352,8 @@ class LimitsSection(_Section):
     max_epoch_bytes: Annotated[Size, Field(ge=1024)] = 1024**3
     max_slice_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     max_slice_bytes: Annotated[Size, Field(ge=1024)] = 64 * 1024**2
+    max_state_bytes: Annotated[Size, Field(ge=1024**2)] | None = None
+    """Stop before open windows take more memory; half of what the process may take where it is not given."""
 
 
 class Settings(_Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from arrowflow.types import I64
@@ -21,6 +23,20 @@ class Lane:
         shape: tuple[int, ...] = (0,) if width is None else (0, width)
         self.values: Numbers = np.empty(shape, dtype)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, without the Python objects it may refer to."""
+        return self.values.nbytes
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes per slot."""
+        return int(self.values.itemsize * prod(self.values.shape[1:]))
+
+    def objects(self) -> list[object]:
+        """The Python objects it refers to, one per slot; nothing if it holds numbers."""
+        return self.values.tolist() if self.values.dtype == object else []
+
     def fit(self, capacity: int) -> None:
         """Grow to `capacity` slots; never shrinks."""
         if len(self.values) < capacity:
@@ -35,6 +51,11 @@ class Lane:
         return self._spread(self.values[slots], capacity)
 
     def _spread(self, held: Numbers, capacity: int) -> Numbers:
-        wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)
+        """`held`, or a longer array that begins with it."""
+        if len(held) == capacity:
+            return held
+        shape = (capacity, *held.shape[1:])
+        # The system gives zeros out without memory behind them until somebody writes there.
+        wider = np.zeros(shape, held.dtype) if self._blank == 0 else np.full(shape, self._blank, held.dtype)
         wider[: len(held)] = held
         return wider

@@ -44,11 +44,11 @@ class KeyedWindows:
     the stream was cut into batches.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, max_state_bytes: int | None = None) -> None:
+        self._plan, self._max_state_bytes = plan, max_state_bytes
         self._schema = plan.output_schema()
         self._kind = build_kind(plan)
-        self._state = State(plan, self._kind)
+        self._state = State(plan, self._kind, max_state_bytes)
         self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
@@ -121,8 +121,10 @@ class KeyedWindows:
         ------
         StateRefused
             Naming every difference in schema, or the open windows whose bounds have moved.
+        StateTooLarge
+            If the tables need more memory than is allowed.
         """
-        state = State(self._plan, self._kind)
+        state = State(self._plan, self._kind, self._max_state_bytes)
         state.load([*([] if full is None else [full]), *deltas])
         self._refuse_moved(state)
         self._state = state
@@ -138,6 +140,11 @@ class KeyedWindows:
         if self._kind.per_row:
             return int((self._state.next_us.values[self._state.slots] == 0).sum())
         return len(self._state)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of memory that the open windows take; the Python objects among them are visited one by one."""
+        return self._state.nbytes
 
     @property
     def folded_rows(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -322,7 +323,20 @@ def _plan_argument(place: str, parameter: Parameter, argument: object, kind: pa.
             )
     if parameter.name == "state":
         _check_state(place, argument, kind)
+    if parameter.name == "modulus":
+        _check_modulus(place, argument, kind)
     return argument
+
+
+def _check_modulus(place: str, modulus: object, kind: pa.DataType) -> None:
+    """Counters are counted in the numbers of their column: whole ones wrap around at a whole number of 64 bits."""
+    if pa.types.is_integer(kind):
+        fits, allowed = isinstance(modulus, int) and 1 <= modulus <= 2**64, "a whole number from 1 to 2**64"
+    else:
+        assert isinstance(modulus, int | float), f"{place}: the parameter let {modulus!r} pass"
+        fits, allowed = modulus <= sys.float_info.max, "a number that a double can be"
+    if not fits:
+        raise ConfigError(f"{place}: modulus is {modulus!r}, and the column is {kind}; it must be {allowed}")
 
 
 def _check_state(place: str, state: object, kind: pa.DataType) -> None:

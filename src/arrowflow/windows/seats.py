@@ -27,6 +27,7 @@ from arrowflow.windows.kernels.sessions import (
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
+from arrowflow.windows.room import Admit, freely
 
 _KEY_BITS = 40
 
@@ -77,6 +78,13 @@ class Seats(Protocol):
 
     def keep(self, slots: I64, key: I64) -> None:
         """Keep only `slots`, renumbered from 0 in the order given, with new key numbers."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
 
 
 class Hashed:
@@ -133,6 +141,13 @@ class Hashed:
         self._key.values[:] = key
         self._pairs.keep(slots, left)
 
+    @property
+    def nbytes(self) -> int:
+        return self._pairs.nbytes + self._key.values.nbytes + self._end_us.values.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        self._pairs.admit = admit
+
     def _fit(self) -> None:
         if self.used > len(self._end_us.values):
             for lane in (self._key, self._end_us):
@@ -146,6 +161,7 @@ class Chained:
         self._gap_us = gap_us
         self._newest = Lane(np.int64, NOBODY)
         self._sessions = Lane(np.int64, NOBODY, SESSION_WIDTH)
+        self._admit: Admit = freely
         self.used = 0
 
     @property
@@ -178,6 +194,7 @@ class Chained:
             births.append(born[start : self.used])
             if row == n:
                 break
+            self._admit(2 * self._sessions.values.nbytes)
             self._sessions.fit(max(16, 2 * self.used))
         follow_merges(slot, merged[:merges], np.arange(self.used))
         assert self.used - before == sum(map(len, births))
@@ -203,6 +220,13 @@ class Chained:
         self._sessions.values[:, HOLDER] = key
         self._newest = Lane(np.int64, NOBODY)
         self._chain()
+
+    @property
+    def nbytes(self) -> int:
+        return self._sessions.values.nbytes + self._newest.values.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        self._admit = admit
 
     def _column(self, which: int) -> I64:
         return np.asarray(self._sessions.values[: self.used, which])

@@ -47,6 +47,8 @@ class WindowSpec:
     correct_for_us : int or None
         The late policy "correct": a row that comes up to this much too late reopens its window, which comes out again
         as a later revision. None: windows come out once.
+    max_state_bytes : int or None
+        Memory that open windows may take; `StateTooLarge` is raised before they take more. None: no limit.
     """
 
     window: WindowKind
@@ -55,6 +57,7 @@ class WindowSpec:
     allowed_lateness_us: int = 0
     scope: Literal["pipeline", "partition"] = "pipeline"
     correct_for_us: int | None = None
+    max_state_bytes: int | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -83,7 +86,7 @@ class WindowSpec:
         # Kernels take seconds to load and `validate`, `explain` and `--help` never need them.
         from arrowflow.windows.operator import KeyedWindows
 
-        return KeyedWindows(plan)
+        return KeyedWindows(plan, self.max_state_bytes)
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on; patience may change at a restart, where floors rise with it."""

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from arrowflow.errors import StateRefused
 from arrowflow.types import I64, MIN_US, SourcePartition
 from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
-from arrowflow.windows.aggregates.build import build_accumulator
+from arrowflow.windows.aggregates.build import build_accumulator, most_per_row
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
@@ -31,6 +31,7 @@ from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.plan import Plan
+from arrowflow.windows.room import Room, bytes_of, size_of
 from arrowflow.windows.seats import Chained, Hashed, Seats
 from arrowflow.windows.shapes import Session
 
@@ -74,7 +75,7 @@ class State:
     What was touched since the last delta, and since the last digest, is remembered per slot.
     """
 
-    def __init__(self, plan: Plan, kind: Kind) -> None:
+    def __init__(self, plan: Plan, kind: Kind, max_bytes: int | None = None) -> None:
         self.plan, self.kind = plan, kind
         self.keys, self.feeders = Keys(plan.keys), Feeders()
         self.accumulators = self._build_accumulators()
@@ -94,12 +95,21 @@ class State:
         self._gone: list[pa.Table] = []
         self._dead = 0
         self._hash_sum = 0
+        self._room = Room(max_bytes, self._array_bytes, self._object_bytes, self._complain)
+        self._most_per_row = sum(map(most_per_row, self.accumulators.values()))
+        self.keys.watch(self._room.admit)
+        self._seats.watch(self._room.admit)
 
     # ---- panes ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         held = self._seats.used - self._dead
         return held - len(self.carries) if self.traces else held
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken; Python objects are visited one by one for it."""
+        return self._array_bytes() + self._object_bytes()
 
     @property
     def slots(self) -> I64:
@@ -150,6 +160,8 @@ class State:
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
         self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used))
+        if self._most_per_row:
+            self._room.brought(len(slot) * self._most_per_row + rows.nbytes)
         self.remove(source)
         return int(folded)
 
@@ -272,6 +284,7 @@ class State:
         assert not len(self), "a state is loaded once, while it is empty"
         if tables:
             self._take(self._last_words([self._checked(table) for table in tables]))
+            self._room.visit()
         self._own()
 
     def digest(self) -> str:
@@ -280,6 +293,38 @@ class State:
         if len(slots):
             self._hash(slots, self.dump(slots), slots)
         return format(self._hash_sum & _ALL128, "032x")
+
+    # ---- memory -----------------------------------------------------------------------------------------
+
+    def _array_bytes(self) -> int:
+        lanes = (*self._lanes, self._owner, self._carry)
+        return self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes)
+
+    def _object_bytes(self) -> int:
+        self._hands.rest()
+        return sum(bytes_of(lane.objects()) for lane in self._lanes)
+
+    def _complain(self, wanted: int, limit: int) -> str:
+        """The sentence that stops the job: what there is, whose it is, what to do."""
+        key = self._seats.key
+        weight = np.zeros(len(self.rows.values), np.int64)
+        for lane in self._lanes:
+            if objects := lane.objects():
+                weight += np.fromiter(map(size_of, objects), np.int64, len(weight))
+        n = min(len(key), len(weight))  # the newest panes may have a seat and nothing else yet
+        held = np.flatnonzero(key[:n] >= 0)
+        each = self._array_bytes() / max(1, len(key))
+        of_key = np.bincount(key[held], weight[held] + each, minlength=1)
+        top = [number for number in np.argsort(of_key)[:-4:-1].tolist() if of_key[number] >= wanted / 100]
+        share = "; ".join(f"{self.name_key(number)}: {of_key[number] / wanted:.0%}" for number in top)
+        kind = self.plan.window.fingerprint()["kind"]
+        return (
+            f"the open windows would take {wanted:,} bytes of memory, and max_state_bytes is {limit:,}. "
+            f"{int((key >= 0).sum()):,} {kind} windows (or panes) of {len(self.keys):,} keys are open"
+            f"{f'; most of it belongs to {share}' if share else '; no key has 1 % of it'}. Raise max_state_bytes if "
+            "there is more memory. To need less, group by fewer values, or let windows end sooner: smaller ones, "
+            "a shorter allowed_lateness, correct_for or carry_for"
+        )
 
     # ---- inside -----------------------------------------------------------------------------------------
 
@@ -334,6 +379,9 @@ class State:
         if capacity > len(self.rows.values):
             self._hands.rest()
             capacity = max(16, 2 * len(self.rows.values), capacity)
+            self._room.visit()
+            wider, longest = sum(lane.slot_bytes for lane in self._lanes), max(lane.nbytes for lane in self._lanes)
+            self._room.admit(wider * (capacity - len(self.rows.values)) + longest)
             for lane in self._lanes:
                 lane.fit(capacity)
 
@@ -424,6 +472,7 @@ class State:
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number_all(columns, len(live))
             self.keys, key = keys, fresh[key]
+            self.keys.watch(self._room.admit)
             self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         for lane in self._lanes:
             lane.keep(slots)

@@ -103,6 +103,7 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("negative duration", '"30m"', '⌖"-5m"', "event_time.max_out_of_orderness", "is no length of time"),
     ("empty duration", '"30m"', '⌖""', "event_time.max_out_of_orderness", "is no length of time"),
     ("ages", '"30m"', '⌖"900000d"', "event_time.max_out_of_orderness", "longer than 400 years"),
+    ("state that fits nothing", "[checkpoint]", '[limits]\nmax_state_bytes = ⌖"64kB"\n[checkpoint]', "limits.max_state_bytes", "must be at least 1048576"),
     ("words for a size", "[checkpoint]", '[limits]\nmax_epoch_bytes = ⌖"much"\n[checkpoint]', "limits.max_epoch_bytes", "is no size"),
     ("start without offset", 'topics = ["events"]', 'topics = ["events"]\nstart = ⌖"2025-01-01T00:00:00"', "source.kafka.start", "a time with its offset"),
     ("start that is none", 'topics = ["events"]', 'topics = ["events"]\nstart = ⌖"begining"', "source.kafka.start", '"earliest"'),
@@ -338,6 +339,15 @@ def test_row_56_every_mistake_is_told_at_its_place_with_what_to_do(tmp_path, mon
             "there is no [window]",
         ),
         ([(WINDOW, ""), ("[window]\n", ""), ("[aggregate]", "[⌖aggregate]")], "aggregate", "needs a [window]"),
+        (
+            [
+                (WINDOW, ""),
+                ("[window]\n", ""),
+                ('[aggregate]\ntotal = "sum(units)"', '[limits]\n⌖max_state_bytes = "1GiB"'),
+            ],
+            "limits.max_state_bytes",
+            "there is no [window]: remove it",
+        ),
         (
             [(WINDOW, ""), ("[window]\n", ""), ('[aggregate]\ntotal = "sum(units)"', '[⌖late]\npath = "lake/_late"')],
             "late",
