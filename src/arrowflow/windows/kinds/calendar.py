@@ -12,6 +12,7 @@ from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.protocols import Calendar, CalendarTable
 from arrowflow.types import I64, Bool
 from arrowflow.windows.arrays import I32, Array, Numbers
+from arrowflow.windows.grids import Grid, Stretch
 from arrowflow.windows.kernels.panes import FOLD, NO_CALENDAR, OFF, OUT_OF_RANGE, UNKNOWN, assign_calendar
 from arrowflow.windows.keys import Keys, Values
 from arrowflow.windows.kinds.panes import Panes
@@ -126,6 +127,30 @@ class CalendarKind(Whole):
         numbers = np.array([labels.index(str(name)) for name in names], np.int32)
         return numbers[coded.indices.to_numpy(zero_copy_only=False)], day
 
+    def grid(self, value: str | None) -> Grid:
+        """The windows of one key value that has a calendar."""
+        return _OwnGrid(self, value)
+
+    def ending(self, value: str | None, first_us: int, last_us: int) -> Stretch:
+        """The windows of one key value whose ends are in ``[first_us, last_us]``."""
+        first_us, last_us = max(first_us, CIVIL_US[0]), min(last_us, CIVIL_US[1] - 1)
+        for block in range((first_us - 1) // _BLOCK_US, (last_us - 1) // _BLOCK_US + 1):
+            if (value, block) not in self._blocks:
+                self._blocks.add((value, block))
+                self._learn_block(value, block)
+        known = self._known.get(value) or Pieces.none()
+        pieces = known.where((known.window_end_us >= first_us) & (known.window_end_us <= last_us))
+        first = np.flatnonzero(np.diff(pieces.window_end_us, prepend=CIVIL_US[0]))
+        named = pieces.label != self._off
+        expecting = np.logical_or.reduceat(named, first) if len(first) else named
+        return Stretch(
+            pieces.window_start_us[first],
+            pieces.window_end_us[first],
+            pieces.label[first],
+            pieces.day[first],
+            np.asarray(expecting),
+        )
+
     def _look_up(self, event_us: I64, part: I64, piece: I64, fate: Numbers) -> int:
         pieces = self._pieces
         return int(
@@ -187,6 +212,17 @@ class CalendarKind(Whole):
         absent = np.array([pieces is None for pieces in known], np.bool_)
         self._first = np.where(absent, -1, self._stop - sizes)
         self._pieces = Pieces.join([pieces for pieces in known if pieces is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnGrid:
+    """What `CalendarKind.grid` gives."""
+
+    kind: CalendarKind
+    value: str | None
+
+    def ending(self, first_us: int, last_us: int) -> Stretch:
+        return self.kind.ending(self.value, first_us, last_us)
 
 
 def _pieces(table: CalendarTable, unit: str) -> Pieces:
