@@ -27,15 +27,15 @@ from arrowflow.windows.plan import CLOSED_BY, UTC, Plan
 from arrowflow.windows.roster import MOST_NAMES, NO_DATA, REPORTED, UNEXPECTED
 from arrowflow.windows.shapes import Cumulative, Hopping, Tumbling
 
-GIVEN, HEARD = "roster.given_us", "roster.heard_us"
+SETTLED, HEARD = "roster.settled_us", "roster.heard_us"
 _ALL128 = (1 << 128) - 1
 _STATUS = (REPORTED, NO_DATA, UNEXPECTED)
 
 
 class Position(NamedTuple):
-    """The end of the last window given out, and of the last one in which any key was heard."""
+    """Up to where every window has been called, and the end of the last one in which any key was heard."""
 
-    given_us: int
+    settled_us: int
     heard_us: int
 
 
@@ -108,15 +108,14 @@ class Rollcall:
                 return self._schema.empty_table(), None
             before = Position(int(heard[0]) - 1, int(heard[0]))
         known = np.union1d(np.int64(before.heard_us), heard)
-        spans = _spans(known, self._silence_us, before.given_us + 1, closing.up_to_us)
+        spans = _spans(known, self._silence_us, before.settled_us + 1, closing.up_to_us)
         member, scope = self._members.find(keys, closing.key)
-        called, given_us = [], before.given_us
+        called = []
         for part, grid in zip(self._members.parts, self._grids, strict=True):
             stretch = join([grid.ending(*span) for span in spans])
             if len(stretch.end_us):
-                given_us = max(given_us, int(stretch.end_us[-1]))
                 called.append(self._call(part, stretch, closing, member, scope))
-        after = Position(given_us, int(known[-1]))
+        after = Position(max(before.settled_us, closing.up_to_us), int(known[-1]))
         if not called and not len(heard):
             return self._schema.empty_table(), after
         return self._table(closing, member, called), after
@@ -208,23 +207,23 @@ class Rollcall:
         """Go to the position that tables of the state name last; return them without it."""
         own = []
         for table in tables:
-            lacking = [name for name in (GIVEN, HEARD) if name not in table.column_names]
+            lacking = [name for name in (SETTLED, HEARD) if name not in table.column_names]
             if lacking:
                 raise StateRefused(
                     f"the state was written by another query: it has no {lacking[0]}, and this pipeline has a roster"
                 )
-            noted = table.filter(pc.is_valid(table.column(GIVEN)))
+            noted = table.filter(pc.is_valid(table.column(SETTLED)))
             if noted.num_rows:
-                given, heard = (int(noted.column(name)[-1].as_py()) for name in (GIVEN, HEARD))
-                self.position = self._told = Position(given, heard)
-            own.append(table.filter(pc.is_null(table.column(GIVEN))).drop_columns([GIVEN, HEARD]))
+                settled, heard = (int(noted.column(name)[-1].as_py()) for name in (SETTLED, HEARD))
+                self.position = self._told = Position(settled, heard)
+            own.append(table.filter(pc.is_null(table.column(SETTLED))).drop_columns([SETTLED, HEARD]))
         return own
 
     def digest(self, own: str) -> str:
         """The digest of the state, whose own rows have the digest `own`; the position counts as a row of two columns."""
         if self.position is None:
             return own
-        row = pa.table({GIVEN: pa.array([self.position.given_us]), HEARD: pa.array([self.position.heard_us])})
+        row = pa.table({SETTLED: pa.array([self.position.settled_us]), HEARD: pa.array([self.position.heard_us])})
         return format((int(own, 16) + sum_hashes(*row_hashes(row))) & _ALL128, "032x")
 
 
@@ -280,7 +279,7 @@ def _with_position(table: pa.Table, position: Position | None) -> pa.Table:
     extra, gone = int(position is not None), pa.array([False], pa.bool_())
     blank: list[Array] = [nulls(extra, each.type) if each.name != "gone" else gone[:extra] for each in table.schema]
     rows = pa.concat_tables([table, pa.Table.from_arrays(blank, schema=table.schema)])
-    for name, value in zip((GIVEN, HEARD), position or (None, None), strict=True):
+    for name, value in zip((SETTLED, HEARD), position or (None, None), strict=True):
         nobody = pa.nulls(table.num_rows, pa.int64())
         rows = rows.append_column(name, pa.concat_arrays([nobody, pa.array([value] * extra, pa.int64())]))
     return rows

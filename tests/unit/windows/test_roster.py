@@ -239,13 +239,13 @@ def test_rows_are_not_given_out_twice_after_a_restart_whatever_was_told():
 def test_the_state_says_how_far_the_roster_was_called():
     drive = Drive(spec(), SCHEMA)
     drive.fold([row(5, "mty", 1)])
-    assert drive.operator.snapshot().column("roster.given_us").to_pylist() == [None]
+    assert drive.operator.snapshot().column("roster.settled_us").to_pylist() == [None]
     drive.operator.close({}, 30)
 
     snapshot = drive.operator.snapshot()
 
-    assert snapshot.select(["rows", "roster.given_us", "roster.heard_us"]).to_pylist() == [
-        {"rows": None, "roster.given_us": 30, "roster.heard_us": 10}
+    assert snapshot.select(["rows", "roster.settled_us", "roster.heard_us"]).to_pylist() == [
+        {"rows": None, "roster.settled_us": 30, "roster.heard_us": 10}
     ]
     assert drive.operator.open_windows == drive.operator.folded_rows == 0
 
@@ -253,9 +253,9 @@ def test_the_state_says_how_far_the_roster_was_called():
 def test_a_state_without_a_roster_is_refused_by_name_and_the_other_way_round():
     bare = WindowSpec(Tumbling(10), BY, ROWS_AND_MEAN)
 
-    with pytest.raises(StateRefused, match=r"no roster\.given_us, and this pipeline has a roster"):
+    with pytest.raises(StateRefused, match=r"no roster\.settled_us, and this pipeline has a roster"):
         spec().build(SCHEMA).restore(bare.build(SCHEMA).snapshot(), [])
-    with pytest.raises(StateRefused, match=r"roster\.given_us: int64 in the snapshot, absent in this pipeline"):
+    with pytest.raises(StateRefused, match=r"roster\.settled_us: int64 in the snapshot, absent in this pipeline"):
         bare.build(SCHEMA).restore(spec().build(SCHEMA).snapshot(), [])
 
 
