@@ -135,7 +135,8 @@ def _may_have_roster(sections: Sections) -> bool:
     """Whether another check has nothing to say about the place of the roster."""
     window, event = sections.window, sections.event_time
     placed = window is not None and window.type not in ("session", "sliding") and window.late != "correct"
-    return placed and (event is None or event.scope == "pipeline")
+    per = [] if sections.completeness is None else sections.completeness.per or []
+    return placed and (event is None or event.scope == "pipeline") and len(set(per)) == len(per)
 
 
 def _taken(sections: Sections, document: Document) -> Iterator[Problem]:
