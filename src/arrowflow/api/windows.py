@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Literal
 
-from arrowflow.api.frames import Frame, table_of
+from arrowflow.api.frames import Frame, in_types, plain_schema, table_of
 from arrowflow.api.spans import Span, instant_us, span_us
 from arrowflow.calendars import PlantCalendar
 from arrowflow.windows import spec
@@ -113,10 +113,10 @@ def Roster(  # noqa: N802
         How long windows in which nobody at all is heard go on to have rows; by default a thousand windows, or 366 days
         of a calendar.
     """
-    silence_us = None if max_silence is None else span_us("max_silence", max_silence)
-    return spec.Roster(
-        table_of(keys), (per,) if isinstance(per, str) else None if per is None else tuple(per), silence_us
-    )
+    table = table_of(keys)
+    plain = in_types(table, {field.name: field.type for field in plain_schema(table.schema)})
+    own = (per,) if isinstance(per, str) else None if per is None else tuple(per)
+    return spec.Roster(plain, own, None if max_silence is None else span_us("max_silence", max_silence))
 
 
 def _origin(origin: Span | dt.datetime) -> int:
