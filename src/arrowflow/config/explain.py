@@ -117,8 +117,22 @@ def _windows(sections: Sections) -> Iterator[str]:
     yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
     if (rule := lateness(window, wait)) is not None:
         yield rule
+    yield from _completeness(sections)
     yield from _late(window, sections)
     yield from _interim(sections)
+
+
+def _completeness(sections: Sections) -> Iterator[str]:
+    """Say who is expected, and what comes of those that are silent."""
+    roster, completeness = build.build_roster(sections), sections.completeness
+    if roster is None or completeness is None:
+        return
+    where = f" listed in {completeness.roster}" if isinstance(completeness.roster, str) else ""
+    each = f", counted per {listed(roster.per)}" if roster.per else ""
+    yield f"{roster.keys.num_rows:,} keys{where} are expected in every window{each}: a silent one has a row marked no_data, without values"
+    default = "366 days" if sections.window is not None and sections.window.type == "calendar" else "a thousand windows"
+    length = default if roster.max_silence_us is None else duration_text(roster.max_silence_us)
+    yield f"when nobody at all is heard, windows go on to have such rows for {length}, as far as the watermark has passed them"
 
 
 def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
@@ -162,6 +176,8 @@ def _state(sections: Sections) -> Iterator[str]:
             yield from held(window, wait)
         if window.correct_for:
             yield f"and one per window that can still be corrected: about {math.ceil(window.correct_for / size)} more per group"
+        if sections.completeness is not None:
+            yield "and one row that says how far the roster was called"
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
         limit = sections.limits.max_state_bytes

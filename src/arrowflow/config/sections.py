@@ -43,6 +43,7 @@ class Sections:
     window: settings.WindowSection | None
     aggregate: dict[str, str] | None
     calendars: dict[str, settings.CalendarSection]
+    completeness: settings.CompletenessSection | None
     emit: settings.EmitSection | None
     sink: dict[str, settings.SinkSection]
     late: settings.LateSection | None

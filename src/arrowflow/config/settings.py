@@ -56,6 +56,23 @@ def _holidays(value: object) -> object:
     return value
 
 
+def _roster(value: object) -> object:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and all(_is_key(each) for each in value):
+        return value
+    if isinstance(value, list) and all(isinstance(each, dict) and all(map(_is_key, each.values())) for each in value):
+        return value
+    raise ValueError(
+        'is no roster: write the name of a file, such as "sensors.csv", a list of keys, such as ["a", "b"], or of tables '
+        'with a key per column of `group_by`, such as [{ plant = "mty", sensor = "a" }]'
+    )
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, (str, int, dt.date))
+
+
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
@@ -83,6 +100,19 @@ Holidays = Annotated[
     ),
 ]
 Breaks = dict[str, Annotated[list[Text], Field(min_length=1, max_length=96)]]
+RosterKeys = Annotated[
+    Any,
+    BeforeValidator(_roster),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": ["string", "integer", "boolean"]}},
+                {"type": "array", "items": {"type": "object"}},
+            ]
+        }
+    ),
+]
 Start = Annotated[
     str,
     BeforeValidator(_start),
@@ -262,6 +292,17 @@ class WindowSection(_Section):
     """How long after a window's end rows can still correct it (`late = "correct"`)."""
 
 
+class CompletenessSection(_Section):
+    """Which keys are expected in every window: silent ones have rows too, marked `no_data`."""
+
+    roster: RosterKeys
+    """The keys: a CSV or Parquet file with a column per column of `group_by`, a list of keys, or a list of tables."""
+    per: Names | None = None
+    """Columns of `group_by` within whose values keys are counted; all keys of a window together unless it is given."""
+    max_silence: Duration | None = None
+    """How long windows in which nobody at all is heard go on to have rows; a thousand windows, or 366 days of a calendar."""
+
+
 class RevisionSection(_Section):
     """A later plan of shifts."""
 
@@ -367,6 +408,7 @@ class Settings(_Section):
     aggregate: dict[str, Text] | None = None
     """Result columns: name = "function(column)"."""
     calendars: dict[str, CalendarSection] = Field(default_factory=dict)
+    completeness: CompletenessSection | None = None
     emit: EmitSection | None = None
     sink: Annotated[dict[str, SinkSection], Field(min_length=1)]
     late: LateSection | None = None

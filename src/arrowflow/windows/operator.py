@@ -30,6 +30,7 @@ from arrowflow.windows.kinds.build import build_kind
 from arrowflow.windows.kinds.calendar import CalendarKind
 from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
 from arrowflow.windows.plan import UTC, Plan, PlannedAggregate
+from arrowflow.windows.rollcall import Closing, Rollcall
 from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
@@ -46,9 +47,10 @@ class KeyedWindows:
 
     def __init__(self, plan: Plan, max_state_bytes: int | None = None) -> None:
         self._plan, self._max_state_bytes = plan, max_state_bytes
-        self._schema = plan.output_schema()
+        self._schema, self._own_schema = plan.output_schema(), plan.own_schema()
         self._kind = build_kind(plan)
         self._state = State(plan, self._kind, max_state_bytes)
+        self._rollcall = self._build_rollcall()
         self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
@@ -105,14 +107,19 @@ class KeyedWindows:
 
     def interim(self) -> pa.Table:
         """What every open window would give now, ordered like results; `__af_closed_by` is null."""
-        due = self._fresh(self._kind.due(self._before_time(self._state.slots)))
-        return self._table(self._in_order(due), None)
+        due = self._in_order(self._fresh(self._kind.due(self._before_time(self._state.slots))))
+        table = self._table(due, None)
+        if self._rollcall is None:
+            return table
+        return self._rollcall.rehearse(self._closing(table, due, None, MIN_US), self._state.keys)[0]
 
     def delta(self) -> pa.Table:
-        return self._state.take_delta()
+        table = self._state.take_delta()
+        return table if self._rollcall is None else self._rollcall.delta(table)
 
     def snapshot(self) -> pa.Table:
-        return self._state.dump(self._state.everything)
+        table = self._state.dump(self._state.everything)
+        return table if self._rollcall is None else self._rollcall.snapshot(table)
 
     def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
         """Start over from a snapshot and its deltas.
@@ -124,13 +131,15 @@ class KeyedWindows:
         StateTooLarge
             If the tables need more memory than is allowed.
         """
-        state = State(self._plan, self._kind, self._max_state_bytes)
-        state.load([*([] if full is None else [full]), *deltas])
+        state, rollcall = State(self._plan, self._kind, self._max_state_bytes), self._build_rollcall()
+        tables = [*([] if full is None else [full]), *deltas]
+        state.load(tables if rollcall is None else rollcall.read(tables))
         self._refuse_moved(state)
-        self._state = state
+        self._state, self._rollcall = state, rollcall
 
     def digest(self) -> str:
-        return self._state.digest()
+        own = self._state.digest()
+        return own if self._rollcall is None else self._rollcall.digest(own)
 
     @property
     def open_windows(self) -> int:
@@ -211,6 +220,8 @@ class KeyedWindows:
         gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
         revision, home = self._publications(fresh.slot)
         table = self._table(fresh, label, revision)
+        if self._rollcall is not None:
+            table = self._rollcall.call(self._closing(table, fresh, label, clock_us), state.keys)
         if self._plan.corrects:
             state.publish(fresh.slot, epoch)
         folded = int(state.rows.values[gone].sum())
@@ -234,7 +245,7 @@ class KeyedWindows:
     def _table(self, due: Due, label: str | None, revision: I64 | None = None) -> pa.Table:
         state = self._state
         if not len(due.slot):
-            return self._schema.empty_table()
+            return self._own_schema.empty_table()
         contents = state.contents(due.combined)
         at = due.slot if due.combined is None else due.at
         windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
@@ -246,10 +257,18 @@ class KeyedWindows:
             *(self._finish(aggregate, contents, windows) for aggregate in self._plan.aggregates),
             _labels(label, revision, len(at)),
         ]
-        table = pa.Table.from_arrays(columns, schema=self._schema)
+        table = pa.Table.from_arrays(columns, schema=self._own_schema)
         if not self._kind.per_row:
             return table
         return table.take(pa.array(np.repeat(np.arange(len(at)), state.rows.values[due.slot]), pa.int64()))
+
+    def _closing(self, table: pa.Table, due: Due, label: str | None, clock_us: int) -> Closing:
+        """What the roll is called for: windows with rows in `table`, and all others up to the last of them or the clock."""
+        up_to = max(clock_us, int(due.end_us.max(initial=MIN_US)))
+        return Closing(table, self._state.key[due.slot], due.start_us, due.end_us, up_to, label)
+
+    def _build_rollcall(self) -> Rollcall | None:
+        return None if self._plan.roster is None else Rollcall(self._plan, self._kind)
 
     def _before(self, due: Due) -> dict[str, Before]:
         """For aggregates that look back over a window's start, the last sample before it."""

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pyarrow as pa
 
 from arrowflow.config import build, settings
-from arrowflow.config.checks.common import decoded, one_source, twice
+from arrowflow.config.checks.common import decoded, in_durations, one_source, twice
 from arrowflow.config.document import Document
-from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, printable, shown
 from arrowflow.config.sections import SLIDING_IS_HOPPING, Sections
 from arrowflow.errors import ConfigError
@@ -160,6 +159,39 @@ def _corrections(window: settings.WindowSection, document: Document) -> Iterator
         )
 
 
+def _completeness(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    """Where a roster can be; what it lists is looked at when the columns are known."""
+    completeness, window, event = sections.completeness, sections.window, sections.event_time
+    if completeness is None:
+        return
+    if window is None:
+        if sections.whole("window"):
+            yield document.problem(
+                ("completeness",), "is about the keys of windows, and there is no [window]: remove it", at_key=True
+            )
+        return
+    yield from twice(document, ("completeness", "per"), completeness.per or [])
+    if window.type in ("session", "sliding"):
+        yield document.problem(
+            ("completeness",),
+            f"a {window.type} window is there only where its key has rows, so none can be without data: a roster needs "
+            "tumbling, hopping, cumulative or calendar windows",
+            at_key=True,
+        )
+    if event is not None and event.scope == "partition":
+        yield document.problem(
+            ("event_time", "scope"),
+            'under "partition" nobody knows which partition a silent key would come from, and so when its window is over: '
+            'with [completeness] it is "pipeline"',
+        )
+    if window.late == "correct":
+        yield document.problem(
+            ("window", "late"),
+            '"correct" would have to correct the counts in all rows of a window with every late row: with [completeness] '
+            'use "side" or "drop"',
+        )
+
+
 def _foreign_keys(window: settings.WindowSection, document: Document) -> Iterator[Problem]:
     """Complain of keys that belong to other kinds of windows."""
     keys = {kind: (*_WINDOW_KEYS[kind], *_WINDOW_OPTIONAL[kind]) for kind in _WINDOW_KEYS}
@@ -185,12 +217,7 @@ def _lengths(window: settings.WindowSection, document: Document) -> Iterator[Pro
     try:
         build.build_shape(window)
     except ConfigError as error:
-        yield document.problem(("window", _WINDOW_KEYS[window.type][-1]), _in_durations(str(error)))
-
-
-def _in_durations(sentence: str) -> str:
-    """Write the microseconds of the window core as the file writes them."""
-    return re.sub(r"(\d+) µs", lambda found: duration_text(int(found[1])), sentence)
+        yield document.problem(("window", _WINDOW_KEYS[window.type][-1]), in_durations(str(error)))
 
 
 def _window_hint(key: str) -> str:
@@ -296,4 +323,4 @@ def _breaks(
             yield document.problem(path, str(error))
 
 
-CHECKS = (_event_time, _window, _calendars)
+CHECKS = (_event_time, _window, _completeness, _calendars)

@@ -15,6 +15,7 @@ from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.protocols import Calendar, CalendarTable
 from arrowflow.types import I64, Bool
 from arrowflow.windows.arrays import I32, Array, Numbers
+from arrowflow.windows.grids import Grid, Stretch
 from arrowflow.windows.kernels.panes import FOLD, NO_CALENDAR, OFF, OUT_OF_RANGE, UNKNOWN, assign_calendar
 from arrowflow.windows.keys import Keys, Values
 from arrowflow.windows.kinds.panes import Panes
@@ -168,6 +169,27 @@ class CalendarKind(Whole):
                 self._learn_block(value, block)
         return self._known.get(value) or Pieces.none()
 
+    def grid(self, value: str | None) -> Grid:
+        """The windows of one key value that has a calendar."""
+        return _OwnGrid(self, value)
+
+    def ending(self, value: str | None, first_us: int, last_us: int) -> Stretch:
+        """The windows of one key value whose ends are in ``[first_us, last_us]``."""
+        first_us, last_us = max(first_us, CIVIL_US[0]), min(last_us, CIVIL_US[1] - 1)
+        known = self._around(value, first_us - 1, last_us)
+        pieces = known.where((known.window_end_us >= first_us) & (known.window_end_us <= last_us))
+        # A window with a hole has pieces on both sides of it, and what fills the hole is a window of its own.
+        windows = np.column_stack([pieces.window_end_us, pieces.window_start_us, self.twins(pieces.label)])
+        _windows, first, which = np.unique(windows, axis=0, return_index=True, return_inverse=True)
+        expecting = np.bincount(which.ravel(), pieces.label != self._off, minlength=len(first)) > 0
+        return Stretch(
+            pieces.window_start_us[first],
+            pieces.window_end_us[first],
+            pieces.label[first],
+            pieces.day[first],
+            np.asarray(expecting),
+        )
+
     def _look_up(self, event_us: I64, part: I64, piece: I64, fate: Numbers) -> int:
         pieces = self._pieces
         return int(
@@ -233,6 +255,17 @@ class CalendarKind(Whole):
         absent = np.array([pieces is None for pieces in known], np.bool_)
         self._first = np.where(absent, -1, self._stop - sizes)
         self._pieces = Pieces.join([pieces for pieces in known if pieces is not None])
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnGrid:
+    """What `CalendarKind.grid` gives."""
+
+    kind: CalendarKind
+    value: str | None
+
+    def ending(self, first_us: int, last_us: int) -> Stretch:
+        return self.kind.ending(self.value, first_us, last_us)
 
 
 def _pieces(table: CalendarTable, unit: str) -> tuple[Pieces, Bool]:
