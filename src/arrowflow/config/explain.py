@@ -182,8 +182,9 @@ def _files(sections: Sections) -> Iterator[str]:
     epochs = max(1, _DAY_US // cadence)
     closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
     why = f"{epochs:,} records a day" if closings == epochs else f"{closings:,} times a day windows close"
-    if sections.window is not None and (seldom := rarely(sections.window)) is not None:
-        why = seldom
+    window = sections.window
+    if window is not None and window.type == "calendar":
+        why = rarely(window, sections.calendars[window.calendar or ""]) or why
     for name, sink in sections.sink.items():
         if build.is_preview(name, sink):
             yield f"{name}: one file, replaced again and again"
