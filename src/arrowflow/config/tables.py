@@ -46,8 +46,8 @@ def files_per_day(sections: Sections) -> Iterator[str]:
             continue
         known, factors = _folders_per_closing(sink, sections, names)
         why = f"{epochs:,} records a day" if closings == epochs else f"windows close {_times(closings)} a day"
-        if sections.window is not None and (seldom := rarely(sections.window)) is not None:
-            why = seldom
+        if sections.window is not None and sections.window.type == "calendar":
+            why = rarely(sections.window, sections.calendars[sections.window.calendar or ""]) or why
         yield (
             f"{name}: at most about {closings * known:,}{''.join(f' × the number of {factor}' for factor in factors)} "
             f"({why}{f', {known} zones' if known > 1 else ''})"

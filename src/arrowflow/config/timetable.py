@@ -13,7 +13,6 @@ _DAY_US = 86_400_000_000
 _HOUR_US = 3_600_000_000
 _EPOCH = dt.date(1970, 1, 1)
 _DAYS = {"day": 1, "week": 7, "month": 30}
-_OFTEN = {"week": "windows close once a week", "month": "windows close once a month"}
 
 
 def timetable(window: settings.WindowSection, calendar: settings.CalendarSection) -> Iterator[str]:
@@ -46,7 +45,7 @@ def _days(window: settings.WindowSection, calendar: settings.CalendarSection) ->
     ]
     yield f"  a production day begins {', '.join(hours) or 'at midnight'}"
     if window.unit == "week":
-        yield f"  a week is seven production days, from that of a {window.week_starts or 'monday'} on"
+        yield f"  a week begins with the production day of a {window.week_starts or 'monday'}"
     elif window.unit == "month":
         yield "  a month is the production days whose dates are in it"
 
@@ -85,9 +84,12 @@ def length_us(window: settings.WindowSection, calendar: settings.CalendarSection
     return _DAY_US // max(1, len(calendar.shifts) + breaks)
 
 
-def rarely(window: settings.WindowSection) -> str | None:
+def rarely(window: settings.WindowSection, calendar: settings.CalendarSection) -> str | None:
     """How often windows close where it is less than once a day."""
-    return _OFTEN.get(window.unit or "")
+    if window.unit not in ("week", "month"):
+        return None
+    own = calendar.holidays and window.off != "dead_letter"
+    return f"windows close once a {window.unit}{' and after each holiday' if own else ''}"
 
 
 def unusual(window: settings.WindowSection, calendar: settings.CalendarSection, now: dt.datetime) -> Iterator[str]:
