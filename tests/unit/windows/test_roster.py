@@ -196,6 +196,17 @@ def test_nobody_is_expected_in_an_interval_called_off():
     assert len([each for each in told(found) if each[2] == 0]) == 4
 
 
+def test_a_day_is_off_only_if_all_of_it_is():
+    far = [Window(-(2**44), -(2**43), "T1", -2), Window(-(2**43), 0, "T1", -1)]
+    near = [Window(0, 5, "off", 0), Window(5, 10, "T1", 0), Window(10, 20, "off", 1), Window(20, 30, "T1", 2)]
+    windows = [*far, *near, Window(30, 2**43, "T1", 3), Window(2**43, 2**44, "T1", 4)]
+    days = CalendarWindow(PlainCalendar({"mty": windows, "gdl": windows}), "plant", "day")
+
+    found = run(spec(days), [row(7, "mty", 1), row(15, "mty", 1), row(25, "gdl", 1)])
+
+    assert {each[2]: each[5] for each in told(found) if each[0] == "mty"} == {0: 2, 10: 0, 20: 2}
+
+
 def test_names_of_missing_keys_are_bounded_and_the_numbers_are_not():
     many = Roster(pa.table({"plant": ["mty"] * 250, "sensor": list(range(250))}))
 
