@@ -231,6 +231,15 @@ def test_results_come_in_the_order_they_always_come_in():
     assert len(keys) == 10 * 4 + 2
 
 
+def test_the_order_does_not_depend_on_what_keys_are_counted_per():
+    rows = [row(1, "mty", 2), row(2, "gdl", 2)]
+
+    found = run(spec(roster=Roster(FOUR, ("sensor",))), rows)
+
+    assert [each[:2] for each in told(found)] == [("gdl", 1), ("gdl", 2), ("mty", 1), ("mty", 2)]
+    assert [each[4:] for each in told(found)] == [(0, 2, ["gdl", "mty"]), (2, 2, [])] * 2
+
+
 def test_rows_are_not_given_out_twice_after_a_restart_whatever_was_told():
     """The position is told with the delta, also of an epoch in which no pane changed; a snapshot in between takes nothing."""
     drive = Drive(spec(), SCHEMA)
@@ -243,6 +252,7 @@ def test_rows_are_not_given_out_twice_after_a_restart_whatever_was_told():
         assert drive.operator.delta().num_rows == 0
     drive.crash(full=False)
 
+    assert drive.operator.delta().num_rows == 0
     assert _ends(drive.operator.close({}, 30)) == []
     assert _ends(drive.operator.close({}, 40)) == [40] * 4
 
@@ -313,9 +323,8 @@ def test_a_thousand_plants_with_keys_that_come_and_go_are_found_again():
 
     found = drive.finish().results
 
-    assert {
-        each["window_start"] // 10 % 50 for each in found if each["plant"] == "p7" and each["status"] == "reported"
-    } == {7}
+    silent = {(each["window_start"] // 10, each["plant"]) for each in found if each["status"] == "no_data"}
+    assert silent == {(turn, f"p{n}") for turn in range(60) for n in range(50) if n != turn % 50}
     assert {(each["reported"], each["expected"]) for each in found} == {(1, 50)}
     assert len(found) == 60 * (59 + 50)
 
@@ -400,6 +409,12 @@ def test_a_roster_that_cannot_be_called_is_refused(given, said):
 
     assert str(refused.value).startswith("roster: ")
     assert said in str(refused.value)
+
+
+def test_as_many_rows_of_silence_as_are_allowed_are_allowed():
+    assert spec(roster=Roster(FOUR, max_silence_us=50_000_000)).plan(SCHEMA).roster.silence_us == 50_000_000
+    with pytest.raises(ConfigError, match="more than 20000000 rows"):
+        spec(roster=Roster(FOUR, max_silence_us=50_000_010)).plan(SCHEMA)
 
 
 def test_a_negative_silence_is_refused():
