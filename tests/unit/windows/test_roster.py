@@ -448,6 +448,13 @@ def test_text_is_read_as_what_the_key_is():
     assert planned.columns[4].view(pa.int64())[0].as_py() == 1_762_063_200_000_000
 
 
+def test_a_time_without_a_zone_is_no_key():
+    naive = pa.table({"at": pa.array([0], pa.timestamp("us"))})
+
+    with pytest.raises(ConfigError, match=r"column 'at' is timestamp\[us\], and the rows' is timestamp\[us, tz=UTC\]"):
+        spec(by=("at",), roster=Roster(naive)).plan(SCHEMA)
+
+
 def test_dictionaries_other_integers_and_other_units_are_the_same_keys():
     by = ("plant", "sensor", "at")
     keys = pa.table(
