@@ -10,6 +10,7 @@ from tests.unit.windows.drive import Drive, PlainCalendar
 
 from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.types import MIN_US
+from arrowflow.windows.digest import digest_of
 from arrowflow.windows.rollcall import _spans
 from arrowflow.windows.roster import MOST_NAMES
 from arrowflow.windows.shapes import MAX_US
@@ -269,6 +270,7 @@ def test_the_state_says_how_far_the_roster_was_called():
         {"rows": None, "roster.settled_us": 30, "roster.heard_us": 10}
     ]
     assert drive.operator.open_windows == drive.operator.folded_rows == 0
+    assert drive.operator.digest() == digest_of(snapshot.select(["roster.settled_us", "roster.heard_us"]))
 
 
 def test_a_state_without_a_roster_is_refused_by_name_and_the_other_way_round():
