@@ -17,7 +17,7 @@ from arrowflow.windows.columns import whole
 from arrowflow.windows.functions import is_text
 
 MOST_KEYS = 1_000_000
-MOST_NAMES = 100
+MOST_NAMES = 20
 """So many missing keys are named in a row; `expected - reported` says how many there are."""
 REPORTED, NO_DATA, UNEXPECTED = "reported", "no_data", "unexpected"
 COMPLETENESS: tuple[Field, ...] = (

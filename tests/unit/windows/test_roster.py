@@ -10,6 +10,7 @@ from tests.unit.windows.drive import Drive, PlainCalendar
 
 from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.types import MIN_US
+from arrowflow.windows.digest import digest_of
 from arrowflow.windows.rollcall import _spans
 from arrowflow.windows.roster import MOST_NAMES
 from arrowflow.windows.shapes import MAX_US
@@ -196,6 +197,17 @@ def test_nobody_is_expected_in_an_interval_called_off():
     assert len([each for each in told(found) if each[2] == 0]) == 4
 
 
+def test_a_day_is_off_only_if_all_of_it_is():
+    far = [Window(-(2**44), -(2**43), "T1", -2), Window(-(2**43), 0, "T1", -1)]
+    near = [Window(0, 5, "off", 0), Window(5, 10, "T1", 0), Window(10, 20, "off", 1), Window(20, 30, "T1", 2)]
+    windows = [*far, *near, Window(30, 2**43, "T1", 3), Window(2**43, 2**44, "T1", 4)]
+    days = CalendarWindow(PlainCalendar({"mty": windows, "gdl": windows}), "plant", "day")
+
+    found = run(spec(days), [row(7, "mty", 1), row(15, "mty", 1), row(25, "gdl", 1)])
+
+    assert {each[2]: each[5] for each in told(found) if each[0] == "mty"} == {0: 2, 10: 0, 20: 2}
+
+
 def test_names_of_missing_keys_are_bounded_and_the_numbers_are_not():
     many = Roster(pa.table({"plant": ["mty"] * 250, "sensor": list(range(250))}))
 
@@ -220,6 +232,15 @@ def test_results_come_in_the_order_they_always_come_in():
     assert len(keys) == 10 * 4 + 2
 
 
+def test_the_order_does_not_depend_on_what_keys_are_counted_per():
+    rows = [row(1, "mty", 2), row(2, "gdl", 2)]
+
+    found = run(spec(roster=Roster(FOUR, ("sensor",))), rows)
+
+    assert [each[:2] for each in told(found)] == [("gdl", 1), ("gdl", 2), ("mty", 1), ("mty", 2)]
+    assert [each[4:] for each in told(found)] == [(0, 2, ["gdl", "mty"]), (2, 2, [])] * 2
+
+
 def test_rows_are_not_given_out_twice_after_a_restart_whatever_was_told():
     """The position is told with the delta, also of an epoch in which no pane changed; a snapshot in between takes nothing."""
     drive = Drive(spec(), SCHEMA)
@@ -232,6 +253,7 @@ def test_rows_are_not_given_out_twice_after_a_restart_whatever_was_told():
         assert drive.operator.delta().num_rows == 0
     drive.crash(full=False)
 
+    assert drive.operator.delta().num_rows == 0
     assert _ends(drive.operator.close({}, 30)) == []
     assert _ends(drive.operator.close({}, 40)) == [40] * 4
 
@@ -248,6 +270,7 @@ def test_the_state_says_how_far_the_roster_was_called():
         {"rows": None, "roster.settled_us": 30, "roster.heard_us": 10}
     ]
     assert drive.operator.open_windows == drive.operator.folded_rows == 0
+    assert drive.operator.digest() == digest_of(snapshot.select(["roster.settled_us", "roster.heard_us"]))
 
 
 def test_a_state_without_a_roster_is_refused_by_name_and_the_other_way_round():
@@ -302,9 +325,8 @@ def test_a_thousand_plants_with_keys_that_come_and_go_are_found_again():
 
     found = drive.finish().results
 
-    assert {
-        each["window_start"] // 10 % 50 for each in found if each["plant"] == "p7" and each["status"] == "reported"
-    } == {7}
+    silent = {(each["window_start"] // 10, each["plant"]) for each in found if each["status"] == "no_data"}
+    assert silent == {(turn, f"p{n}") for turn in range(60) for n in range(50) if n != turn % 50}
     assert {(each["reported"], each["expected"]) for each in found} == {(1, 50)}
     assert len(found) == 60 * (59 + 50)
 
@@ -391,6 +413,12 @@ def test_a_roster_that_cannot_be_called_is_refused(given, said):
     assert said in str(refused.value)
 
 
+def test_as_many_rows_of_silence_as_are_allowed_are_allowed():
+    assert spec(roster=Roster(FOUR, max_silence_us=50_000_000)).plan(SCHEMA).roster.silence_us == 50_000_000
+    with pytest.raises(ConfigError, match="more than 20000000 rows"):
+        spec(roster=Roster(FOUR, max_silence_us=50_000_010)).plan(SCHEMA)
+
+
 def test_a_negative_silence_is_refused():
     with pytest.raises(ConfigError, match="max_silence is -1 µs"):
         Roster(FOUR, max_silence_us=-1)
@@ -420,6 +448,13 @@ def test_text_is_read_as_what_the_key_is():
         "timestamp[us, tz=UTC]",
     ]
     assert planned.columns[4].view(pa.int64())[0].as_py() == 1_762_063_200_000_000
+
+
+def test_a_time_without_a_zone_is_no_key():
+    naive = pa.table({"at": pa.array([0], pa.timestamp("us"))})
+
+    with pytest.raises(ConfigError, match=r"column 'at' is timestamp\[us\], and the rows' is timestamp\[us, tz=UTC\]"):
+        spec(by=("at",), roster=Roster(naive)).plan(SCHEMA)
 
 
 def test_dictionaries_other_integers_and_other_units_are_the_same_keys():
