@@ -184,6 +184,14 @@ def test_drop_due_to_lateness_sliding():
     assert out.late == [3001 * MILLISECOND]
 
 
+@pytest.mark.parametrize(("mark", "late"), [(5998, []), (5999, [3001 * MILLISECOND])])
+def test_the_last_window_of_an_element_is_late_with_the_watermark_of_its_last_millisecond(mark, late):
+    """The element at 3001 of the test above, at the edge: ``isWindowLate`` compares ``maxTimestamp`` with ``<=``."""
+    out = told(af.Hopping("3s", "1s"), [("key1", 1, 3001), Watermark(mark), ("key1", 1, 3001)])
+
+    assert out.late == late
+
+
 # ---- where the results differ ---------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.docs.blocks import ROOT, blocks_of
 from tests.docs.test_code_blocks import told_to_print
 
@@ -9,6 +10,7 @@ PAGE = ROOT / "docs" / "peers.md"
 BLOCKS = [block for block in blocks_of(PAGE) if block.language == "python"]
 
 
+@pytest.mark.slow
 def test_the_page_prints_what_it_says_on_spark_too(spark, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     names = {"__name__": "page", "spark": spark}

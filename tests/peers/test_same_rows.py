@@ -44,7 +44,7 @@ OF_FRAMES = tuple(each for each in OF_DUCKDB if each.function in ("count", "sum"
 
 @pytest.fixture(scope="module")
 def rows():
-    return readings(seed=4)
+    return readings(seed=4, each=100)
 
 
 def named(aggregates):
