@@ -109,6 +109,9 @@ def _windows(sections: Sections) -> Iterator[str]:
     else:
         calendar = sections.calendars[window.calendar or ""]
         yield f"one per {window.unit} in the local time of {calendar.key}, per {listed(window.group_by)}"
+        if window.unit == "day" and calendar.shifts:
+            start, first = min((hours.strip()[:5], name) for name, hours in calendar.shifts.items())
+            yield f"  a day begins with its earliest shift, {first} at {start}, and ends where the next day begins"
         for name, hours in calendar.shifts.items():
             yield f"  {name} {hours}"
         for value, zone in calendar.zones.items():

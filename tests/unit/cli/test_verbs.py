@@ -92,6 +92,13 @@ def test_explain_says_what_the_gold_pipeline_will_do(here):
     assert list(here.iterdir()) == []
 
 
+def test_explain_says_when_a_production_day_begins(here):
+    told = _run("explain", str(CONFIGS / "kpis.toml")).stdout
+
+    assert "a day begins with its earliest shift, T1 at 06:00, and ends where the next day begins" in told
+    assert "a day begins" not in _run("explain", str(CONFIGS / "gold.toml")).stdout
+
+
 def test_explain_says_what_corrections_and_previews_do(here):
     text = (
         (CONFIGS / "gold.toml")
