@@ -39,10 +39,8 @@ def summary_data(pipeline: Pipeline, options: RunOptions, finished: Finished, to
 
 def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, took: Took) -> str:
     """Return the summary as lines for a person."""
-    rate = finished.balance.read / took.working_s if took.working_s > 0 else 0
     lines = [
-        f"{pipeline.name}: {count(finished.epochs, 'epoch')} in {took.working_s:.1f} s, {rate:,.0f} records/s, "
-        f"after {took.starting_s:.1f} s to start"
+        f"{pipeline.name}: {_work(finished, took)}, after {took.starting_s:.1f} s to start"
         + ("; a dry run: nothing was written" if options.dry_run else f"; newest record {finished.head}"),
         balance_line(finished.balance),
     ]
@@ -52,6 +50,13 @@ def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, to
     if not options.dry_run:
         lines += [f"  {node.name:<12} {_root(node.spec)}" for node in pipeline.sinks]
     return "\n".join(lines)
+
+
+def _work(finished: Finished, took: Took) -> str:
+    if not finished.epochs:
+        return f"nothing new to commit in {took.working_s:.1f} s"
+    rate = finished.balance.read / took.working_s if took.working_s > 0 else 0
+    return f"{count(finished.epochs, 'epoch')} in {took.working_s:.1f} s, {rate:,.0f} records/s"
 
 
 def _root(spec: object) -> str:

@@ -33,7 +33,7 @@ def builder(column: ColumnType, *, coerce: bool) -> Builder:
     `Kind.DECIMAL`); with `coerce` also str where a number or boolean is expected.
     """
     if column.kind is Kind.DECIMAL:
-        return partial(_decimals, column.arrow, _plain(column), coerce)
+        return partial(_decimals, column, _plain(column), coerce)
     build = _builder(column)
     return partial(_spelled, column, build) if coerce and column.kind in COERCIBLE else build
 
@@ -98,8 +98,8 @@ def _plain(column: ColumnType) -> str:
     return f"^-?{whole}(\\.[0-9]{{1,{column.places}}})?$" if column.places else f"^-?{whole}$"
 
 
-def _decimals(arrow: pa.DataType, plain: str, coerce: bool, values: list[bytes | None]) -> Built:
-    """Build decimals from the texts of values; all but plain numbers (with `coerce`, in quotes too) are in doubt."""
+def _decimals(column: ColumnType, plain: str, coerce: bool, values: list[bytes | None]) -> Built:
+    """Build decimals from the texts of values (with `coerce`, in quotes too): plain ones all at once, others one by one."""
     texts = pa.array(values, pa.binary()).cast(pa.string())
     null = _null(texts)
     if coerce:
@@ -107,7 +107,27 @@ def _decimals(arrow: pa.DataType, plain: str, coerce: bool, values: list[bytes |
     sure = pc.match_substring_regex(texts, plain)
     doubt = ~(sure.fill_null(False).to_numpy(zero_copy_only=False) | null)
     kept = pc.if_else(sure, texts, pa.scalar(None, pa.string())) if doubt.any() else texts
-    return kept.cast(arrow), doubt
+    return (
+        _one_by_one(column, texts, (kept.cast(column.arrow), doubt)) if doubt.any() else (kept.cast(column.arrow), None)
+    )
+
+
+def _one_by_one(column: ColumnType, texts: Column, built: tuple[Column, Bool]) -> Built:
+    """Read the numbers in doubt, such as 12.5000 and 1.25E7; what is none, or does not fit, stays in doubt."""
+    array, doubt = built
+    asked = np.flatnonzero(doubt)
+    spelled: list[Any] = texts.take(pa.array(asked, pa.int64())).to_pylist()
+    found = []
+    for row, text in zip(asked.tolist(), spelled, strict=True):
+        try:
+            found.append(read_spelled(text, column))
+        except Refused:
+            continue
+        doubt[row] = False
+    mask = np.zeros(len(doubt), np.bool_)
+    mask[asked] = ~doubt[asked]
+    read: Column = pc.replace_with_mask(array, pa.array(mask, pa.bool_()), pa.array(found, column.arrow))
+    return read, doubt
 
 
 def _instants(per_second: int, values: list[int | None]) -> Built:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import time
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -54,6 +55,15 @@ def test_a_frame_of_decoded_rows_gives_the_same_as_its_messages():
 
     assert GOLD.test(frame).rows.equals(GOLD.test(messages).rows)
     assert GOLD.test(frame.to_arrow()).rows.equals(GOLD.test([json.dumps(each) for each in messages]).rows)
+
+
+def test_decimals_of_python_are_numbers_of_a_message():
+    kpis = af.load(CONFIGS / "kpis.toml", {})
+    order = {"order_id": "o", "planta": "tijuana", "timestamp": NOON.isoformat(), "estado": "creada"}
+
+    trial = kpis.test([{**order, "costo": Decimal(cost)} for cost in ("0.10", "0.2", "9007199254740993.07")])
+
+    assert trial.rows["costo_total"].to_pylist() == [Decimal("9007199254740993.37")]
 
 
 def test_bad_messages_are_dead_letters_however_many_and_tombstones_are_filtered():

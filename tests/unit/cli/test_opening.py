@@ -10,8 +10,9 @@ from tests.unit.cli.fakes import FINISHED, pipeline
 from arrowflow.cli import opening as module
 from arrowflow.cli.opening import Opening
 from arrowflow.cli.summary import Took, summary_data, summary_text
-from arrowflow.events import Notice, Started
+from arrowflow.events import Finished, Notice, Started
 from arrowflow.pipeline import RunOptions
+from arrowflow.types import Balance
 
 
 class View:
@@ -67,3 +68,11 @@ def test_the_rate_is_that_of_the_work_and_leaves_the_start_out():
 
     assert text.startswith("job: 3 epochs in 10.0 s, 100 records/s, after 40.0 s to start; newest record 4\n")
     assert (data["seconds"], data["starting_seconds"]) == (50.0, 40.0)
+
+
+def test_a_run_that_found_nothing_new_says_so():
+    nothing = Finished(epochs=0, balance=Balance(), rows_out=0, files=0, head=4)
+
+    text = summary_text(pipeline(), RunOptions(), nothing, Took(seconds=3.0, starting_s=2.5))
+
+    assert text.startswith("job: nothing new to commit in 0.5 s, after 2.5 s to start; newest record 4\n")

@@ -142,6 +142,13 @@ def test_explain_says_what_weeks_and_months_are(here):
     assert month.count(" h instead of ") == 2
 
 
+def test_explain_says_when_a_production_day_begins(here):
+    told = _run("explain", str(CONFIGS / "kpis.toml")).stdout
+
+    assert "    a production day begins at 06:00\n" in told
+    assert "a production day begins" not in _run("explain", str(CONFIGS / "gold.toml")).stdout
+
+
 def test_explain_says_what_corrections_and_previews_do(here):
     text = (
         (CONFIGS / "gold.toml")

@@ -63,7 +63,7 @@ def test_sums_of_decimals_are_exact_from_json_to_parquet_wherever_the_topic_is_c
     assert finished.balance.folded == 400
     assert table.schema.field("total").type == MONEY
     assert row["total"] == sum(map(Fraction, exact))
-    assert row["total"] != Decimal(sum(map(float, exact))), "a sum of floats would have shown something else"
+    assert row["total"] != Decimal(f"{sum(map(float, exact)):.2f}"), "a sum of floats would have shown something else"
     assert (row["least"], row["most"]) == (min(exact), max(exact))
     assert table.schema.field("mean").type == pa.decimal128(38, 6)
     assert abs(Fraction(row["mean"]) - sum(map(Fraction, exact)) / len(exact)) <= Fraction(1, 2 * 10**6)
