@@ -66,8 +66,7 @@ class Overlapping(Plain):
         count = (up_to[which] - held.next_us[which]) // self._stride_us + 1
         share = _spread(held, which, count, self._stride_us)
         ends = held.next_us[which] + count * self._stride_us
-        # Not `ends > last`: near int64's end `ends` wraps around.
-        gone = up_to[which] == last[which]
+        gone = ends > last[which]
         window = share.window
         return Due(
             slot=held.slot[share.pane[share.born]],
