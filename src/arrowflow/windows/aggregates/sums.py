@@ -192,8 +192,7 @@ class ExactSum:
         top = chunks[:, -1]
         limbs = np.column_stack([chunks[:, :-1], top & _LOW32, top >> 32])
         out = _rounded(limbs, negative, divisor, LOWEST)
-        exact = (self.number.spill.values[slots] != 0).astype(np.bool_) | (divisor > _LARGEST_DIVISOR)
-        for i in np.flatnonzero(exact).tolist():
+        for i in np.union1d(self.number.spill.among(slots), np.flatnonzero(divisor > _LARGEST_DIVISOR)).tolist():
             out[i] = divide(self.number.total(int(slots[i])), int(divisor[i]) << TINY)
         return out
 
