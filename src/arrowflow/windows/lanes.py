@@ -30,7 +30,7 @@ class Lane:
 
     def keep(self, slots: I64) -> None:
         """Keep only `slots`, renumbered from 0 in the order given; room for up to four times as many stays."""
-        held, n = self.values[slots], len(slots)
+        held, n = np.take(self.values, slots, axis=0), len(slots)
         if len(self.values) > max(64, 4 * n):
             self.values = self._spread(held, 2 * n)
         else:
@@ -38,7 +38,11 @@ class Lane:
 
     def copied(self, slots: I64, capacity: int) -> Numbers:
         """What `slots` hold, from 0 in the order given, then blanks up to `capacity`; for another lane of this kind."""
-        return self._spread(self.values[slots], capacity)
+        copy = np.empty((capacity, *self.values.shape[1:]), self.values.dtype)
+        copy[len(slots) :] = self._blank
+        # Unlike an index, this copies straight to where it belongs; "clip" promises numpy that it need not check first.
+        np.take(self.values, slots, axis=0, out=copy[: len(slots)], mode="clip")
+        return copy
 
     def _spread(self, held: Numbers, capacity: int) -> Numbers:
         wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)

@@ -69,6 +69,8 @@ class Contents:
 class _Tombs(NamedTuple):
     """Panes that are gone and not yet told of: their places as the readers of the deltas know them."""
 
+    keys: Keys
+    """Who knows what the numbers of their keys mean."""
     key: I64
     start_us: I64
     missed: I64
@@ -99,7 +101,6 @@ class State:
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
         self._gone: list[_Tombs] = []
-        self._buried: list[pa.Table] = []
         self._dead, self._crowd = 0, 0
         self._hash_sum = 0
 
@@ -268,9 +269,8 @@ class State:
         self._hash(self._marked(_HASHED), told, slots)
         self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
         self._told_us.values[slots] = self.start_us[slots]
-        self._name_the_gone()
-        parts = [_with_gone(table, gone=True) for table in self._buried] + [_with_gone(told, gone=False)]
-        self._buried = []
+        parts = [_with_gone(self._identity(each), gone=True) for each in self._gone] + [_with_gone(told, gone=False)]
+        self._gone = []
         return pa.concat_tables(parts)
 
     def load(self, tables: Sequence[pa.Table]) -> None:
@@ -361,30 +361,25 @@ class State:
         return np.where(told == _NEVER, self.start_us[slots], told)
 
     def _bury(self, slots: I64, start_us: I64) -> None:
-        """Note the places of panes for the next delta, by number: most are written once, when it is taken."""
-        missed = self._seats.missed[slots] if self._has_missed() else slots
-        self._gone.append(_Tombs(self.key[slots], start_us, missed))
+        """Note the places of panes for the next delta, by number: they are written when it is taken."""
+        has_missed = any(lane == "missed" for _name, lane in self.kind.columns)
+        self._gone.append(
+            _Tombs(self.keys, self.key[slots], start_us, self._seats.missed[slots] if has_missed else slots)
+        )
 
-    def _has_missed(self) -> bool:
-        return any(lane == "missed" for _name, lane in self.kind.columns)
-
-    def _name_the_gone(self) -> None:
-        """Write tombstones out, while the numbers of their keys still mean something: rows that only say where panes were."""
-        if not self._gone:
-            return
-        tombs = _Tombs(*map(np.concatenate, zip(*self._gone, strict=True)))
+    def _identity(self, tombs: _Tombs) -> pa.Table:
+        """Rows that only say where panes were."""
         held = {"start": tombs.start_us, "missed": tombs.missed}
         places: list[Array] = [
             pa.array(held[lane], pa.int64()).cast(_place_type(name)) for name, lane in self.kind.columns if lane in held
         ]
-        known = dict(zip(self._identity_names(), [*self.keys.take(tombs.key), *places], strict=True))
+        known = dict(zip(self._identity_names(), [*tombs.keys.take(tombs.key), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
         filled = [
             nulls(len(tombs.key), field.type) if column is None else column
             for column, field in zip(columns, self.schema, strict=True)
         ]
-        self._buried.append(pa.Table.from_arrays(filled, schema=self.schema))
-        self._gone = []
+        return pa.Table.from_arrays(filled, schema=self.schema)
 
     def _identity_names(self) -> list[str]:
         """The columns that tell panes apart."""
@@ -418,12 +413,13 @@ class State:
         """Move open panes together; number the keys anew when most belong to no open pane."""
         slots = self.everything
         key = self.key[slots]
-        live = np.unique(key)
+        seen = np.zeros(len(self.keys), np.bool_)
+        seen[key] = True
+        live = np.flatnonzero(seen)
         if self._crowd < 0:
             # Keys that came back at once after they were forgotten: to forget them costs more than to keep them.
             self._crowd = 2 * self.keys.weight
         elif self.keys.weight > max(2 * len(live) + 1024, self._crowd):
-            self._name_the_gone()
             columns, keys = self.keys.take(live), Keys(self.plan.keys)
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number_all(columns, len(live))

@@ -56,7 +56,8 @@ def round_limbs(limbs: I64, unit: F64) -> float:
     word = (limbs[top] << shift) | (below >> (63 - shift))
     if rest != 0:
         word |= 1
-    return float(word) * scale * unit[top]
+    rounded: float = float(word) * scale * unit[top]
+    return rounded
 
 
 @njit("void(int64, float64[::1])", nogil=True, cache=True)
@@ -155,7 +156,7 @@ def spread_cell(chunks: I64x2, cell: int, limbs: I64) -> bool:
         carry = held >> 32
         limbs[_EXTRA + j] = held & _LOW32
     last = chunks[cell, top] + carry
-    negative = last < 0
+    negative: bool = last < 0
     if negative:
         carry = 0
         for j in range(top):
