@@ -95,10 +95,6 @@ def test_panes_with_windows_due_are_found_with_the_last_of_those(data):
         starts.append(start)
         nexts.append(last - stride * data.draw(st.integers(0, (last - start) // stride - 1)))
         limits.append(data.draw(st.integers(-40, 60)))
-        if data.draw(st.booleans()):  # the same once more, but for the clock
-            starts.append(starts[-1])
-            nexts.append(nexts[-1])
-            limits.append(limits[-1] + stride)
     which, high, final = (np.empty(len(starts), np.int64) for _ in range(3))
     columns = [np.array(column, np.int64) for column in (starts, nexts, limits)]
 
@@ -111,3 +107,12 @@ def test_panes_with_windows_due_are_found_with_the_last_of_those(data):
         if ends:
             expected.append((place, ends[-1], last))
     assert list(zip(*(column[:found].tolist() for column in (which, high, final)), strict=True)) == expected
+
+
+def test_panes_that_differ_in_their_clock_alone_are_told_apart():
+    """As under scope "partition"; what is worked out for one pane serves the next only where nothing differs."""
+    which, high, last = (np.empty(3, np.int64) for _ in range(3))
+    columns = [np.array(column, np.int64) for column in ([0, 0, 0], [10, 10, 10], [10, 20, 5])]
+
+    assert find_due(*columns, 30, 10, 0, 10, which, high, last) == 2
+    assert (which[:2].tolist(), high[:2].tolist(), last[:2].tolist()) == ([0, 1], [10, 20], [30, 30])
