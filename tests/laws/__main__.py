@@ -19,9 +19,9 @@ _BLOCK = 500
 
 def main() -> int:
     options = read_options()
-    choice = Choice(tuple(options.laws), tuple(options.kinds))
+    choice = Choice(tuple(options.laws), tuple(options.kinds), tuple(options.aggregates))
     if options.example is not None:
-        failure = example(options.seed, options.example, choice.pairs())
+        failure = example(options.seed, options.example, choice)
         print("holds" if failure is None else told(failure, options))
         return 1 if failure else 0
     began, told_at, held = time.monotonic(), 0.0, Counter()
@@ -45,6 +45,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--example", type=int, help="run only the example of this number")
     parser.add_argument("--laws", nargs="+", default=[*LAWS], choices=[*LAWS], metavar="LAW")
     parser.add_argument("--kinds", nargs="+", default=[*KINDS], choices=KINDS, metavar="KIND")
+    parser.add_argument("--aggregates", nargs="+", default=[], metavar="FUNCTION", help="only these: sum, or sum(x)")
     return parser.parse_args()
 
 
@@ -62,7 +63,7 @@ def blocks(options: argparse.Namespace, choice: Choice) -> Iterator[tuple[Counte
 def told(failure: Failure, options: argparse.Namespace) -> str:
     """What failed, and the one command that runs that example again."""
     command = f"python -m tests.laws --seed {options.seed} --example {failure.number}"
-    for name, every in (("laws", [*LAWS]), ("kinds", [*KINDS])):
+    for name, every in (("laws", [*LAWS]), ("kinds", [*KINDS]), ("aggregates", [])):
         if getattr(options, name) != every:
             command += f" --{name} " + " ".join(map(repr, getattr(options, name)))
     if os.environ.get("NUMBA_DISABLE_JIT"):

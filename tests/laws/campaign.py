@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from random import Random
 from typing import NamedTuple
 
+from tests.laws.columns import Dice
 from tests.laws.laws import LAWS, ONLY, WEIGHTS
 from tests.laws.setups import KINDS
 
@@ -25,6 +26,8 @@ class Choice(NamedTuple):
 
     laws: tuple[str, ...] = tuple(LAWS)
     kinds: tuple[str, ...] = KINDS
+    aimed: tuple[str, ...] = ()
+    """Aggregates to draw, as ``sum`` or ``sum(x)``; any where it is empty."""
 
     def pairs(self) -> list[tuple[str, str]]:
         """Every law with each of the kinds it is about, in an order that mixes them."""
@@ -34,11 +37,14 @@ class Choice(NamedTuple):
         return pairs
 
 
-def example(seed: int, number: int, pairs: Sequence[tuple[str, str]]) -> Failure | None:
+def example(seed: int, number: int, choice: Choice, pairs: Sequence[tuple[str, str]] = ()) -> Failure | None:
     """Run one example; anything it raises is a failure."""
+    pairs = pairs or choice.pairs()
     law, kind = pairs[number % len(pairs)]
+    dice = Dice(f"{seed}/{number}")
+    dice.aimed = choice.aimed
     try:
-        LAWS[law](Random(f"{seed}/{number}"), kind)
+        LAWS[law](dice, kind)
     except Exception as error:  # noqa: BLE001 (a refusal and a crash of the operator break a law just as well)
         return Failure(number, law, kind, f"{type(error).__name__}: {error}")
     return None
@@ -48,7 +54,7 @@ def examples(seed: int, numbers: Iterable[int], choice: Choice) -> tuple[Counter
     """Run examples until one fails; returns how many held, by law and kind, and the failure."""
     pairs, held = choice.pairs(), Counter()
     for number in numbers:
-        failure = example(seed, number, pairs)
+        failure = example(seed, number, choice, pairs)
         if failure is not None:
             return held, failure
         held[pairs[number % len(pairs)]] += 1

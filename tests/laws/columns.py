@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -99,17 +99,32 @@ ORDERED = (
 )
 
 
-def draw_aggregates(dice: Random, most: int, *, ordered: bool) -> tuple[Aggregate, ...]:
+class Dice(Random):
+    """Dice that may be loaded: only aggregates whose function and column are in `aimed` come up, if it has any."""
+
+    aimed: tuple[str, ...] = ()
+
+    def pick(self, templates: Sequence[tuple]) -> tuple | None:
+        """One of the templates, or None where none is aimed at."""
+        if not self.aimed:
+            return self.choice(templates)
+        fit = [each for each in templates if each[0] in self.aimed or f"{each[0]}({each[1]})" in self.aimed]
+        return self.choice(fit) if fit else None
+
+
+def draw_aggregates(dice: Dice, most: int, *, ordered: bool) -> tuple[Aggregate, ...]:
     """Up to `most` aggregates of both families, or of the commutative one; a count of rows often among them."""
     found = [Aggregate("n", "count")] if dice.random() < 0.5 else []
     for place in range(dice.randint(0 if found else 1, most)):
-        if ordered and dice.random() < 0.3:
-            function, column, arguments = dice.choice(ORDERED)
-            arguments = (*arguments, *dice.choice(((), *zip(CARRY_US))))
-        else:
-            function, column, arguments = dice.choice(COMMUTATIVE)
+        wants_ordered = ordered and dice.random() < 0.3
+        picked = dice.pick(ORDERED if wants_ordered else COMMUTATIVE) or dice.pick(ORDERED if ordered else COMMUTATIVE)
+        if picked is None:
+            continue
+        function, column, arguments = picked
+        if picked in ORDERED:
+            arguments = (*arguments, *dice.choice(((), *zip(CARRY_US, strict=True))))
         found.append(Aggregate(f"r{place}", function, column, arguments))
-    return tuple(found)
+    return tuple(found) or (Aggregate("n", "count"),)
 
 
 def columns_of(aggregates: tuple[Aggregate, ...]) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from random import Random
 from types import MappingProxyType
 
 import numpy as np
 from tests.laws.answers import Expected, expect
+from tests.laws.columns import Dice
 from tests.laws.histories import Habits, draw_habits, play
 from tests.laws.runs import Broken, Run, hold
 from tests.laws.setups import Setup, draw_setup
@@ -21,10 +21,10 @@ from tests.unit.windows.drive import partition_of
 from arrowflow.types import MIN_US, PartitionClock, SourcePartition
 from arrowflow.windows.clocks import raise_floor, tick, watermark_us
 
-Law = Callable[[Random, str], None]
+Law = Callable[[Dice, str], None]
 
 
-def one_answer(dice: Random, kind: str) -> None:
+def one_answer(dice: Dice, kind: str) -> None:
     """Whatever the cutting and the interleaving: the oracle's rows, late ones included, and none vanishes."""
     setup = draw_setup(dice, kind)
     stream = draw_rows(dice, setup, far=not traced(setup))
@@ -43,7 +43,7 @@ def one_answer(dice: Random, kind: str) -> None:
     hold("windows closed by the clocks", told, prompt)
 
 
-def any_crash(dice: Random, kind: str) -> None:
+def any_crash(dice: Dice, kind: str) -> None:
     """Restored from a snapshot and deltas, with uncommitted rows read again in another order: the same answer."""
     setup = draw_setup(dice, kind)
     stream = draw_rows(dice, setup, far=not traced(setup))
@@ -53,7 +53,7 @@ def any_crash(dice: Random, kind: str) -> None:
     judge(run, expect(setup, stream, {}))
 
 
-def permutation(dice: Random, kind: str) -> None:
+def permutation(dice: Dice, kind: str) -> None:
     """Order inside the tolerance changes nothing: the answer is that of the rows in another order."""
     setup = patient(draw_setup(dice, kind))
     stream = draw_rows(dice, setup, unique=True, limits=False)
@@ -66,7 +66,7 @@ def permutation(dice: Random, kind: str) -> None:
     judge(run, replace(wanted, rejects=expect(setup, other, {}).rejects) if wanted.rejects else wanted)
 
 
-def shift(dice: Random, kind: str) -> None:
+def shift(dice: Dice, kind: str) -> None:
     """Times moved by a multiple of the size move the windows, and nothing else."""
     setup = draw_setup(dice, kind)
     stream = draw_rows(dice, setup, base=dice.choice((0, -37)), limits=False)
@@ -78,7 +78,7 @@ def shift(dice: Random, kind: str) -> None:
     judge(run, shifted(expect(setup, stream, {}), by, len(setup.spec.group_by)))
 
 
-def merge(dice: Random, kind: str) -> None:
+def merge(dice: Dice, kind: str) -> None:
     """Halves that come together at last, as sessions or as panes of one window, are one pass over all."""
     setup = patient(draw_setup(dice, kind))
     width = setup.spec.window.gap_us if kind == "session" else setup.unit
@@ -89,7 +89,7 @@ def merge(dice: Random, kind: str) -> None:
     judge(run, expect(setup, stream, {}))
 
 
-def digest(dice: Random, kind: str) -> None:
+def digest(dice: Dice, kind: str) -> None:
     """Operators that hold the same rows have the same digest and the same panes, however the rows came."""
     setup = patient(draw_setup(dice, kind))
     stream = draw_rows(dice, setup)
@@ -103,7 +103,7 @@ def digest(dice: Random, kind: str) -> None:
     hold("state of the second run", found[1], found[0])
 
 
-def early(dice: Random, kind: str) -> None:
+def early(dice: Dice, kind: str) -> None:
     """Windows closed before their time never get a second first result: floors rise, and later rows are late."""
     setup = draw_setup(dice, kind)
     stream = draw_rows(dice, setup)
@@ -126,7 +126,7 @@ def early(dice: Random, kind: str) -> None:
     judge(run, expect(setup, stream, run.outcome.floors))
 
 
-def idleness(dice: Random, kind: str) -> None:
+def idleness(dice: Dice, kind: str) -> None:
     """Given when partitions were idle, the answer is that of their streams with the floors they came back at."""
     setup = draw_setup(dice, kind, scope="pipeline")
     stream = draw_rows(dice, setup)
@@ -142,7 +142,7 @@ def idleness(dice: Random, kind: str) -> None:
     judge(run, expect(setup, stream, run.outcome.floors))
 
 
-def correction(dice: Random, kind: str) -> None:
+def correction(dice: Dice, kind: str) -> None:
     """Under "correct" the newest revisions are those of all rows that came in time for one."""
     setup = draw_setup(dice, kind, corrects=True)
     stream = draw_rows(dice, setup, far=True)
@@ -153,7 +153,7 @@ def correction(dice: Random, kind: str) -> None:
     judge(run, expect(setup, stream, {}, lateness_us=setup.spec.allowed_lateness_us + setup.spec.correct_for_us))
 
 
-def clock(dice: Random, kind: str) -> None:
+def clock(dice: Dice, kind: str) -> None:
     """Clocks are those of the rows before, floors and limits kept; the watermark is the least of those not idle."""
     tolerance, held, least = dice.choice((0, 3, 25, 2**62)), {}, []
     for number in range(dice.randint(1, 3)):
@@ -214,7 +214,7 @@ def traced(setup: Setup) -> bool:
     return any(each.family == "ordered" for each in setup.spec.plan(setup.schema).aggregates)
 
 
-def start(dice: Random, setup: Setup, stream: Stream) -> Run:
+def start(dice: Dice, setup: Setup, stream: Stream) -> Run:
     """A run that knows the partitions of a stream."""
     known = [partition_of(rows[0]) for rows in stream.values() if rows]
     return Run(setup, known, dice.choice((1, 1, 3)))
@@ -263,6 +263,6 @@ def shifted(wanted: Expected, by: int, keys: int) -> Expected:
     return Expected(results, late, missed, wanted.rejects, wanted.between, wanted.ahead, wanted.rows)
 
 
-def _cuts(dice: Random, count: int) -> list[slice]:
+def _cuts(dice: Dice, count: int) -> list[slice]:
     edges = sorted({0, count, *(dice.randint(0, count) for _ in range(3))})
     return [slice(a, b) for a, b in pairwise(edges)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 
 import pyarrow as pa
-from tests.laws.columns import COLUMNS, UTC, columns_of, draw_aggregates
+from tests.laws.columns import COLUMNS, UTC, Dice, columns_of, draw_aggregates
 from tests.oracles.windows import Window
 from tests.unit.windows.drive import PlainCalendar
 
@@ -38,7 +38,7 @@ class Setup:
 
 
 def draw_setup(
-    dice: Random, kind: str, *, scope: str | None = None, ordered: bool = True, corrects: bool = False
+    dice: Dice, kind: str, *, scope: str | None = None, ordered: bool = True, corrects: bool = False
 ) -> Setup:
     """A configuration of one kind; `scope` None draws it."""
     unit = 1 if kind == "calendar" else dice.choice(UNITS)
@@ -53,13 +53,13 @@ def draw_setup(
     return Setup(kind, spec, pa.schema(columns), unit * dice.choice((0, 0, 3, 25)), unit, dice.random() < 0.2)
 
 
-def _draw_keys(dice: Random, *, needs_site: bool) -> tuple[str, ...]:
+def _draw_keys(dice: Dice, *, needs_site: bool) -> tuple[str, ...]:
     if needs_site:
         return dice.choice((("site",), ("site", "line"), ("line", "site"), ("site", "flag", "day")))
     return dice.choice(((), ("site",), ("site", "line"), ("site", "line"), ("since",), ("line", "day")))
 
 
-def draw_window(dice: Random, kind: str, unit: int) -> WindowKind:
+def draw_window(dice: Dice, kind: str, unit: int) -> WindowKind:
     """A window of one kind, in units."""
     size, origin = dice.choice((1, 6, 7, 10, 60)), dice.choice((0, 0, dice.randint(-100, 100)))
     match kind:

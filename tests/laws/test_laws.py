@@ -54,7 +54,7 @@ def test_an_example_that_failed_fails_again_in_the_same_way(monkeypatch):
 
     _held, failure = examples(7, range(600), choice)
 
-    assert example(7, failure.number, choice.pairs()) == failure
+    assert example(7, failure.number, choice) == failure
 
 
 def test_the_command_counts_what_it_ran():

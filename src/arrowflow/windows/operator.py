@@ -176,7 +176,8 @@ class KeyedWindows:
     def _held(self, slots: I64, limit_us: I64, clock_us: I64 | None = None) -> Held:
         state = self._state
         bounds = (state.start_us[slots], state.end_us[slots], state.next_us.values[slots])
-        return Held(slots, state.key[slots], *bounds, limit_us, limit_us if clock_us is None else clock_us)
+        clocks = (limit_us, limit_us if clock_us is None else clock_us)
+        return Held(slots, state.key[slots], *bounds, *clocks, state.keys.ranks)
 
     def _before_time(self, slots: I64) -> Held:
         """Slots as if time had ended, while rows may still come."""

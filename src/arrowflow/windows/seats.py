@@ -138,7 +138,7 @@ class Hashed:
         left = key + (self.missed[slots] << _KEY_BITS)
         self._end_us.keep(slots)
         self._key.keep(slots)
-        self._key.values[:] = key
+        self._key.values[: len(key)] = key
         self._pairs.keep(slots, left)
 
     @property
@@ -217,7 +217,7 @@ class Chained:
     def keep(self, slots: I64, key: I64) -> None:
         self._sessions.keep(slots)
         self.used = len(slots)
-        self._sessions.values[:, HOLDER] = key
+        self._sessions.values[: len(key), HOLDER] = key
         self._newest = Lane(np.int64, NOBODY)
         self._chain()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,8 @@ from arrowflow.windows.hands import WORTH_IT, Hands
 from arrowflow.windows.kernels.counts import count_rows, merge_counts
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
-from arrowflow.windows.lanes import Lane
+from arrowflow.windows.lanes import Lane, Rare
+from arrowflow.windows.order import order_of
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.plan import Plan
 from arrowflow.windows.room import Room, bytes_of, size_of
@@ -40,6 +41,8 @@ _TOLD, _HASHED, _CHANGED = 1, 2, 4
 _TOUCHED = _TOLD | _HASHED | _CHANGED
 _ALL128 = (1 << 128) - 1
 _NEVER = 2**63 - 1
+_PATIENCE = 64
+"""A key that comes again and again is forgotten at most once while this many panes go per key known."""
 CARRY_US = MIN_US
 """The start of a slot that is no pane: it holds what was last known of its key before the panes that are open."""
 _TELLING = ("start", "missed", "bound")
@@ -68,10 +71,20 @@ class Contents:
     accumulators: dict[str, Accumulator]
 
 
+class _Tombs(NamedTuple):
+    """Panes that are gone and not yet told of: their places as the readers of the deltas know them."""
+
+    keys: Keys
+    """Who knows what the numbers of their keys mean."""
+    key: I64
+    places: dict[str, I64]
+    """What tells panes of one key apart, by the kind's name for it."""
+
+
 class State:
     """All open panes of one operator.
 
-    Slots are taken in order and marked when their pane is gone; once a third is gone everything is moved together.
+    Slots are taken in order and marked when their pane is gone; once half are gone everything is moved together.
     What was touched since the last delta, and since the last digest, is remembered per slot.
     """
 
@@ -85,15 +98,17 @@ class State:
         self.revision, self.home = Lane(np.int64), Lane(np.int64, -1)
         self._label, self._day, self._touched = Lane(np.int32), Lane(np.int32), Lane(np.uint8)
         self._hash_a, self._hash_b, self._told_us = Lane(np.uint64), Lane(np.uint64), Lane(np.int64, _NEVER)
-        own = (self.rows, self.feeder, self.next_us, self.revision, self.home, self._label, self._day, self._touched)
-        hashes = (self._hash_a, self._hash_b, self._told_us)
-        self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
+        own = (self.rows, self.feeder, self.next_us, self._touched, self._hash_a, self._hash_b, self._told_us)
+        published = (self.revision, self.home) if plan.corrects else ()
+        named = (self._label, self._day) if plan.window.fields() else ()
+        held = (lane for each in self.accumulators.values() for lane in each.lanes)
+        self._lanes: tuple[Lane | Rare, ...] = (*own, *published, *named, *held)
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
         self._hands = Hands()
         self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
-        self._gone: list[pa.Table] = []
-        self._dead = 0
+        self._gone: list[_Tombs] = []
+        self._dead, self._crowd = 0, 0
         self._hash_sum = 0
         self._room = Room(max_bytes, self._array_bytes, self._object_bytes, self._complain)
         self._most_per_row = sum(map(most_per_row, self.accumulators.values()))
@@ -169,11 +184,11 @@ class State:
         """Take panes out; a tombstone for each goes into the next delta."""
         if not len(slots):
             return
-        self._gone.append(self._identity(slots, self._told_or_start(slots)))
+        self._bury(slots, self._told_or_start(slots))
         self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
         self._seats.forget(slots)
         self._dead += len(slots)
-        if self._dead > 1024 and 3 * self._dead > self._seats.used:
+        if self._dead > 1024 and 2 * self._dead > self._seats.used:
             self._compact()
         self._own()
 
@@ -208,12 +223,12 @@ class State:
         self._hands.rest()
         if combined is None:
             return Contents(self.rows.values, self.accumulators)
-        rows = _scratch(self.rows, combined)
+        rows = self.rows.copied(combined.copied, combined.slots)
         merge_counts(combined.into, combined.source, rows)
         accumulators = self._build_accumulators()
         for name, own in self.accumulators.items():
             for lane, scratch in zip(own.lanes, accumulators[name].lanes, strict=True):
-                scratch.values = _scratch(lane, combined)
+                scratch.values = lane.copied(combined.copied, combined.slots)
             accumulators[name].merge(combined.into, combined.source)
         return Contents(rows, accumulators)
 
@@ -227,8 +242,7 @@ class State:
 
     def in_order(self, slots: I64, start_us: I64, end_us: I64) -> I64:
         """The order of windows by start, key values (nulls last) and end: the same whatever came first."""
-        rank = self.keys.ranks(self.key[slots])
-        return np.lexsort((end_us, rank, start_us))
+        return order_of(start_us, self.keys.ranks(self.key[slots]), end_us)
 
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
@@ -236,6 +250,8 @@ class State:
 
     def extra_columns(self, slots: I64) -> list[Array]:
         """What the kind of window knows of panes beside their bounds."""
+        if not self.plan.window.fields():
+            return []
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
 
     def label(self, slots: I64) -> I32:
@@ -270,12 +286,12 @@ class State:
         slots = self._marked(_TOLD)
         moved = slots[(self._told_us.values[slots] != _NEVER) & (self._told_us.values[slots] != self.start_us[slots])]
         if len(moved):
-            self._gone.append(self._identity(moved, self._told_us.values[moved]))
+            self._bury(moved, self._told_us.values[moved])
         told = self.dump(slots)
         self._hash(self._marked(_HASHED), told, slots)
         self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
         self._told_us.values[slots] = self.start_us[slots]
-        parts = [_with_gone(table, gone=True) for table in self._gone] + [_with_gone(told, gone=False)]
+        parts = [_with_gone(self._identity(each), gone=True) for each in self._gone] + [_with_gone(told, gone=False)]
         self._gone = []
         return pa.concat_tables(parts)
 
@@ -418,17 +434,24 @@ class State:
         told = self._told_us.values[slots]
         return np.where(told == _NEVER, self.start_us[slots], told)
 
-    def _identity(self, slots: I64, start_us: I64) -> pa.Table:
-        """Rows that only say which panes they are."""
+    def _bury(self, slots: I64, start_us: I64) -> None:
+        """Note the places of panes for the next delta, by number: they are written when it is taken."""
+        known = {"start": start_us, "missed": self._seats.missed, "bound": self.end_us}
+        telling = [lane for _name, lane in self.kind.columns if lane in _TELLING]
+        places = {lane: start_us if lane == "start" else known[lane][slots] for lane in telling}
+        self._gone.append(_Tombs(self.keys, self.key[slots], places))
+
+    def _identity(self, tombs: _Tombs) -> pa.Table:
+        """Rows that only say where panes were."""
         places: list[Array] = [
-            pa.array(start_us, pa.int64()) if lane == "start" else self._place(lane, slots).cast(_place_type(name))
+            pa.array(tombs.places[lane], pa.int64()).cast(_place_type(name))
             for name, lane in self.kind.columns
-            if lane in _TELLING
+            if lane in tombs.places
         ]
-        known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
+        known = dict(zip(self._identity_names(), [*tombs.keys.take(tombs.key), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
         filled = [
-            nulls(len(slots), field.type) if column is None else column
+            nulls(len(tombs.key), field.type) if column is None else column
             for column, field in zip(columns, self.schema, strict=True)
         ]
         return pa.Table.from_arrays(filled, schema=self.schema)
@@ -466,14 +489,22 @@ class State:
         self._hands.rest()
         slots = self.everything
         key = self.key[slots]
-        live = np.unique(key)
-        if self.keys.weight > 2 * len(live) + 1024:
+        seen = np.zeros(len(self.keys), np.bool_)
+        seen[key] = True
+        live = np.flatnonzero(seen)
+        if self._crowd < 0:
+            # Keys that came back at once after they were forgotten: to forget them costs more than to keep them.
+            self._crowd = 2 * self.keys.weight
+        elif self.keys.weight > max(2 * len(live) + 1024, self._crowd):
             columns, keys = self.keys.take(live), Keys(self.plan.keys)
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number_all(columns, len(live))
             self.keys, key = keys, fresh[key]
             self.keys.watch(self._room.admit)
             self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
+            self._crowd = -1
+        else:
+            self._crowd = max(0, self._crowd - self._dead // _PATIENCE)
         for lane in self._lanes:
             lane.keep(slots)
         self._seats.keep(slots, key)
@@ -549,10 +580,6 @@ def _build_seats(plan: Plan) -> Seats:
     if isinstance(window, Session) and window.max_length_us is None:
         return Chained(window.gap_us)
     return Hashed()
-
-
-def _scratch(lane: Lane, combined: Combined) -> Numbers:
-    return lane.copied(combined.copied, combined.slots)
 
 
 def _place_type(name: str) -> pa.DataType:

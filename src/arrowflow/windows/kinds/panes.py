@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +77,8 @@ class Held:
         are closed before their time.
     clock_us : int64[m]
         The clock less the allowed lateness in any case: no row on time will lie before it.
+    ranks : callable
+        ``ranks(keys)`` gives the places of keys in the order of their values: small, and comparable within one call.
     """
 
     slot: I64
@@ -86,6 +88,7 @@ class Held:
     next_us: I64
     limit_us: I64
     clock_us: I64
+    ranks: Callable[[I64], I64]
 
 
 @dataclass(frozen=True, slots=True)
