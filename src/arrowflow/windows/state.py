@@ -18,11 +18,13 @@ from arrowflow.errors import StateRefused
 from arrowflow.types import I64, MIN_US, SourcePartition
 from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator, most_per_row
+from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.arrays import Array, Field, Numbers, nulls
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
+from arrowflow.windows.hands import WORTH_IT, Hands
 from arrowflow.windows.kernels.counts import count_rows, merge_counts
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
@@ -86,6 +88,8 @@ class State:
         self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
+        self._hands = Hands()
+        self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
         self._gone: list[pa.Table] = []
         self._dead = 0
         self._hash_sum = 0
@@ -153,9 +157,7 @@ class State:
         if len(into):
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
-        batch = Slice(slot, rows, event_us, offset, feeder, self._seats.used)
-        for accumulator in self.accumulators.values():
-            accumulator.fold(batch)
+        self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used))
         if self._most_per_row:
             self._room.brought(len(slot) * self._most_per_row + rows.nbytes)
         self.remove(source)
@@ -201,6 +203,7 @@ class State:
 
     def contents(self, combined: Combined | None) -> Contents:
         """The panes' own contents, or what comes of putting some of them together; the panes stay as they are."""
+        self._hands.rest()
         if combined is None:
             return Contents(self.rows.values, self.accumulators)
         rows = _scratch(self.rows, combined)
@@ -243,6 +246,7 @@ class State:
 
     def dump(self, slots: I64) -> pa.Table:
         """Panes as rows of the documented schema, in slot order."""
+        self._hands.rest()
         held = [column for each in self.accumulators.values() for column in each.dump(slots)]
         published = (self.revision, self.home) if self.plan.corrects else ()
         columns = [
@@ -291,10 +295,12 @@ class State:
         return self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes)
 
     def _object_bytes(self) -> int:
+        self._hands.rest()
         return sum(bytes_of(lane.objects()) for lane in self._lanes)
 
     def _complain(self, wanted: int, limit: int) -> str:
         """The sentence that stops the job: what there is, whose it is, what to do."""
+        self._hands.rest()
         key = self._seats.key
         weight = np.zeros(len(self.rows.values), np.int64)
         for lane in self._lanes:
@@ -316,6 +322,20 @@ class State:
         )
 
     # ---- inside -----------------------------------------------------------------------------------------
+
+    def _accumulate(self, batch: Slice) -> None:
+        """Let the accumulators take rows in; beside this thread where none of them may stop the job."""
+        accumulators = tuple(self.accumulators.values())
+
+        def work() -> None:
+            for accumulator in accumulators:
+                accumulator.fold(batch)
+
+        if self._beside and len(batch.slot) >= WORTH_IT:
+            self._hands.give(work)
+        else:
+            self._hands.rest()
+            work()
 
     def _carry_slots(self, slots: I64) -> I64:
         """The carry slot of each pane's key, taken where there is none yet."""
@@ -352,6 +372,7 @@ class State:
     def _fit(self) -> None:
         capacity = self._seats.used
         if capacity > len(self.rows.values):
+            self._hands.rest()
             capacity = max(16, 2 * len(self.rows.values), capacity)
             self._room.visit()
             wider, longest = sum(lane.slot_bytes for lane in self._lanes), max(lane.nbytes for lane in self._lanes)
@@ -366,6 +387,7 @@ class State:
 
     def _merge(self, into: I64, source: I64) -> None:
         """Let panes absorb others; those stay where they are until they are removed."""
+        self._hands.rest()
         merge_counts(into, source, self.rows.values)
         for accumulator in self.accumulators.values():
             accumulator.merge(into, source)
@@ -436,6 +458,7 @@ class State:
 
     def _compact(self) -> None:
         """Move open panes together; number the keys anew when most belong to no open pane."""
+        self._hands.rest()
         slots = self.everything
         key = self.key[slots]
         live = np.unique(key)
