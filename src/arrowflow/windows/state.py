@@ -322,6 +322,7 @@ class State:
 
     def _complain(self, wanted: int, limit: int) -> str:
         """The sentence that stops the job: what there is, whose it is, what to do."""
+        self._hands.rest()
         key = self._seats.key
         weight = np.zeros(len(self.rows.values), np.int64)
         for lane in self._lanes:

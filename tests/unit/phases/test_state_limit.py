@@ -40,12 +40,12 @@ def test_row_43_ever_new_keys_stop_the_job_and_the_next_run_with_a_larger_limit_
     events = [(f"key {n}", 100, 1.0) for n in range(4000)]
 
     with pytest.raises(StateTooLarge) as raised:
-        run(tmp_path, events, 100_000)
+        run(tmp_path, events, 300_000)
     before = records(tmp_path)
 
     message = str(raised.value)
     assert raised.value.exit_code == 4
-    assert "max_state_bytes is 100,000" in message
+    assert "max_state_bytes is 300,000" in message
     assert "tumbling windows (or panes) of" in message
     assert f"Nothing of epoch {max(before) + 1} was committed" in message
     assert 0 < sum(record.balance.read for record in before.values()) < 4000
@@ -62,7 +62,7 @@ def test_row_43_ever_new_keys_stop_the_job_and_the_next_run_with_a_larger_limit_
 def test_row_43_a_key_with_99_percent_of_the_records_ends_well_under_the_limit_that_many_keys_pass(tmp_path):
     events = [(f"key {n}" if n % 100 == 0 else "hot", 100, 1.0) for n in range(4000)]
 
-    run(tmp_path, events, 100_000)
+    run(tmp_path, events, 300_000)
 
     assert results(tmp_path) == answer(events)
     assert results(tmp_path)[0] == ("hot", 100, 3960, 3960.0)
