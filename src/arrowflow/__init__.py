@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         var,
         weighted_mean,
     )
+    from arrowflow.api.drawing import draw
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
@@ -60,6 +61,7 @@ __all__ = [
     "count_distinct",
     "counter_delta",
     "coverage",
+    "draw",
     "first",
     "last",
     "load",
@@ -96,6 +98,7 @@ _HOMES = {
     "count_distinct": "arrowflow.api.aggregates",
     "counter_delta": "arrowflow.api.aggregates",
     "coverage": "arrowflow.api.aggregates",
+    "draw": "arrowflow.api.drawing",
     "first": "arrowflow.api.aggregates",
     "last": "arrowflow.api.aggregates",
     "load": "arrowflow.api.pipeline",

@@ -99,7 +99,7 @@ def _grade(source: Path, mutant: Mutant, log: Path, *, quick: bool) -> None:
         sys.path[:0] = [str(source)]
         os.environ["PYTHONPATH"] = os.pathsep.join([str(source), str(ROOT)])
         code = _steps(mutant, quick=quick)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # a mutant may raise anything, and the child must say so
         print(f"NOTICED {type(error).__name__}: {error}")
         traceback.print_exc()
     sys.stdout.flush()
