@@ -60,24 +60,27 @@ def test_windows_that_follow_one_another_share_their_merges():
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5), st.integers(0, 3)), unique=True, max_size=40))
-def test_panes_are_grouped_by_key_and_ordered_by_time(rows):
-    rank, start, low = (np.array([row[c] for row in rows], np.int64) for c in range(3))
-    first, order = np.zeros(6, np.int64), np.empty(len(rows), np.int64)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-5, 5), st.integers(-5, 5)), max_size=40))
+def test_panes_are_grouped_by_key_and_ordered_by_their_ends(rows):
+    rank, low, high = (np.array([row[c] for row in rows], np.int64) for c in range(3))
+    first, (order, low_out, high_out) = np.zeros(6, np.int64), np.empty((3, len(rows)), np.int64)
 
-    ordered = group_panes(rank, start, low, first, order)
+    ordered = group_panes(rank, low, high, first, order, low_out, high_out)
 
     assert first.tolist() == [sum(each < key for each in rank.tolist()) for key in range(6)]
     if ordered:
         assert [rows[place] for place in order] == sorted(rows)
+        assert sorted(order.tolist()) == list(range(len(rows)))
+        assert low_out.tolist() == low[order].tolist()
+        assert high_out.tolist() == high[order].tolist()
     assert ordered or len(rows) > 8
 
 
 def test_grouping_gives_up_on_panes_far_out_of_order():
     falling = np.arange(100, 0, -1)
-    first, order = np.zeros(2, np.int64), np.empty(100, np.int64)
+    first, out = np.zeros(2, np.int64), np.empty((3, 100), np.int64)
 
-    assert not group_panes(np.zeros(100, np.int64), falling, falling, first, order)
+    assert not group_panes(np.zeros(100, np.int64), falling, falling, first, *out)
     assert first.tolist() == [0, 100]
 
 

@@ -70,13 +70,12 @@ class Overlapping(Plain):
         )
         which, high, last = which[:found], high[:found], last[:found]
         gone = high > last - self._stride_us
-        order, first = _grouped(held, which)
-        slot = held.slot[which[order]]
-        share = _shared(held.next_us[which[order]], high[order], first, self._stride_us)
+        order, first, low, high_of = _grouped(held, which, high)
+        share = _shared(low, high_of, first, self._stride_us)
         # Panes are copied in the order of their slots, which is that of memory, and merged across.
         place = np.append(order, np.arange(len(order), share.slots))
         return Due(
-            slot=slot[share.pane],
+            slot=held.slot[which[order[share.pane]]],
             start_us=self._starts(share.end_us, last[order[share.pane]]),
             end_us=share.end_us,
             gone=held.slot[which[gone]],
@@ -112,14 +111,15 @@ class _Share(NamedTuple):
     slots: int
 
 
-def _grouped(held: Held, which: I64) -> tuple[I64, I64]:
-    """The order of panes by key and start, and where each key's begin in it."""
-    rank = held.ranks(held.key[which])
-    first, order = np.zeros(int(rank.max(initial=-1)) + 2, np.int64), np.empty(len(which), np.int64)
-    start, low = held.start_us[which], held.next_us[which]
-    if not group_panes(rank, start, low, first, order):
-        order = order_of(rank, start, low)
-    return order, first
+def _grouped(held: Held, which: I64, high_us: I64) -> tuple[I64, I64, I64, I64]:
+    """The order of panes by key and ends, where each key's begin in it, and in it the first and last end due."""
+    rank, low = held.ranks(held.key[which]), held.next_us[which]
+    first, out = np.zeros(int(rank.max(initial=-1)) + 2, np.int64), tuple(np.empty_like(which) for _ in range(3))
+    if group_panes(rank, low, high_us, first, *out):
+        order, low, high = out
+        return order, first, low, high
+    order = order_of(rank, low, high_us)
+    return order, first, low[order], high_us[order]
 
 
 def _shared(low_us: I64, high_us: I64, first: I64, stride_us: int) -> _Share:
