@@ -291,7 +291,7 @@ def result_schema(sections: Sections) -> pa.Schema:
     rows = build_decoder(one).build().schema
     for step in sections.transform:
         rows = build_transform(step).output_schema(rows)
-    return output_schema(sections, rows, sections.aggregate or {})
+    return output_schema(sections, rows, sections.aggregate or {}, build_roster(sections))
 
 
 def build_calendar(section: settings.CalendarSection) -> PlantCalendar:

@@ -561,7 +561,8 @@ class State:
         self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
         self._fit()
         slots = np.arange(table.num_rows)
-        self._label.values[slots], self._day.values[slots] = label, day
+        if extras:
+            self._label.values[slots], self._day.values[slots] = label, day
         self.next_us.values[slots] = places.get("next", none)
         self.rows.values[slots] = bits_of(columns["rows"])
         if self.plan.corrects:
