@@ -28,8 +28,11 @@ COMPLETENESS: tuple[Field, ...] = (
 )
 """The columns a roster adds to every result row, before ``__af_closed_by``."""
 
-_WINDOWS_OF_SILENCE = 1000
+_WINDOWS_OF_SILENCE, _DAYS_OF_SILENCE, _WINDOWS_A_DAY = 1000, 366, 4
+_ROWS_OF_SILENCE = 1_000_000
+"""Unless told otherwise, so many rows at once: what one wild time stamp may cost."""
 _MOST_ROWS = 20_000_000
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Roster:
         keys of a window together; with a calendar, those of each value of its key, whose windows are the same.
     max_silence_us : int or None
         Windows in which no key at all was heard are given out until their end is this far behind that of the last one
-        in which some key was. None: a thousand windows, with a calendar 366 days.
+        in which some key was. None: a thousand windows, with a calendar 366 days; less where that would be more than a
+        million rows (four windows a day with a calendar).
 
     Raises
     ------
@@ -126,7 +130,7 @@ def plan_roster(
     per = _per(roster.per, names, calendar_key)
     silence_us = roster.max_silence_us
     if silence_us is None:
-        silence_us = 366 * 86_400_000_000 if stride_us is None else _WINDOWS_OF_SILENCE * stride_us
+        silence_us = _silence_us(roster.keys.num_rows, stride_us)
     if stride_us is not None and roster.keys.num_rows * (silence_us // stride_us) > _MOST_ROWS:
         most = _MOST_ROWS // roster.keys.num_rows * stride_us
         raise ConfigError(
@@ -134,6 +138,14 @@ def plan_roster(
             f"{_MOST_ROWS} rows at once; set max_silence to at most {most} µs"
         )
     return PlannedRoster(columns, tuple(names.index(name) for name in per), silence_us)
+
+
+def _silence_us(keys: int, stride_us: int | None) -> int:
+    """How long silence goes on unless something else is asked for."""
+    windows = max(1, _ROWS_OF_SILENCE // keys)
+    if stride_us is None:
+        return min(_DAYS_OF_SILENCE, max(1, windows // _WINDOWS_A_DAY)) * _DAY_US
+    return min(_WINDOWS_OF_SILENCE, windows) * stride_us
 
 
 def describe_key(fields: Sequence[Field], columns: Sequence[Array], row: int) -> str:
