@@ -133,7 +133,7 @@ def _completeness(sections: Sections) -> Iterator[str]:
     each = f", counted per {listed(roster.per)}" if roster.per else ""
     yield f"{roster.keys.num_rows:,} keys{where} are expected in every window{each}: a silent one has a row marked no_data, without values"
     longest = "366 days" if sections.window is not None and sections.window.type == "calendar" else "a thousand windows"
-    default = f"{longest}, but for no more than a million rows,"
+    default = f"{longest}, but for no more than 250,000 rows,"
     length = default if roster.max_silence_us is None else duration_text(roster.max_silence_us)
     yield f"when nobody at all is heard, windows go on to have such rows for {length}, as far as the watermark has passed them"
 

@@ -298,7 +298,7 @@ class CompletenessSection(_Section):
     """Columns of `group_by` within whose values keys are counted; all keys of a window together unless it is given."""
     max_silence: Duration | None = None
     """How long windows in which nobody at all is heard go on to have rows: a thousand windows, or 366 days of a calendar, but
-    no more than a million rows, unless it is given."""
+    no more than 250,000 rows, unless it is given."""
 
 
 class RevisionSection(_Section):

@@ -29,7 +29,7 @@ COMPLETENESS: tuple[Field, ...] = (
 """The columns a roster adds to every result row, before ``__af_closed_by``."""
 
 _WINDOWS_OF_SILENCE, _DAYS_OF_SILENCE, _WINDOWS_A_DAY = 1000, 366, 4
-_ROWS_OF_SILENCE = 1_000_000
+_ROWS_OF_SILENCE = 250_000
 """Unless told otherwise, so many rows at once: what one wild time stamp may cost."""
 _MOST_ROWS = 20_000_000
 _DAY_US = 86_400_000_000
@@ -48,8 +48,8 @@ class Roster:
         keys of a window together; with a calendar, those of each value of its key, whose windows are the same.
     max_silence_us : int or None
         Windows in which no key at all was heard are given out until their end is this far behind that of the last one
-        in which some key was. None: a thousand windows, with a calendar 366 days; less where that would be more than a
-        million rows (four windows a day with a calendar).
+        in which some key was. None: a thousand windows, with a calendar 366 days; less where that would be more than
+        250,000 rows (four windows a day with a calendar).
 
     Raises
     ------

@@ -419,14 +419,14 @@ def test_as_many_rows_of_silence_as_are_allowed_are_allowed():
         spec(roster=Roster(FOUR, max_silence_us=50_000_010)).plan(SCHEMA)
 
 
-def test_unless_told_otherwise_silence_is_a_thousand_windows_and_at_most_a_million_rows():
+def test_unless_told_otherwise_silence_is_a_thousand_windows_or_a_quarter_of_a_million_rows():
     def planned(keys, window):
         table = pa.table({"plant": ["mty"] * keys, "sensor": list(range(keys))})
         return spec(window, Roster(table)).plan(SCHEMA).roster.silence_us
 
     day = 86_400_000_000
-    assert [planned(keys, Hopping(30, 10)) for keys in (1, 1_000, 2_000, 400_000)] == [10_000, 10_000, 5_000, 20]
-    assert [planned(keys, CALENDAR) for keys in (1, 683, 2_500, 400_000)] == [366 * day, 366 * day, 100 * day, day]
+    assert [planned(keys, Hopping(30, 10)) for keys in (1, 250, 500, 400_000)] == [10_000, 10_000, 5_000, 10]
+    assert [planned(keys, CALENDAR) for keys in (1, 170, 625, 400_000)] == [366 * day, 366 * day, 100 * day, day]
 
 
 def test_a_negative_silence_is_refused():
