@@ -75,8 +75,8 @@ class Roster:
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on; which keys they are may change at a restart, so they are a count and a digest."""
         names = sorted(self.keys.column_names)
-        rows = zip(*(self.keys.column(name).to_pylist() for name in names), strict=True)
-        lines = sorted(json.dumps(row, default=str) for row in rows)
+        rows = zip(*(_plain(self.keys.column(name)).to_pylist() for name in names), strict=True)
+        lines = sorted(map(json.dumps, rows))
         digest = hashlib.sha256("\n".join([json.dumps(names), *lines]).encode()).hexdigest()
         per = None if self.per is None else list(self.per)
         return {"per": per, "max_silence_us": self.max_silence_us, "keys": {"count": len(lines), "sha256": digest}}
@@ -151,6 +151,13 @@ def _silence_us(keys: int, stride_us: int | None) -> int:
 def describe_key(fields: Sequence[Field], columns: Sequence[Array], row: int) -> str:
     """Name one key in a message."""
     return ", ".join(f"{each.name} = {column[row].as_py()!r}" for each, column in zip(fields, columns, strict=True))
+
+
+def _plain(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Times and dates as integers: Python's do not reach as far as Arrow's."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date64(column.type):
+        return column.cast(pa.int64())
+    return column.cast(pa.int32()) if pa.types.is_date32(column.type) else column
 
 
 def _check_columns(own: Sequence[str], names: Sequence[str]) -> None:

@@ -492,6 +492,21 @@ def test_the_fingerprint_says_which_keys_whatever_their_order():
     assert "roster" not in WindowSpec(Tumbling(10), BY, ROWS_AND_MEAN).fingerprint()
 
 
+def test_keys_may_be_times_and_dates_of_any_age():
+    ages = {
+        "at": pa.array([-(2**62), 2**62], pa.int64()).view(UTC),
+        "day": pa.array([-(2**30), 2**30], pa.int32()).view(pa.date32()),
+        "ok": pa.array([True, None], pa.bool_()),
+    }
+    roster = Roster(pa.table(ages), ("ok",))
+
+    assert roster.fingerprint()["keys"]["count"] == 2
+    operator = spec(by=("at", "day", "ok"), roster=roster).build(SCHEMA)
+    assert operator.restore(operator.snapshot(), []) is None
+    names = operator._rollcall._members.names.to_pylist()
+    assert [len(name.split(" / ")) for name in names] == [2, 2]
+
+
 def test_every_aggregate_of_a_silent_key_is_null():
     everything = tuple(
         Aggregate(name, name, "x", arguments)
