@@ -114,7 +114,7 @@ def Roster(  # noqa: N802
         Columns of `by` within whose values keys are counted; by default all keys of a window together.
     max_silence : str, timedelta or int, optional
         How long windows in which nobody at all is heard go on to have rows; by default a thousand windows, or 366 days
-        of a calendar.
+        of a calendar, but no more than 250,000 rows.
     """
     table = table_of(keys)
     plain = in_types(table, {field.name: field.type for field in plain_schema(table.schema)})

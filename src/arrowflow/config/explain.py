@@ -130,7 +130,8 @@ def _completeness(sections: Sections) -> Iterator[str]:
     where = f" listed in {completeness.roster}" if isinstance(completeness.roster, str) else ""
     each = f", counted per {listed(roster.per)}" if roster.per else ""
     yield f"{roster.keys.num_rows:,} keys{where} are expected in every window{each}: a silent one has a row marked no_data, without values"
-    default = "366 days" if sections.window is not None and sections.window.type == "calendar" else "a thousand windows"
+    longest = "366 days" if sections.window is not None and sections.window.type == "calendar" else "a thousand windows"
+    default = f"{longest}, but for no more than 250,000 rows,"
     length = default if roster.max_silence_us is None else duration_text(roster.max_silence_us)
     yield f"when nobody at all is heard, windows go on to have such rows for {length}, as far as the watermark has passed them"
 

@@ -300,7 +300,8 @@ class CompletenessSection(_Section):
     per: Names | None = None
     """Columns of `group_by` within whose values keys are counted; all keys of a window together unless it is given."""
     max_silence: Duration | None = None
-    """How long windows in which nobody at all is heard go on to have rows; a thousand windows, or 366 days of a calendar."""
+    """How long windows in which nobody at all is heard go on to have rows: a thousand windows, or 366 days of a calendar, but
+    no more than 250,000 rows, unless it is given."""
 
 
 class RevisionSection(_Section):

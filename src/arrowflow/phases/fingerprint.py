@@ -13,7 +13,7 @@ from arrowflow.pipeline import Pipeline
 from arrowflow.types import Fingerprint
 
 Difference = tuple[str, object, object]
-_ABSENT = "(absent)"
+_ABSENT, _ROSTER = "(absent)", "operator.roster.keys."
 
 
 def fingerprint_of(pipeline: Pipeline) -> Fingerprint:
@@ -67,10 +67,23 @@ def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
         )
 
 
+def other_keys(old: Fingerprint, new: Fingerprint) -> str | None:
+    """Say that the roster lists other keys than it did; None if it does not, or there is none."""
+    changed = {path: values for path, *values in differences(old.query, new.query) if path.startswith(_ROSTER)}
+    if not changed:
+        return None
+    counts = changed.get(f"{_ROSTER}count")
+    how_many = "as many" if counts is None else f"{counts[1]}, and {counts[0]} then"
+    return (
+        f"the roster lists other keys than when the newest record was written ({how_many}): windows that have not come out "
+        "yet count against the new list"
+    )
+
+
 def is_additive(change: Difference) -> bool:
     """Whether a change leaves every existing result and state as it is."""
     path, before, after = change
-    if path.startswith("operator.roster.keys."):
+    if path.startswith(_ROSTER):
         return True
     if before != _ABSENT and after != _ABSENT:
         return False

@@ -28,8 +28,11 @@ COMPLETENESS: tuple[Field, ...] = (
 )
 """The columns a roster adds to every result row, before ``__af_closed_by``."""
 
-_WINDOWS_OF_SILENCE = 1000
+_WINDOWS_OF_SILENCE, _DAYS_OF_SILENCE, _WINDOWS_A_DAY = 1000, 366, 4
+_ROWS_OF_SILENCE = 250_000
+"""Unless told otherwise, so many rows at once: what one wild time stamp may cost."""
 _MOST_ROWS = 20_000_000
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Roster:
         keys of a window together; with a calendar, those of each value of its key, whose windows are the same.
     max_silence_us : int or None
         Windows in which no key at all was heard are given out until their end is this far behind that of the last one
-        in which some key was. None: a thousand windows, with a calendar 366 days.
+        in which some key was. None: a thousand windows, with a calendar 366 days; less where that would be more than
+        250,000 rows (four windows a day with a calendar).
 
     Raises
     ------
@@ -71,8 +75,8 @@ class Roster:
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on; which keys they are may change at a restart, so they are a count and a digest."""
         names = sorted(self.keys.column_names)
-        rows = zip(*(self.keys.column(name).to_pylist() for name in names), strict=True)
-        lines = sorted(json.dumps(row, default=str) for row in rows)
+        rows = zip(*(_plain(self.keys.column(name)).to_pylist() for name in names), strict=True)
+        lines = sorted(map(json.dumps, rows))
         digest = hashlib.sha256("\n".join([json.dumps(names), *lines]).encode()).hexdigest()
         per = None if self.per is None else list(self.per)
         return {"per": per, "max_silence_us": self.max_silence_us, "keys": {"count": len(lines), "sha256": digest}}
@@ -126,7 +130,7 @@ def plan_roster(
     per = _per(roster.per, names, calendar_key)
     silence_us = roster.max_silence_us
     if silence_us is None:
-        silence_us = 366 * 86_400_000_000 if stride_us is None else _WINDOWS_OF_SILENCE * stride_us
+        silence_us = _silence_us(roster.keys.num_rows, stride_us)
     if stride_us is not None and roster.keys.num_rows * (silence_us // stride_us) > _MOST_ROWS:
         most = _MOST_ROWS // roster.keys.num_rows * stride_us
         raise ConfigError(
@@ -136,9 +140,24 @@ def plan_roster(
     return PlannedRoster(columns, tuple(names.index(name) for name in per), silence_us)
 
 
+def _silence_us(keys: int, stride_us: int | None) -> int:
+    """How long silence goes on unless something else is asked for."""
+    windows = max(1, _ROWS_OF_SILENCE // keys)
+    if stride_us is None:
+        return min(_DAYS_OF_SILENCE, max(1, windows // _WINDOWS_A_DAY)) * _DAY_US
+    return min(_WINDOWS_OF_SILENCE, windows) * stride_us
+
+
 def describe_key(fields: Sequence[Field], columns: Sequence[Array], row: int) -> str:
     """Name one key in a message."""
     return ", ".join(f"{each.name} = {column[row].as_py()!r}" for each, column in zip(fields, columns, strict=True))
+
+
+def _plain(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Times and dates as integers: Python's do not reach as far as Arrow's."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date64(column.type):
+        return column.cast(pa.int64())
+    return column.cast(pa.int32()) if pa.types.is_date32(column.type) else column
 
 
 def _check_columns(own: Sequence[str], names: Sequence[str]) -> None:

@@ -100,9 +100,16 @@ def test_when_everybody_is_idle_windows_without_data_come_until_the_silence_is_t
 
 def test_other_keys_on_the_roster_are_let_through_and_count_from_the_next_window_on(tmp_path):
     grow(tmp_path, 25)
-    before = told(tmp_path)
-    grow(tmp_path, len(STREAM), TO_THE_END, operator=called("abd"))
+    before, observer = told(tmp_path), RecordingObserver()
+    start(pipeline(tmp_path, STREAM, operator=called("abd")), TO_THE_END, observer=observer).result()
 
+    assert (
+        sum(
+            "lists other keys" in str(event) and "record was written (as many)" in str(event)
+            for event in observer.events
+        )
+        == 1
+    )
     after = told(tmp_path)
     assert set(before) < set(after)
     boundary = max(row[1] for row in before)
@@ -117,10 +124,11 @@ def test_state_damaged_before_another_roster_came_is_rebuilt_all_the_same(tmp_pa
         grow(tmp_path, upto)
     for path in state_files(tmp_path):
         flip_a_bit(path)
-    before = told(tmp_path)
+    before, observer = told(tmp_path), RecordingObserver()
 
-    grow(tmp_path, len(STREAM), TO_THE_END, operator=called("abcd"))
+    start(pipeline(tmp_path, STREAM, operator=called("abcd")), TO_THE_END, observer=observer).result()
 
+    assert any("record was written (4, and 3 then)" in str(event) for event in observer.events)
     after = told(tmp_path)
     assert set(before) < set(after)
     assert len(after) == len(set(after))

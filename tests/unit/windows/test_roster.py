@@ -419,6 +419,16 @@ def test_as_many_rows_of_silence_as_are_allowed_are_allowed():
         spec(roster=Roster(FOUR, max_silence_us=50_000_010)).plan(SCHEMA)
 
 
+def test_unless_told_otherwise_silence_is_a_thousand_windows_or_a_quarter_of_a_million_rows():
+    def planned(keys, window):
+        table = pa.table({"plant": ["mty"] * keys, "sensor": list(range(keys))})
+        return spec(window, Roster(table)).plan(SCHEMA).roster.silence_us
+
+    day = 86_400_000_000
+    assert [planned(keys, Hopping(30, 10)) for keys in (1, 250, 500, 400_000)] == [10_000, 10_000, 5_000, 10]
+    assert [planned(keys, CALENDAR) for keys in (1, 170, 625, 400_000)] == [366 * day, 366 * day, 100 * day, day]
+
+
 def test_a_negative_silence_is_refused():
     with pytest.raises(ConfigError, match="max_silence is -1 µs"):
         Roster(FOUR, max_silence_us=-1)
@@ -480,6 +490,21 @@ def test_the_fingerprint_says_which_keys_whatever_their_order():
     assert Roster(FOUR).fingerprint() == Roster(shuffled).fingerprint() != Roster(other).fingerprint()
     assert Roster(FOUR).fingerprint()["keys"]["count"] == 4
     assert "roster" not in WindowSpec(Tumbling(10), BY, ROWS_AND_MEAN).fingerprint()
+
+
+def test_keys_may_be_times_and_dates_of_any_age():
+    ages = {
+        "at": pa.array([-(2**62), 2**62], pa.int64()).view(UTC),
+        "day": pa.array([-(2**30), 2**30], pa.int32()).view(pa.date32()),
+        "ok": pa.array([True, None], pa.bool_()),
+    }
+    roster = Roster(pa.table(ages), ("ok",))
+
+    assert roster.fingerprint()["keys"]["count"] == 2
+    operator = spec(by=("at", "day", "ok"), roster=roster).build(SCHEMA)
+    assert operator.restore(operator.snapshot(), []) is None
+    names = operator._rollcall._members.names.to_pylist()
+    assert [len(name.split(" / ")) for name in names] == [2, 2]
 
 
 def test_every_aggregate_of_a_silent_key_is_null():
