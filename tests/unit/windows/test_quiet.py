@@ -112,8 +112,8 @@ def test_a_sample_carried_on_is_forgotten_when_it_expires_though_no_window_is_du
     assert operator.close({}, 10_000).windows == 1
     assert operator.digest() != "0" * 32
 
-    operator.close({}, 10_400)
+    operator.close({}, 20_500)
     assert operator.digest() != "0" * 32
-    operator.close({}, 11_000)
+    operator.close({}, 20_501)
 
     assert operator.digest() == "0" * 32
