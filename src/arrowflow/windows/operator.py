@@ -79,10 +79,16 @@ class KeyedWindows:
 
     def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
-        slots = self._state.slots
+        state, whole = self._state, self._plan.scope == "pipeline"
+        fastest = watermark_us if whole else max(clocks.values(), default=MIN_US)
+        if self._limit(fastest) < state.quiet_us:
+            return Closed(self._schema.empty_table(), 0, 0)
+        slots = state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
-        slowest = watermark_us if self._plan.scope == "pipeline" else min(clocks.values(), default=MIN_US)
-        return self._give_out(held, self._kind.due(held), "watermark", epoch, self._limit(slowest))
+        slowest = watermark_us if whole else min(clocks.values(), default=MIN_US)
+        closed = self._give_out(held, self._kind.due(held), "watermark", epoch, self._limit(slowest))
+        state.look_again()
+        return closed
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.

@@ -105,6 +105,7 @@ class State:
         self._lanes: tuple[Lane | Rare, ...] = (*own, *published, *named, *held)
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
+        self._quiet_us: int | None = None
         self._hands = Hands()
         self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
         self._gone: list[_Tombs] = []
@@ -156,6 +157,18 @@ class State:
     def end_us(self) -> I64:
         """Pane end by slot."""
         return self._seats.end_us
+
+    @property
+    def quiet_us(self) -> int:
+        """Below this limit no pane has anything due: a closing need not look at them one by one."""
+        if self._quiet_us is None:
+            # Samples carried on go by the clock; windows that can be corrected stay, so something is always due.
+            self._quiet_us = MIN_US if self.traces else self._least_wait(self.slots)
+        return self._quiet_us
+
+    def look_again(self) -> None:
+        """Work `quiet_us` out anew when it is asked for: panes may be due later than it says, never earlier."""
+        self._quiet_us = None
 
     def owner(self, key: I64) -> I64:
         """Per key number, the partition that feeds its open panes, or `NOBODY`."""
@@ -383,10 +396,16 @@ class State:
         if panes.label is not None and panes.day is not None:
             self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
         self.next_us.values[fresh] = self.kind.born_next(panes, born)
+        if self._quiet_us is not None:
+            self._quiet_us = min(self._quiet_us, self._least_wait(fresh))
         if self.plan.scope == "partition":
             self.feeder.values[fresh] = feeder
             self._fit_to_keys(self._owner)
             self._owner.values[key[born]] = feeder
+
+    def _least_wait(self, slots: I64 | slice) -> int:
+        waits = self.kind.waits_us(self.end_us[slots], self.next_us.values[slots])
+        return MIN_US if waits is None else int(waits.min(initial=_NEVER))
 
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}

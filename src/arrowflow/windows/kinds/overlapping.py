@@ -61,6 +61,9 @@ class Overlapping(Plain):
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.asarray(panes.first_us[rows] + self._missed(panes)[rows] * self._stride_us)
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return next_us
+
     def due(self, held: Held) -> Due:
         n = len(held.slot)
         which, high, last = (np.empty(n, np.int64) for _ in range(3))

@@ -167,6 +167,9 @@ class Kind(Protocol):
     def due(self, held: Held) -> Due:
         """Windows that no row on time can still change, given the limit of each slot; changes nothing."""
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        """Per slot the least limit at which it has something due or is gone; None where its bounds do not say so."""
+
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         """Return (reason, detail) for a row rejected with `fate`."""
 
