@@ -191,6 +191,8 @@ def _slices(node: ast.Subscript) -> Iterator[ast.Subscript]:
 def _of_statement(node: ast.AST) -> Iterator[tuple[ast.AST, str, str]]:
     """Changes to a statement: left out, another value returned, a condition turned round."""
     match node:
+        case ast.Raise(exc=ast.Call(func=ast.Name(id="AssertionError"))):
+            return  # an assertion, as `assert` is
         case ast.Expr(value=ast.Call()) | ast.Continue() | ast.Break() | ast.Raise():
             yield node, "statement", "pass"
         case ast.AugAssign(op=op) if type(op) in COMPUTED:

@@ -30,6 +30,7 @@ _OVERLAPPING, _POINTS = ("hopping", "cumulative"), ("sliding", "pieces", "sessio
 TARGETS = {
     "kinds/calendar.py": Target(("calendar",), (), ("moved_boundaries", "operator", "spec")),
     "kinds/overlapping.py": Target(_OVERLAPPING),
+    "kernels/overlaps.py": Target(_OVERLAPPING, (), ("overlaps", "operator")),
     "kinds/points.py": Target(_POINTS),
     "kinds/session.py": Target(("session",)),
     "kinds/tumbling.py": Target(("tumbling",)),
@@ -66,6 +67,10 @@ TARGETS = {
     "digest.py": Target((), (), ("digest", "state")),
     "kernels/digests.py": Target((), (), ("digest", "state")),
     "columns.py": Target((), (), ("types", "aggregates", "operator")),
+    "arrays.py": Target((), (), ("arrays", "types", "operator")),
+    "hands.py": Target((), (), ("hands", "operator")),
+    "lanes.py": Target((), (), ("lanes", "state")),
+    "order.py": Target((), (), ("order", "operator")),
     "passing.py": Target((), (), ("passing",)),
     "plan.py": Target((), (), ("spec", "aggregates", "custom")),
     "spec.py": Target((), (), ("spec", "passing")),
