@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -113,8 +113,11 @@ class KeyedWindows:
     def snapshot(self) -> pa.Table:
         return self._state.dump(self._state.everything)
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
-        """Start over from a snapshot and its deltas.
+    def parts(self) -> Iterator[pa.Table]:
+        return self._state.parts()
+
+    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+        """Start over from a snapshot, whole or in parts, and its deltas.
 
         Raises
         ------
@@ -124,7 +127,7 @@ class KeyedWindows:
             If the tables need more memory than is allowed.
         """
         state = State(self._plan, self._kind, self._max_state_bytes)
-        state.load([*([] if full is None else [full]), *deltas])
+        state.load([full] if isinstance(full, pa.Table) else full or (), deltas)
         self._refuse_moved(state)
         self._state = state
 
