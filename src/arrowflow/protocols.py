@@ -7,7 +7,7 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -205,7 +205,13 @@ class Operator(Protocol):
     def snapshot(self) -> pa.Table:
         """The whole state as one Arrow table with a documented schema."""
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
+    def parts(self) -> Iterator[pa.Table]:
+        """The snapshot in tables of some ten thousand rows, at least one; all of it counts as told, as after `delta`.
+
+        The state must not change before the last part is taken. So a large state is written without being there twice.
+        """
+
+    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """Replace the state; last writer wins. Raises `StateRefused` for a table of another schema."""
 
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -127,8 +127,12 @@ class KeyedWindows:
         table = self._state.dump(self._state.everything)
         return table if self._rollcall is None else self._rollcall.snapshot(table)
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
-        """Start over from a snapshot and its deltas.
+    def parts(self) -> Iterator[pa.Table]:
+        parts = self._state.parts()
+        return parts if self._rollcall is None else self._rollcall.parts(parts)
+
+    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+        """Start over from a snapshot, whole or in parts, and its deltas.
 
         Raises
         ------
@@ -138,8 +142,8 @@ class KeyedWindows:
             If the tables need more memory than is allowed.
         """
         state, rollcall = State(self._plan, self._kind, self._max_state_bytes), self._build_rollcall()
-        tables = [*([] if full is None else [full]), *deltas]
-        state.load(tables if rollcall is None else rollcall.read(tables))
+        parts = [full] if isinstance(full, pa.Table) else full or ()
+        state.load(*(parts, deltas) if rollcall is None else rollcall.read(parts, deltas))
         self._refuse_moved(state)
         self._state, self._rollcall = state, rollcall
 

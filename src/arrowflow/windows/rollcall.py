@@ -7,7 +7,7 @@ window, no row on time can fall into it or into any that ends earlier, so who wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -203,21 +203,37 @@ class Rollcall:
         """A snapshot of the state, with the position as one more row if there is one."""
         return _with_position(table, self.position)
 
-    def read(self, tables: Sequence[pa.Table]) -> list[pa.Table]:
-        """Go to the position that tables of the state name last; return them without it."""
-        own = []
+    def parts(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """A snapshot of the state in parts, the position in the first; it counts as told."""
+        position = self._told = self.position
         for table in tables:
-            lacking = [name for name in (SETTLED, HEARD) if name not in table.column_names]
-            if lacking:
-                raise StateRefused(
-                    f"the state was written by another query: it has no {lacking[0]}, and this pipeline has a roster"
-                )
-            noted = table.filter(pc.is_valid(table.column(SETTLED)))
-            if noted.num_rows:
-                settled, heard = (int(noted.column(name)[-1].as_py()) for name in (SETTLED, HEARD))
-                self.position = self._told = Position(settled, heard)
-            own.append(table.filter(pc.is_null(table.column(SETTLED))).drop_columns([SETTLED, HEARD]))
-        return own
+            yield _with_position(table, position)
+            position = None
+
+    def read(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> tuple[Iterator[pa.Table], list[pa.Table]]:
+        """Go to the position that is named last, in the parts of a snapshot or the deltas after it; return them without it."""
+        told = [self._read(delta) for delta in deltas]
+        later = self.position
+
+        def parts() -> Iterator[pa.Table]:
+            for part in full:
+                yield self._read(part)
+                if later is not None:
+                    self.position = self._told = later
+
+        return parts(), told
+
+    def _read(self, table: pa.Table) -> pa.Table:
+        lacking = [name for name in (SETTLED, HEARD) if name not in table.column_names]
+        if lacking:
+            raise StateRefused(
+                f"the state was written by another query: it has no {lacking[0]}, and this pipeline has a roster"
+            )
+        noted = table.filter(pc.is_valid(table.column(SETTLED)))
+        if noted.num_rows:
+            settled, heard = (int(noted.column(name)[-1].as_py()) for name in (SETTLED, HEARD))
+            self.position = self._told = Position(settled, heard)
+        return table.filter(pc.is_null(table.column(SETTLED))).drop_columns([SETTLED, HEARD])
 
     def digest(self, own: str) -> str:
         """The digest of the state, whose own rows have the digest `own`; the position counts as a row of two columns."""

@@ -6,13 +6,12 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from arrowflow.errors import StateRefused
 from arrowflow.types import I64, MIN_US, SourcePartition
@@ -21,6 +20,7 @@ from arrowflow.windows.aggregates.build import build_accumulator, most_per_row
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
+from arrowflow.windows.chains import LastWords, blocks, pieces
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
@@ -30,7 +30,6 @@ from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane, Rare
 from arrowflow.windows.order import order_of
-from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.plan import Plan
 from arrowflow.windows.room import Room, bytes_of, size_of
 from arrowflow.windows.seats import Chained, Hashed, Seats
@@ -79,6 +78,15 @@ class _Tombs(NamedTuple):
     key: I64
     places: dict[str, I64]
     """What tells panes of one key apart, by the kind's name for it."""
+
+
+class _Places(NamedTuple):
+    """Where panes sit: key number, start, end, and how many windows their rows came too late for, or the twin number."""
+
+    key: I64
+    start_us: I64
+    end_us: I64
+    missed: I64
 
 
 class State:
@@ -308,18 +316,29 @@ class State:
         self._gone = []
         return pa.concat_tables(parts)
 
-    def load(self, tables: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot and deltas, in order: the last word on a pane counts."""
+    def parts(self) -> Iterator[pa.Table]:
+        """All panes in blocks; from here on they count as told, as after a delta. Nothing may change in between."""
+        slots = self.everything
+        self._gone = []
+        self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
+        self._told_us.values[slots] = self.start_us[slots]
+        return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
+
+    def load(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> None:
+        """Fill an empty state from a snapshot, in parts, and deltas, in order: the last word on a pane counts."""
         assert not len(self), "a state is loaded once, while it is empty"
-        if tables:
-            self._take(self._last_words([self._checked(table) for table in tables]))
-            self._room.visit()
+        words = LastWords(len(self._identity_names()) - len(self.plan.keys))
+        seats, loaded = [_Places(*(np.empty(0, np.int64) for _ in range(4)))], 0
+        for table, met in self._newest_first(full, deltas):
+            seats.append(self._take(table, words, met, loaded))
+            loaded += len(seats[-1].key)
+        self._seats.take(*map(np.concatenate, zip(*seats, strict=True)))
+        self._room.visit()
         self._own()
 
     def digest(self) -> str:
         """Order-free digest of all open panes; costs what was touched since the last one."""
-        slots = self._marked(_HASHED)
-        if len(slots):
+        for slots in blocks(self._marked(_HASHED)):
             self._hash(slots, self.dump(slots), slots)
         return format(self._hash_sum & _ALL128, "032x")
 
@@ -410,8 +429,8 @@ class State:
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
 
-    def _fit(self) -> None:
-        capacity = self._seats.used
+    def _fit(self, used: int | None = None) -> None:
+        capacity = self._seats.used if used is None else used
         if capacity > len(self.rows.values):
             self._hands.rest()
             capacity = max(16, 2 * len(self.rows.values), capacity)
@@ -481,14 +500,21 @@ class State:
         places = [name for name, lane in self.kind.columns if lane in _TELLING]
         return [*(f"key.{field.name}" for field in self.plan.keys), *places]
 
+    def _dumped_and_hashed(self, slots: I64) -> pa.Table:
+        table = self.dump(slots)
+        if len(slots) and (self._touched.values[slots] & _HASHED != 0).all():
+            self._hash(slots, table, slots)
+        return table
+
     def _hash(self, slots: I64, table: pa.Table, table_slots: I64) -> None:
-        """Hash `slots` anew; `table` holds rows of `table_slots`, which may be more or others than needed."""
+        """Hash `slots` anew if `table` holds just their rows; if not, they wait for the next digest."""
         if not np.array_equal(slots, table_slots):
-            table = self.dump(slots)
-        self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
-        lane_a, lane_b = row_hashes(table)
-        self._hash_a.values[slots], self._hash_b.values[slots] = lane_a, lane_b
-        self._hash_sum += sum_hashes(lane_a, lane_b)
+            return
+        for block, piece in zip(blocks(slots), pieces(table), strict=False):
+            self._hash_sum -= sum_hashes(self._hash_a.values[block], self._hash_b.values[block])
+            lane_a, lane_b = row_hashes(piece)
+            self._hash_a.values[block], self._hash_b.values[block] = lane_a, lane_b
+            self._hash_sum += sum_hashes(lane_a, lane_b)
         self._touched.values[slots] &= np.uint8(_TOLD | _CHANGED)
 
     def _own(self) -> None:
@@ -547,42 +573,40 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _last_words(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """The last row on each pane, where it is not a tombstone. Tombstones of one table count before its panes."""
-        table = pa.concat_tables(tables)
-        if len(tables) > 1 or pc.any(table.column(GONE)).as_py():
-            number = self._identify(table)
-            last = np.empty(int(number.max(initial=-1)) + 1, np.int64)
-            last[number] = np.arange(len(number))  # of equal places numpy keeps the last
-            table = table.take(pa.array(last, pa.int64()))
-            table = table.filter(pc.invert(table.column(GONE)))
-        return table.drop_columns([GONE])
+    def _newest_first(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+        """Tables to load, and from which key number on a key was not met in any before."""
+        for delta in reversed(deltas):
+            yield self._checked(delta), _NEVER
+        met = len(self.keys)
+        for part in full:
+            for piece in pieces(self._checked(part)):
+                yield piece, met
 
-    def _identify(self, table: pa.Table) -> I64:
-        """Number the panes that rows of `table` speak of."""
-        everyone = np.zeros(table.num_rows, np.int8)
-        keys = Keys(self.plan.keys)
+    def _take(self, table: pa.Table, words: LastWords, met: int, loaded: int) -> _Places:
+        """Fill the next slots with the rows of `table` that are the last word on their pane, and no tombstone."""
         own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
-        number = keys.number_all(own, table.num_rows)
-        for name in self._identity_names()[len(own) :]:
-            number, _born = Pairs().intern(number, bits_of(whole(table.column(name), _place_type(name))), everyone)
-        return number
-
-    def _take(self, table: pa.Table) -> None:
-        """Open a pane for each row of `table`, all of them distinct."""
+        key = self.keys.number_all(own, table.num_rows)
+        names = self._identity_names()[len(own) :]
+        rows = words.among(key, [bits_of(whole(table.column(name), _place_type(name))) for name in names], met)
+        rows = rows[bits_of(whole(table.column(GONE), pa.bool_()))[rows] == 0]
+        if len(rows) < table.num_rows:
+            table, key = table.take(pa.array(rows, pa.int64())), key[rows]
         columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
-        start, none = places["start"], np.zeros(table.num_rows, np.int64)
-        key = self.keys.number_all([columns[f"key.{field.name}"] for field in self.plan.keys], table.num_rows)
+        start, none = places["start"], np.zeros(len(rows), np.int64)
         extras = [columns[field.name] for field in self.plan.window.fields()]
         label, day = self.kind.recall(extras) if extras else (none.astype(np.int32), none.astype(np.int32))
-        end = places.get("end", places.get("bound", start))
-        self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
-        self._fit()
-        slots = np.arange(table.num_rows)
+        self._fit(loaded + len(rows))
+        slots = np.arange(loaded, loaded + len(rows))
         if extras:
             self._label.values[slots], self._day.values[slots] = label, day
-        self.next_us.values[slots] = places.get("next", none)
+        self._fill(slots, columns, start, places.get("next", none))
+        end = places.get("end", places.get("bound", start))
+        return _Places(key, start, end, places.get("missed", self.kind.twins(label)))
+
+    def _fill(self, slots: I64, columns: Mapping[str, Array], start_us: I64, next_us: I64) -> None:
+        """Put rows of the table into slots that are blank."""
+        self.next_us.values[slots] = next_us
         self.rows.values[slots] = bits_of(columns["rows"])
         if self.plan.corrects:
             self.revision.values[slots], self.home.values[slots] = (
@@ -593,7 +617,7 @@ class State:
         for accumulator in self.accumulators.values():
             accumulator.load(slots, [columns[field.name] for field in accumulator.fields])
         self._touched.values[slots] = _HASHED
-        self._told_us.values[slots] = start
+        self._told_us.values[slots] = start_us
 
 
 def _build_seats(plan: Plan) -> Seats:

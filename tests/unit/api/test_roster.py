@@ -124,4 +124,6 @@ def test_a_pipeline_with_a_roster_can_be_tried_on_rows():
     assert set(trial.rows["reported"].to_pylist()) == {18}
     silent = trial.rows.filter(pa.compute.equal(trial.rows["status"], "no_data"))
     assert (silent.num_rows, set(silent["media"].to_pylist())) == (52, {None})
-    assert trial.rows["missing"][0].as_py() == [f"guadalajara / scada-{n:03d}" for n in range(30, 50)]  # the first twenty
+    assert trial.rows["missing"][0].as_py() == [
+        f"guadalajara / scada-{n:03d}" for n in range(30, 50)
+    ]  # the first twenty

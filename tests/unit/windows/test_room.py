@@ -114,6 +114,7 @@ def test_what_python_objects_take_is_counted_and_the_key_that_has_most_is_named(
     assert drive.operator.state_bytes < 1.3 * limit + beyond, "what one slice brought, and spills of new panes"
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(("text", "function"), [(1, "count"), (1, "var"), (400, "count")])
 def test_whatever_grows_first_the_arrays_never_take_more_than_they_may(text, function):
     """Limits all the way through two doublings, so that each array is once the one that does not fit any more."""

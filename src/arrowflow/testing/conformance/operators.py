@@ -284,6 +284,21 @@ class OperatorConformance:
                 restored.restore(full, deltas)
                 self.assert_same(restored, operator)
 
+    def test_parts_are_the_snapshot_and_count_as_told(self) -> None:
+        for steps in self.stories():
+            operator, half = follow_to_state(self.build(), steps[: len(steps) // 2]), steps[len(steps) // 2 :]
+            whole = operator.snapshot()
+            parts = [stored(part) for part in operator.parts()]
+
+            assert sorted(rows_of_any(pa.concat_tables(parts))) == sorted(rows_of_any(whole))
+            assert operator.delta().num_rows == 0
+            restored = self.build()
+            restored.restore(iter(parts), [])
+            self.assert_same(restored, operator)
+            follow(operator, half)
+            restored.restore(iter(parts), [stored(operator.delta())])
+            self.assert_same(restored, operator)
+
     def test_deltas_told_by_a_restored_operator_continue_the_chain(self) -> None:
         for steps in self.stories():
             first, half = self.build(), len(steps) // 2

@@ -80,6 +80,49 @@ def same_bytes(left: U8, here: np.uint64, right: U8, there: np.uint64, size: np.
 
 
 @njit(
+    "uint64(uint8[::1], uint64, uint64, uint64, int32[::1], uint32[::1], int64[::1], uint8[::1])",
+    nogil=True,
+    cache=True,
+)
+def probe_text(
+    data: U8,
+    first: np.uint64,
+    size: np.uint64,
+    hashed: np.uint64,
+    index: I32,
+    hashes: U32,
+    known_edge: I64,
+    known: U8,
+) -> np.uint64:
+    """Walk the hash table to the place of ``data[first:first + size]``, or to the free place where it belongs.
+
+    Parameters
+    ----------
+    data : uint8[b]
+        The bytes it is among.
+    first, size, hashed : uint64
+        Where it begins, its length, and its hash.
+    index, hashes, known_edge, known : int32[s], uint32[c], int64[c + 1], uint8[k]
+        As in `intern_texts`.
+
+    Returns
+    -------
+    at : uint64
+        Place in `index`.
+    """
+    mask = np.uint64(len(index) - 1)
+    at = hashed & mask
+    while index[at] >= 0:
+        j = index[at]
+        there = np.uint64(known_edge[j])
+        alike = hashes[j] == np.uint32(hashed & _LOW) and np.uint64(known_edge[j + 1]) - there == size
+        if alike and same_bytes(data, first, known, there, size):
+            break
+        at = (at + _ONE) & mask
+    return at
+
+
+@njit(
     "Tuple((int64, int64))(int64[::1], uint8[::1], boolean[::1], int64, int64, int64, int64[::1], int32[::1],"
     " uint32[::1], int64[::1], uint8[::1])",
     nogil=True,
@@ -124,7 +167,6 @@ def intern_texts(
     -----
     O(n + b) expected: at most half of the table is taken, so a probe always ends. Oracle: a dict.
     """
-    mask = np.uint64(len(index) - 1)
     for i in range(begin, len(number)):
         if not valid[i]:
             number[i] = null
@@ -132,15 +174,7 @@ def intern_texts(
         first, stop = np.uint64(edge[i]), np.uint64(edge[i + 1])
         size = stop - first
         hashed = hash_text(data, first, stop)
-        low = np.uint32(hashed & _LOW)
-        at = hashed & mask
-        while index[at] >= 0:
-            j = index[at]
-            there = np.uint64(known_edge[j])
-            alike = hashes[j] == low and np.uint64(known_edge[j + 1]) - there == size
-            if alike and same_bytes(data, first, known, there, size):
-                break
-            at = (at + _ONE) & mask
+        at = probe_text(data, first, size, hashed, index, hashes, known_edge, known)
         if index[at] < 0:
             end = np.uint64(known_edge[used])
             if used == len(hashes) or end + size > np.uint64(len(known)):
@@ -148,7 +182,7 @@ def intern_texts(
             for k in range(size):
                 known[end + k] = data[first + k]
             known_edge[used + 1] = end + size
-            hashes[used] = low
+            hashes[used] = np.uint32(hashed & _LOW)
             index[at] = used
             used += 1
         number[i] = index[at]
