@@ -86,8 +86,8 @@ def arriving(seed: int, *, session: bool) -> list[list[Row]]:
     rng = random.Random(seed)
     fresh = [(row.event_us + LATER, row.key, row.values) for row in readings(seed, 60)]
     files, newest = [], fresh[0][0]
-    for start in range(0, len(fresh), len(fresh) // 3):
-        part = fresh[start : start + len(fresh) // 3]
+    for start in range(0, len(fresh), len(fresh) // 2):
+        part = fresh[start : start + len(fresh) // 2]
         newest = -(-max(newest, *(event for event, _, _ in part)) // 1000) * 1000
         beat, clock = (newest, ("mty", 1), _values(rng, silent=False)), newest - DISORDER
         quiet = [(rng.randrange(clock, newest), *rng.choice(part)[1:]) for _ in range(5)]
