@@ -138,6 +138,17 @@ def test_a_window_that_begins_with_a_hole_longer_than_what_is_asked_for_at_once_
     assert given(drive.finish()) == [(0, 100, False, 1)]
 
 
+def test_a_window_is_whole_though_its_hole_lies_beyond_what_was_asked_for():
+    """The week from day 49 on lies over the edge of a block, day 50.9, and its hole more than three days after it."""
+    weeks = [*AROUND, *whole(week(0)), *whole(week(7)), *LATER]
+    pieces = [piece for piece in weeks if piece[2] != week(49)] + cut(week(49), (54 * DAY, 55 * DAY))
+    drive = Drive(spec(sorted(pieces, key=lambda piece: piece[0])), SCHEMA, 30 * DAY)
+    drive.fold(rows(50 * DAY))
+    drive.fold([Row("t", 0, 1, 55 * DAY, ("a",), {"x": 2}), Row("t", 0, 2, 54 * DAY, ("a",), {"x": 4})])
+
+    assert given(drive.finish()) == [(49, 56, False, 0b011), (54, 55, True, 0b100)]
+
+
 @pytest.mark.parametrize(
     "moved",
     [
