@@ -91,6 +91,21 @@ def test_the_tombstone_of_the_day_off_leaves_the_week_that_began_with_it():
     assert given(drive.finish()) == [(0, 1, True, 1), (0, 7, False, 6)]
 
 
+def test_a_late_row_corrects_the_hole_or_the_window_around_it_and_not_both():
+    drive = Drive(spec(correct_for_us=30 * DAY), SCHEMA)
+    drive.fold(rows(5, DAY, 8 * DAY))
+    drive.close()
+    drive.crash(full=False)
+    drive.fold([Row("t", 0, 3, HOUR, ("a",), {"x": 8})])
+    drive.close()
+    drive.crash(full=True)
+    drive.fold([Row("t", 0, 4, 2 * DAY, ("a",), {"x": 16})])
+    drive.close()
+
+    assert given(drive.outcome) == [(0, 1, True, 1), (0, 7, False, 2), (0, 1, True, 9), (0, 7, False, 18)]
+    assert [row["__af_closed_by"] for row in drive.outcome.results] == ["watermark"] * 2 + ["correction"] * 2
+
+
 def test_rows_of_a_hole_may_be_dead_letters_and_the_window_is_one():
     drive = Drive(spec(policy="dead_letter"), SCHEMA, 30 * DAY)
     drive.fold(rows(7 * DAY, 8 * DAY, 9 * DAY, 10 * DAY + 5, 11 * DAY))
