@@ -91,6 +91,21 @@ def test_the_tombstone_of_the_day_off_leaves_the_week_that_began_with_it():
     assert given(drive.finish()) == [(0, 1, True, 1), (0, 7, False, 6)]
 
 
+def test_a_late_row_corrects_the_hole_or_the_window_around_it_and_not_both():
+    drive = Drive(spec(correct_for_us=30 * DAY), SCHEMA)
+    drive.fold(rows(5, DAY, 8 * DAY))
+    drive.close()
+    drive.crash(full=False)
+    drive.fold([Row("t", 0, 3, HOUR, ("a",), {"x": 8})])
+    drive.close()
+    drive.crash(full=True)
+    drive.fold([Row("t", 0, 4, 2 * DAY, ("a",), {"x": 16})])
+    drive.close()
+
+    assert given(drive.outcome) == [(0, 1, True, 1), (0, 7, False, 2), (0, 1, True, 9), (0, 7, False, 18)]
+    assert [row["__af_closed_by"] for row in drive.outcome.results] == ["watermark"] * 2 + ["correction"] * 2
+
+
 def test_rows_of_a_hole_may_be_dead_letters_and_the_window_is_one():
     drive = Drive(spec(policy="dead_letter"), SCHEMA, 30 * DAY)
     drive.fold(rows(7 * DAY, 8 * DAY, 9 * DAY, 10 * DAY + 5, 11 * DAY))
@@ -136,6 +151,17 @@ def test_a_window_that_begins_with_a_hole_longer_than_what_is_asked_for_at_once_
     drive.crash(full=True)
 
     assert given(drive.finish()) == [(0, 100, False, 1)]
+
+
+def test_a_window_is_whole_though_its_hole_lies_beyond_what_was_asked_for():
+    """The week from day 49 on lies over the edge of a block, day 50.9, and its hole more than three days after it."""
+    weeks = [*AROUND, *whole(week(0)), *whole(week(7)), *LATER]
+    pieces = [piece for piece in weeks if piece[2] != week(49)] + cut(week(49), (54 * DAY, 55 * DAY))
+    drive = Drive(spec(sorted(pieces, key=lambda piece: piece[0])), SCHEMA, 30 * DAY)
+    drive.fold(rows(50 * DAY))
+    drive.fold([Row("t", 0, 1, 55 * DAY, ("a",), {"x": 2}), Row("t", 0, 2, 54 * DAY, ("a",), {"x": 4})])
+
+    assert given(drive.finish()) == [(49, 56, False, 0b011), (54, 55, True, 0b100)]
 
 
 @pytest.mark.parametrize(
