@@ -100,14 +100,17 @@ def _results(setup: Setup, rows: Sequence[Row], answer: oracle.Answer) -> list[t
     spec, found = setup.spec, []
     lost = {*answer.late, *answer.rejects, *answer.between, *answer.ahead}
     traced = any(each.function in TRACED for each in spec.aggregates)
-    folded = [row for row in rows if oracle.place(row) not in lost] if traced else []
+    folded: dict[tuple, list[Row]] = {}
+    for row in rows if traced else ():
+        if oracle.place(row) not in lost:
+            folded.setdefault(row.key, []).append(row)
     extras = {"shift": lambda at: (at.label, at.day), "day": lambda at: (at.day,)}
     extra = extras[spec.window.unit] if setup.kind == "calendar" else lambda _at: ()
     for (key, at, *_n), members in answer.members.items():
         values = []
         for each in spec.aggregates:
             if each.function in TRACED:
-                values.append(traced_value(setup, each, at, members, [row for row in folded if row.key == key]))
+                values.append(traced_value(setup, each, at, members, folded[key]))
             else:
                 values.append(commutative_value(each, members))
         found.append((*map(normal, key), at.start, at.end, *extra(at), *map(normal, values)))

@@ -11,11 +11,12 @@ from tests.laws import laws, runs
 
 from arrowflow.types import MIN_US, PartitionClock
 from arrowflow.windows import state
-from arrowflow.windows.aggregates import edges, sums
+from arrowflow.windows.aggregates import edges, sums, traces
 from arrowflow.windows.kinds import tumbling
 from arrowflow.windows.kinds.session import SessionKind
 from arrowflow.windows.kinds.whole import Whole
 from arrowflow.windows.operator import KeyedWindows
+from arrowflow.windows.seats import Hashed
 from arrowflow.windows.state import State
 
 Put = Callable[[object, str, object], None]
@@ -156,6 +157,22 @@ def clock_from_the_row_itself(put: Put) -> None:
     put(laws, "tick", wrong)
 
 
+def keep_ends_where_they_were(put: Put) -> None:
+    """Panes that move together without their ends."""
+    keep = Hashed.keep
+
+    def wrong(self, slots, key):
+        ends = self._end_us.values.copy()
+        keep(self, slots, key)
+        self._end_us.values[: len(slots)] = ends[: len(slots)]
+
+    put(Hashed, "keep", wrong)
+
+
+def keep_few_chunks(put: Put) -> None:
+    put(traces, "piled", lambda chunks: chunks[-30:])
+
+
 def drop_what_floats_lose(put: Put) -> None:
     """A sum of doubles as doubles: one rounding too many."""
     finish = sums.FloatSum.finish
@@ -184,6 +201,8 @@ FAULTS = (
     Fault("floors too low", "early", ("sliding", "session", "tumbling"), raise_floors_too_little),
     Fault("awake without a floor", "idleness", ("tumbling",), wake_without_a_floor),
     Fault("corrected windows forgotten", "correction", PLAIN, forget_what_may_be_corrected),
+    Fault("ends stay behind", "crowd", ("tumbling",), keep_ends_where_they_were),
+    Fault("samples fall off a pile", "one by one", ("tumbling", "session"), keep_few_chunks),
     Fault("watermark held by idle partitions", "clock", ("tumbling",), wait_for_idle_partitions),
     Fault("clock from the row itself", "clock", ("tumbling",), clock_from_the_row_itself),
 )

@@ -14,7 +14,7 @@ from tests.laws.columns import Dice
 from tests.laws.histories import Habits, draw_habits, play
 from tests.laws.runs import Broken, Run, hold
 from tests.laws.setups import Setup, draw_setup
-from tests.laws.streams import SPREAD, Stream, apart, draw_rows, moved, shuffled
+from tests.laws.streams import CROWDED, SPREAD, Stream, apart, crowd_of, draw_rows, moved, shuffled
 from tests.oracles.windows import clocks
 from tests.unit.windows.drive import partition_of
 
@@ -153,6 +153,39 @@ def correction(dice: Dice, kind: str) -> None:
     judge(run, expect(setup, stream, {}, lateness_us=setup.spec.allowed_lateness_us + setup.spec.correct_for_us))
 
 
+def crowd(dice: Dice, kind: str) -> None:
+    """Tables that grow, are swept and numbered anew while windows are open change nothing."""
+    setup = draw_setup(dice, kind, scope="partition")
+    stream = draw_rows(dice, setup, limits=False)
+    at = min(row.event_us for rows in stream.values() for row in rows)
+    waves = [crowd_of(dice, setup, stream, at + wave * 2000 * setup.unit, wave * 2000) for wave in (0, 1)]
+    waves = waves[: dice.choice((1, 1, 2))]
+    everyone = {**stream, CROWDED: [row for wave in waves for row in wave]}
+    run, crashes = start(dice, setup, everyone), dice.random() < 0.3
+
+    def wave(run: Run) -> None:
+        if waves and dice.random() < 0.6:
+            run.fold(waves.pop(0))
+            run.commit() if crashes else run.close()
+
+    play(dice, run, stream, draw_habits(dice, crashes=crashes), wave)
+    while waves:
+        wave(run)
+    run.finish()
+    judge(run, expect(setup, everyone, {}))
+
+
+def one_by_one(dice: Dice, kind: str) -> None:
+    """Many rows of one key, each in a slice of its own: how a window came by its rows does not matter."""
+    setup = patient(draw_setup(dice, kind))
+    rows = max(draw_rows(dice, setup, limits=False, rows=dice.randint(40, 80)).values(), key=len)
+    stream = {rows[0].partition: [replace(row, key=rows[0].key) for row in rows]}
+    run = start(dice, setup, stream)
+    play(dice, run, stream, Habits(longest=1, close=0.02))
+    run.finish()
+    judge(run, expect(setup, stream, {}))
+
+
 def clock(dice: Dice, kind: str) -> None:
     """Clocks are those of the rows before, floors and limits kept; the watermark is the least of those not idle."""
     tolerance, held, least = dice.choice((0, 3, 25, 2**62)), {}, []
@@ -193,16 +226,21 @@ LAWS: Mapping[str, Law] = MappingProxyType(
         "early": early,
         "idleness": idleness,
         "correction": correction,
+        "crowd": crowd,
+        "one by one": one_by_one,
         "clock": clock,
     }
 )
-WEIGHTS: Mapping[str, int] = MappingProxyType({"one answer": 4, "digest": 1, "clock": 1})
-"""Of so many examples of each kind; 2 for the other laws."""
+WEIGHTS: Mapping[str, int] = MappingProxyType(
+    {"one answer": 8, "any crash": 4, "digest": 2, "clock": 2, "crowd": 1, "one by one": 1}
+)
+"""Of so many examples of each kind; 4 for the other laws."""
 ONLY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "merge": ("session", "hopping", "cumulative"),
         "shift": ("tumbling", "hopping", "cumulative", "sliding", "session", "pieces"),
         "correction": ("tumbling", "calendar"),
+        "crowd": ("tumbling", "hopping", "cumulative", "sliding", "session", "pieces"),
         "clock": ("none",),
     }
 )

@@ -13,12 +13,21 @@ from tests.oracles.windows import MAX_US, MIN_US, Row
 Stream = dict[int, list[Row]]
 SPREAD = 120
 """Times lie in [0, SPREAD] units from the base, unless a law says otherwise."""
-NEAR = (0, 0, 0, -37, -1_000_000_007, 1_762_000_000_000_000)
+CROWD, CROWDED = 1_100, 9
+"""So many panes gone make the state move the others together; the partition of a crowd."""
+NEAR = (0, 0, 0, -1, -37, -1_000_000_007, 1_762_000_000_000_000)
 FAR = (MIN_US + 3, MAX_US - 200, MAX_US - 60)
 
 
 def draw_rows(
-    dice: Random, setup: Setup, *, unique: bool = False, far: bool = False, base: int | None = None, limits: bool = True
+    dice: Random,
+    setup: Setup,
+    *,
+    unique: bool = False,
+    far: bool = False,
+    base: int | None = None,
+    limits: bool = True,
+    rows: int | None = None,
 ) -> Stream:
     """Rows of each partition in offset order; `unique` gives no two rows of a partition the same time."""
     if setup.kind == "calendar":
@@ -26,7 +35,8 @@ def draw_rows(
     elif base is None:
         base = dice.choice(FAR) if far and dice.random() < 0.15 else dice.choice(NEAR)
     partitions = dice.choice((1, 1, 2, 3))
-    rows = dice.randint(1, 10) if dice.random() < 0.85 else dice.randint(10, 40)
+    if rows is None:
+        rows = dice.randint(1, 10) if dice.random() < 0.85 else dice.randint(10, 40)
     draws = {name: _drawer(dice, name) for name in setup.schema.names if name not in KEYS}
     room = dice.randint(SPREAD // 2, SPREAD) if limits and dice.random() < 0.1 else 0
     stream: Stream = {}
@@ -41,6 +51,20 @@ def draw_rows(
             stream[partition].append(Row("t", partition, offset, event, key, values, limit))
             offset += dice.choice((1, 1, 2, 3))
     return stream
+
+
+def crowd_of(dice: Random, setup: Setup, stream: Stream, after_us: int, first_offset: int) -> list[Row]:
+    """Rows of a partition of its own, each of a key of its own, and one long after `after_us` that lets all windows close."""
+    site, some = setup.spec.group_by.index("site"), [row for rows in stream.values() for row in rows]
+    found = []
+    for number in range(CROWD):
+        key = [None] * len(setup.spec.group_by)
+        key[site] = f"{CROWDED}{number}"
+        # Nulls cost the oracle little.
+        values = some[0].values if number % 10 == 0 else dict.fromkeys(some[0].values)
+        event = after_us + dice.randint(0, 5) * setup.unit
+        found.append(Row("t", CROWDED, first_offset + number, event, tuple(key), values))
+    return [*found, replace(found[0], offset=first_offset + CROWD, event_us=after_us + 1000 * setup.unit)]
 
 
 def moved(stream: Stream, by_us: int) -> Stream:

@@ -250,10 +250,10 @@ def solve_by_rows(
             late[place(row)] = (own.start, own.end)
         else:
             on_time.setdefault(row.key, []).append(row)
-    results, counts, members = {}, {}, {}
+    results, counts, members, equal = {}, {}, {}, {}
     for key, held in on_time.items():
         for window, places in group([row.event_us for row in held]):
-            n = sum(1 for other in results if other[:2] == (key, window))
+            n = equal[key, window] = equal.get((key, window), -1) + 1
             inside = [held[at] for at in places]
             results[key, window, n] = {name: finish(function, column, inside) for name, function, column in aggregates}
             counts[key, window, n], members[key, window, n] = len(inside), inside
