@@ -81,8 +81,10 @@ class KeyedWindows:
         """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
         state, whole = self._state, self._plan.scope == "pipeline"
         fastest = watermark_us if whole else max(clocks.values(), default=MIN_US)
-        if self._limit(fastest) < state.quiet_us:
-            return Closed(self._schema.empty_table(), 0, 0)
+        # Silence has rows of its own where there is a roster: then time passing is enough.
+        if self._rollcall is None and self._limit(fastest) < state.quiet_us:
+            revision, home = self._publications(np.empty(0, np.int64))
+            return Closed(self._schema.empty_table(), 0, 0, revision=revision, home=home)
         slots = state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
         slowest = watermark_us if whole else min(clocks.values(), default=MIN_US)
