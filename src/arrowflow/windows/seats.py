@@ -13,7 +13,6 @@ from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
 from arrowflow.windows.kernels.panes import FOLD
 from arrowflow.windows.kernels.sessions import (
-    ABSORBED,
     FIRST,
     HOLDER,
     LAST,
@@ -23,6 +22,7 @@ from arrowflow.windows.kernels.sessions import (
     SESSION_WIDTH,
     follow_merges,
     join_sessions,
+    leave_sessions,
 )
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
@@ -210,16 +210,19 @@ class Chained:
         self._chain()
 
     def forget(self, slots: I64) -> None:
-        self._sessions.values[slots, HOLDER] = NOBODY
-        if (self._sessions.values[slots, OLDER] != ABSORBED).any():  # a session absorbed has left its chain already
-            self._chain()
+        leave_sessions(ready(slots, np.int64), self._newest.values, self._sessions.values)
 
     def keep(self, slots: I64, key: I64) -> None:
+        number = np.full(self.used + 1, NOBODY)  # the last one is that of nobody
+        number[slots] = np.arange(len(slots))
         self._sessions.keep(slots)
         self.used = len(slots)
-        self._sessions.values[: len(key), HOLDER] = key
+        held = self._sessions.values[: self.used]
+        held[:, HOLDER], held[:, OLDER], held[:, NEWER] = key, number[held[:, OLDER]], number[held[:, NEWER]]
+        latest = np.flatnonzero((held[:, NEWER] == NOBODY) & (held[:, FIRST] != MIN_US))
         self._newest = Lane(np.int64, NOBODY)
-        self._chain()
+        self._fit_keys(key)
+        self._newest.values[key[latest]] = latest
 
     @property
     def nbytes(self) -> int:
@@ -242,7 +245,7 @@ class Chained:
         slots = np.flatnonzero((self.key != NOBODY) & (self.start_us != MIN_US))
         slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
         key = self.key[slots]
-        self._fit_keys(key)
+        self._fit_keys(self.key)
         self._newest.values[:] = NOBODY
         self._newest.values[key] = slots  # ascending in time: the last one written is the latest
         same = key[1:] == key[:-1]
