@@ -31,6 +31,8 @@ class Fault:
     law: str
     kinds: tuple[str, ...]
     plant: Callable[[Put], None]
+    aimed: tuple[str, ...] = ()
+    """Aggregates the examples are about; any where it is empty."""
 
 
 def judge_by_the_fastest_partition(put: Put) -> None:
@@ -190,11 +192,11 @@ FAULTS = (
     Fault("closed a microsecond too late", "one answer", PLAIN, close_by(lambda end, limit: end < limit)),
     Fault("closed a microsecond too early", "one answer", PLAIN, close_by(lambda end, limit: end - 1 <= limit)),
     Fault("sessions closed at their end", "one answer", ("session",), close_sessions_at_their_end),
-    Fault("sums not merged", "one answer", ("session", "hopping"), merge_counts_only),
-    Fault("sums rounded twice", "one answer", ("tumbling",), drop_what_floats_lose),
+    Fault("sums not merged", "one answer", ("session", "hopping"), merge_counts_only, ("sum", "mean")),
+    Fault("sums rounded twice", "one answer", ("tumbling",), drop_what_floats_lose, ("sum", "mean")),
     Fault("first word on a pane counts", "any crash", ("tumbling", "hopping"), first_words_count),
     Fault("no tombstones", "any crash", ("tumbling", "session"), tell_no_tombstones),
-    Fault("first and last by arrival", "permutation", ("tumbling",), first_by_arrival),
+    Fault("first and last by arrival", "permutation", ("tumbling",), first_by_arrival, ("first", "last")),
     Fault("truncation towards zero", "shift", ("tumbling",), truncate_towards_zero),
     Fault("absorbed sessions forgotten", "merge", ("session",), forget_merges),
     Fault("digest of the slots", "digest", ("tumbling", "session"), digest_where_panes_sit),
@@ -202,7 +204,9 @@ FAULTS = (
     Fault("awake without a floor", "idleness", ("tumbling",), wake_without_a_floor),
     Fault("corrected windows forgotten", "correction", PLAIN, forget_what_may_be_corrected),
     Fault("ends stay behind", "crowd", ("tumbling",), keep_ends_where_they_were),
-    Fault("samples fall off a pile", "one by one", ("tumbling", "session"), keep_few_chunks),
+    Fault(
+        "samples fall off a pile", "one by one", ("tumbling", "session"), keep_few_chunks, ("coverage", "counter_delta")
+    ),
     Fault("watermark held by idle partitions", "clock", ("tumbling",), wait_for_idle_partitions),
     Fault("clock from the row itself", "clock", ("tumbling",), clock_from_the_row_itself),
 )

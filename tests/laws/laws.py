@@ -48,9 +48,15 @@ def any_crash(dice: Dice, kind: str) -> None:
     setup = draw_setup(dice, kind)
     stream = draw_rows(dice, setup, far=not traced(setup))
     run = start(dice, setup, stream)
+    if dice.random() < 0.1:
+        run.commit(full=dice.random() < 0.5)
+        run.crash()
     play(dice, run, stream, draw_habits(dice, crashes=True))
     run.finish()
     judge(run, expect(setup, stream, {}))
+    if dice.random() < 0.1:  # hardly anything is left to come back to
+        run.commit()
+        run.crash()
 
 
 def permutation(dice: Dice, kind: str) -> None:

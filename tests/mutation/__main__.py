@@ -14,15 +14,16 @@ from random import Random
 
 from tests.mutation.equivalents import EQUIVALENT
 from tests.mutation.grading import LIVES, PACKAGE, ROOT, WORDS, Bench, Grade, preload
-from tests.mutation.mutants import Mutant, sample_of
+from tests.mutation.mutants import Mutant, named, sample_of
 
 
 def main() -> int:
     options = read_options()
     os.chdir(ROOT)
-    drawn, every = sample_of(ROOT / "src" / PACKAGE, options.sample, Random(options.seed), options.only)
     if options.names:
-        drawn = [mutant for mutant in drawn if mutant.name in options.names]
+        drawn, every = named(ROOT / "src" / PACKAGE, options.names)
+    else:
+        drawn, every = sample_of(ROOT / "src" / PACKAGE, options.sample, Random(options.seed), options.only)
     print(f"{len(drawn)} mutants of {every} possible, seed {options.seed}", flush=True)
     preload()
     began, grades = time.monotonic(), []
@@ -49,7 +50,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--only", default="", metavar="PART", help="only files whose path holds this")
-    parser.add_argument("--names", nargs="+", default=[], metavar="NAME", help="of the mutants drawn, only these")
+    parser.add_argument("--names", nargs="+", default=[], metavar="NAME", help="these, whether drawn or not")
     parser.add_argument("--quick", action="store_true", help="try only what is aimed at the mutated module")
     return parser.parse_args()
 

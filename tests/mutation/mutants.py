@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -86,6 +86,12 @@ def sample_of(root: Path, count: int, dice: Random, only: str = "") -> tuple[lis
         if _is_another_program(root, mutant):
             drawn.append(mutant)
     return drawn, len(every)
+
+
+def named(root: Path, names: Sequence[str]) -> tuple[list[Mutant], int]:
+    """The changes of these names, and how many there are in all."""
+    every = [mutant for file in sorted(root.rglob("*.py")) for mutant in mutants_of(root, file)]
+    return [mutant for mutant in every if mutant.name in names], len(every)
 
 
 def _is_another_program(root: Path, mutant: Mutant) -> bool:

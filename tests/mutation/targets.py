@@ -22,7 +22,7 @@ _DECIMALS = ("sum(d)", "mean(d)", "min(d)", "max(d)", "first(d)", "last(d)", "we
 _ORDERED = ("time_weighted_mean", "coverage", "time_in_state", "counter_delta")
 _TRACES = Target((), _ORDERED, ("traces", "operator"))
 _EDGES = Target((), ("first", "last"), ("aggregates", "operator"))
-_PRODUCTS = Target((), ("weighted_mean", "quality_mean", "var", "stddev"), ("aggregates", "merge"))
+_PRODUCTS = Target((), ("weighted_mean", "quality_mean", "var", "stddev"), ("planted_sums", "aggregates", "merge"))
 _MOMENTS = Target((), ("var", "stddev"), ("aggregates", "merge"))
 _DISTINCT = Target((), ("count_distinct",), ("aggregates", "merge", "digest"))
 _OVERLAPPING, _POINTS = ("hopping", "cumulative"), ("sliding", "pieces", "session")
@@ -44,10 +44,12 @@ TARGETS = {
     "aggregates/edges.py": _EDGES,
     "kernels/extremes.py": Target((), ("min", "max"), ("aggregates", "types")),
     "aggregates/extremes.py": Target((), ("min", "max"), ("aggregates", "types")),
-    "kernels/sums.py": Target((), _SUMS, ("sums", "aggregates")),
-    "aggregates/sums.py": Target((), ("sum", "mean"), ("sums", "aggregates", "merge")),
-    "aggregates/fixed.py": Target((), _FLOATS, ("sums", "aggregates", "merge")),
-    "kernels/rounding.py": Target((), (*_FLOATS, "time_weighted_mean"), ("sums", "aggregates", "traces")),
+    "kernels/sums.py": Target((), _SUMS, ("sums", "planted_sums", "aggregates")),
+    "aggregates/sums.py": Target((), ("sum", "mean"), ("sums", "planted_sums", "aggregates", "merge")),
+    "aggregates/fixed.py": Target((), _FLOATS, ("sums", "planted_sums", "aggregates", "merge")),
+    "kernels/rounding.py": Target(
+        (), (*_FLOATS, "time_weighted_mean"), ("sums", "planted_sums", "aggregates", "traces")
+    ),
     "kernels/products.py": _PRODUCTS,
     "aggregates/products.py": _PRODUCTS,
     "aggregates/factors.py": _PRODUCTS,

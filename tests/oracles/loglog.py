@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 REGISTERS, RANKS = 2**14, 50
 
@@ -16,11 +16,21 @@ def estimate(hashes: Sequence[int]) -> int:
         rest = format(each % 2**RANKS, f"0{RANKS}b")
         rank = rest.index("1") + 1 if "1" in rest else RANKS + 1
         held[each >> RANKS] = max(held.get(each >> RANKS, 0), rank)
-    counts = Counter(held.values())
-    total = sum(count * 2.0**-rank for rank, count in counts.items() if rank <= RANKS)
-    assert counts[RANKS + 1] == 0, "a hash of fifty zeros needs the series for full registers, which is not here"
-    total += REGISTERS * _sigma(1 - len(held) / REGISTERS)
-    return round(REGISTERS**2 / (2 * math.log(2) * total))
+    return round(estimate_of(Counter(held.values())))
+
+
+def estimate_of(counts: Mapping[int, int]) -> float:
+    """The estimate from how many registers hold each rank; those not counted hold 0."""
+    empty = REGISTERS - sum(counts.values())
+    total = sum(count * 2.0**-rank for rank, count in counts.items() if 0 < rank <= RANKS)
+    total += REGISTERS * _tau(1 - counts.get(RANKS + 1, 0) / REGISTERS) * 2.0**-RANKS
+    total += REGISTERS * _sigma(empty / REGISTERS)
+    return REGISTERS**2 / (2 * math.log(2) * total)
+
+
+def _tau(x: float) -> float:
+    """``(1 - x - sum(2**-k * (1 - x**(2**-k))**2)) / 3`` for k from 1 on."""
+    return (1 - x - sum(2.0**-k * (1 - x ** (2.0**-k)) ** 2 for k in range(1, 60))) / 3
 
 
 def _sigma(x: float) -> float:
