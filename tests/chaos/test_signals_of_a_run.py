@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import time
+from pathlib import Path
 
 import pytest
 from tests.chaos.replay_job import write_archive, wrong
@@ -96,7 +96,9 @@ def test_row_76_a_signal_before_the_run_is_up_ends_it_and_leaves_no_half_made_la
     path, sheet = archive
     config = write_config(tmp_path, path)
     child = arrowflow("run", config)
-    time.sleep(0.6)
+    wait_for(
+        lambda: "pyarrow" in Path(f"/proc/{child.pid}/maps").read_text()
+    )  # its own code runs, and loads what it needs
 
     child.send_signal(signal.SIGINT)
 
@@ -108,5 +110,4 @@ def test_row_76_a_signal_before_the_run_is_up_ends_it_and_leaves_no_half_made_la
 
 
 def state_of(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-        return file.read().rpartition(")")[2].split()[0]
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
