@@ -4,6 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
+# Files of tests are dealt to one process per core, at most four: each takes about a gigabyte. WORKERS=0 runs them in one.
+WORKERS ?= auto
+PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
+
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -16,10 +20,10 @@ run: $(VENV)/.run          ## run the main job: sample shifts of three plants in
 	$(BIN)/arrowflow run configs/gold.toml --until-caught-up --close-open-windows
 
 test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 and Maven, and say so when they skip)
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest -q tests/unit/windows tests/property/test_window_laws.py
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
 	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
