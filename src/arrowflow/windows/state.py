@@ -6,9 +6,9 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,15 +65,6 @@ class Contents:
     accumulators: dict[str, Accumulator]
 
 
-class _Places(NamedTuple):
-    """Where panes sit: key number, start, end, and how many windows their rows came too late for."""
-
-    key: I64
-    start_us: I64
-    end_us: I64
-    missed: I64
-
-
 class State:
     """All open panes of one operator.
 
@@ -91,9 +82,11 @@ class State:
         self.revision, self.home = Lane(np.int64), Lane(np.int64, -1)
         self._label, self._day, self._touched = Lane(np.int32), Lane(np.int32), Lane(np.uint8)
         self._hash_a, self._hash_b, self._told_us = Lane(np.uint64), Lane(np.uint64), Lane(np.int64, _NEVER)
-        own = (self.rows, self.feeder, self.next_us, self.revision, self.home, self._label, self._day, self._touched)
-        hashes = (self._hash_a, self._hash_b, self._told_us)
-        self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
+        own = (self.rows, self.feeder, self.next_us, self._touched, self._hash_a, self._hash_b, self._told_us)
+        published = (self.revision, self.home) if plan.corrects else ()
+        named = (self._label, self._day) if plan.window.fields() else ()
+        held = (lane for each in self.accumulators.values() for lane in each.lanes)
+        self._lanes = (*own, *published, *named, *held)
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
         self._hands = Hands()
@@ -242,6 +235,8 @@ class State:
 
     def extra_columns(self, slots: I64) -> list[Array]:
         """What the kind of window knows of panes beside their bounds."""
+        if not self.plan.window.fields():
+            return []
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
 
     def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
@@ -289,15 +284,15 @@ class State:
         self._told_us.values[slots] = self.start_us[slots]
         return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
 
-    def load(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot, in parts, and deltas, in order: the last word on a pane counts."""
+    def load(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> None:
+        """Fill an empty state from a snapshot, in parts of one size, and deltas, in order: the last word on a pane counts."""
         assert not len(self), "a state is loaded once, while it is empty"
+        if full:
+            self._fit(len(full) * full[0].num_rows)  # once: what arrays leave behind when they grow is not given back
         words = LastWords(len(self._identity_names()) - len(self.plan.keys))
-        seats, loaded = [_Places(*(np.empty(0, np.int64) for _ in range(4)))], 0
         for table, met in self._newest_first(full, deltas):
-            seats.append(self._take(table, words, met, loaded))
-            loaded += len(seats[-1].key)
-        self._seats.take(*map(np.concatenate, zip(*seats, strict=True)))
+            self._take(table, words, met)
+        self._seats.link()
         self._room.visit()
         self._own()
 
@@ -311,7 +306,7 @@ class State:
 
     def _array_bytes(self) -> int:
         lanes = (*self._lanes, self._owner, self._carry)
-        return self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes)
+        return int(self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes))
 
     def _object_bytes(self) -> int:
         self._hands.rest()
@@ -367,6 +362,7 @@ class State:
             self._seats.take(
                 new, np.full(len(new), CARRY_US), np.full(len(new), CARRY_US), np.zeros(len(new), np.int64)
             )
+            self._seats.link()
             self._fit()
             self._carry.values[new] = taken
             self.feeder.values[taken] = self.feeder.values[slots[first]]
@@ -517,7 +513,7 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _newest_first(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+    def _newest_first(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
         """Tables to load, and from which key number on a key was not met in any before."""
         for delta in reversed(deltas):
             yield self._checked(delta), _NEVER
@@ -526,8 +522,8 @@ class State:
             for piece in pieces(self._checked(part)):
                 yield piece, met
 
-    def _take(self, table: pa.Table, words: LastWords, met: int, loaded: int) -> _Places:
-        """Fill the next slots with the rows of `table` that are the last word on their pane, and no tombstone."""
+    def _take(self, table: pa.Table, words: LastWords, met: int) -> None:
+        """Open a pane for each row of `table` that is the last word on it, and no tombstone."""
         own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
         key = self.keys.number_all(own, table.num_rows)
         names = self._identity_names()[len(own) :]
@@ -538,9 +534,10 @@ class State:
         columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
         start, none = places["start"], np.zeros(len(rows), np.int64)
-        self._fit(loaded + len(rows))
-        self._fill(np.arange(loaded, loaded + len(rows)), columns, start, places.get("next", none))
-        return _Places(key, start, places.get("end", start), places.get("missed", none))
+        before = self._seats.used
+        self._seats.take(key, start, places.get("end", start), places.get("missed", none))
+        self._fit()
+        self._fill(np.arange(before, self._seats.used), columns, start, places.get("next", none))
 
     def _fill(self, slots: I64, columns: Mapping[str, Array], start_us: I64, next_us: I64) -> None:
         """Put rows of the table into slots that are blank."""
