@@ -7,7 +7,7 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -211,7 +211,7 @@ class Operator(Protocol):
         The state must not change before the last part is taken. So a large state is written without being there twice.
         """
 
-    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """Replace the state; last writer wins. Raises `StateRefused` for a table of another schema."""
 
     def digest(self) -> str:

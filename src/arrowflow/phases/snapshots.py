@@ -6,8 +6,10 @@ A record names its whole chain, so restoring never lists and never guesses.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterable, Sequence
 from itertools import chain
+from typing import overload
 
 import pyarrow as pa
 
@@ -73,30 +75,49 @@ def restore_state(job: Job, manifest: Manifest) -> None:
         raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
 
 
-def _read(job: Job, file: StateFile) -> Iterator[pa.Table]:
+def _read(job: Job, file: StateFile) -> Parts:
     try:
         data = job.control.store.read(job.control.path(file.path))
     except ObjectMissing as error:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} is missing") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} does not hold the recorded bytes")
-    return decode_state(data)
+    return Parts(data)
 
 
 def encode(parts: Iterable[pa.Table]) -> bytes:
     """One Arrow IPC file in memory, of one table or more of one schema."""
-    buffer, rest = pa.BufferOutputStream(), iter(parts)
+    buffer, rest = io.BytesIO(), iter(parts)  # Arrow's own doubles, and would have to be copied
     first = next(rest)
     with pa.ipc.new_file(buffer, first.schema, options=_IPC) as writer:
         for part in chain([first], rest):
             writer.write_table(part)
-    return buffer.getvalue().to_pybytes()
+    return buffer.getvalue()
 
 
-def decode_state(data: bytes) -> Iterator[pa.Table]:
-    """Read a state file back in the parts it was written in, at least one; its bytes were checked before."""
-    with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-        for i in range(reader.num_record_batches):
-            yield pa.Table.from_batches([reader.get_batch(i)])
-        if not reader.num_record_batches:
-            yield reader.schema.empty_table()
+class Parts(Sequence[pa.Table]):
+    """A state file read back in the parts it was written in, at least one, each when it is asked for.
+
+    Its bytes were checked against the record before.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._reader = pa.ipc.open_file(pa.py_buffer(data))
+
+    def __len__(self) -> int:
+        return max(1, self._reader.num_record_batches)
+
+    @overload
+    def __getitem__(self, i: int) -> pa.Table: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[pa.Table]: ...
+
+    def __getitem__(self, i: int | slice) -> pa.Table | list[pa.Table]:
+        if isinstance(i, slice):
+            return [self[each] for each in range(*i.indices(len(self)))]
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        if not self._reader.num_record_batches:
+            return self._reader.schema.empty_table()
+        return pa.Table.from_batches([self._reader.get_batch(i)])

@@ -306,7 +306,7 @@ class NaiveOperator:
         whole = self.snapshot()
         return iter([whole.slice(0, 1), whole.slice(1)])
 
-    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         self._panes, self._touched, self._gone, self._met = {}, set(), set(), set()
         for table in [*([full] if isinstance(full, pa.Table) else full or ()), *deltas]:
             if table.schema not in (_STATE, _DELTA):

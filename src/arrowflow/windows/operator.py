@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -133,7 +133,7 @@ class KeyedWindows:
         parts = self._state.parts()
         return parts if self._rollcall is None else self._rollcall.parts(parts)
 
-    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """Start over from a snapshot, whole or in parts, and its deltas.
 
         Raises

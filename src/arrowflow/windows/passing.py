@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -66,7 +66,7 @@ class PassThrough:
     def parts(self) -> Iterator[pa.Table]:
         return iter([self.snapshot()])
 
-    def restore(self, full: pa.Table | Iterable[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """There is nothing to restore; a table with rows or columns belongs to another query."""
         for table in [*([full] if isinstance(full, pa.Table) else full or ()), *deltas]:
             if table.num_columns or table.num_rows:

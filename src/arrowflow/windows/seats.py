@@ -71,7 +71,10 @@ class Seats(Protocol):
         """Find or take a slot for each row whose fate is 0; the others get -1 and leave no trace."""
 
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
-        """Take slots, in order, for panes known to be distinct and new."""
+        """Take slots, in order, for panes known to be distinct and new; `link` comes before the next `seat`."""
+
+    def link(self) -> None:
+        """Let slots taken be found."""
 
     def forget(self, slots: I64) -> None:
         """Mark panes as gone."""
@@ -129,6 +132,9 @@ class Hashed:
         self._pairs.intern(key + (missed << _KEY_BITS), start_us, np.zeros(len(key), np.int8))
         self._fit()
         self._key.values[before : self.used], self._end_us.values[before : self.used] = key, end_us
+
+    def link(self) -> None:
+        """They are found already."""
 
     def forget(self, slots: I64) -> None:
         self._pairs.forget(slots)
@@ -204,9 +210,12 @@ class Chained:
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
         before = self.used
         self.used += len(key)
-        self._sessions.fit(max(16, self.used))
+        if self.used > len(self._sessions.values):
+            self._sessions.fit(max(16, self.used, 2 * before))
         fresh = self._sessions.values[before : self.used]
         fresh[:, HOLDER], fresh[:, FIRST], fresh[:, LAST] = key, start_us, end_us - self._gap_us
+
+    def link(self) -> None:
         self._chain()
 
     def forget(self, slots: I64) -> None:

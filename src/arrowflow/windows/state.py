@@ -6,7 +6,7 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -78,15 +78,6 @@ class _Tombs(NamedTuple):
     key: I64
     places: dict[str, I64]
     """What tells panes of one key apart, by the kind's name for it."""
-
-
-class _Places(NamedTuple):
-    """Where panes sit: key number, start, end, and how many windows their rows came too late for, or the twin number."""
-
-    key: I64
-    start_us: I64
-    end_us: I64
-    missed: I64
 
 
 class State:
@@ -324,15 +315,15 @@ class State:
         self._told_us.values[slots] = self.start_us[slots]
         return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
 
-    def load(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot, in parts, and deltas, in order: the last word on a pane counts."""
+    def load(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> None:
+        """Fill an empty state from a snapshot, in parts of one size, and deltas, in order: the last word on a pane counts."""
         assert not len(self), "a state is loaded once, while it is empty"
+        if full:
+            self._fit(len(full) * full[0].num_rows)  # once: what arrays leave behind when they grow is not given back
         words = LastWords(len(self._identity_names()) - len(self.plan.keys))
-        seats, loaded = [_Places(*(np.empty(0, np.int64) for _ in range(4)))], 0
         for table, met in self._newest_first(full, deltas):
-            seats.append(self._take(table, words, met, loaded))
-            loaded += len(seats[-1].key)
-        self._seats.take(*map(np.concatenate, zip(*seats, strict=True)))
+            self._take(table, words, met)
+        self._seats.link()
         self._room.visit()
         self._own()
 
@@ -346,7 +337,7 @@ class State:
 
     def _array_bytes(self) -> int:
         lanes = (*self._lanes, self._owner, self._carry)
-        return self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes)
+        return int(self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes))
 
     def _object_bytes(self) -> int:
         self._hands.rest()
@@ -402,6 +393,7 @@ class State:
             self._seats.take(
                 new, np.full(len(new), CARRY_US), np.full(len(new), CARRY_US), np.zeros(len(new), np.int64)
             )
+            self._seats.link()
             self._fit()
             self._carry.values[new] = taken
             self.feeder.values[taken] = self.feeder.values[slots[first]]
@@ -573,7 +565,7 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _newest_first(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+    def _newest_first(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
         """Tables to load, and from which key number on a key was not met in any before."""
         for delta in reversed(deltas):
             yield self._checked(delta), _NEVER
@@ -582,8 +574,8 @@ class State:
             for piece in pieces(self._checked(part)):
                 yield piece, met
 
-    def _take(self, table: pa.Table, words: LastWords, met: int, loaded: int) -> _Places:
-        """Fill the next slots with the rows of `table` that are the last word on their pane, and no tombstone."""
+    def _take(self, table: pa.Table, words: LastWords, met: int) -> None:
+        """Open a pane for each row of `table` that is the last word on it, and no tombstone."""
         own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
         key = self.keys.number_all(own, table.num_rows)
         names = self._identity_names()[len(own) :]
@@ -596,13 +588,13 @@ class State:
         start, none = places["start"], np.zeros(len(rows), np.int64)
         extras = [columns[field.name] for field in self.plan.window.fields()]
         label, day = self.kind.recall(extras) if extras else (none.astype(np.int32), none.astype(np.int32))
-        self._fit(loaded + len(rows))
-        slots = np.arange(loaded, loaded + len(rows))
+        end, before = places.get("end", places.get("bound", start)), self._seats.used
+        self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
+        self._fit()
+        slots = np.arange(before, self._seats.used)
         if extras:
             self._label.values[slots], self._day.values[slots] = label, day
         self._fill(slots, columns, start, places.get("next", none))
-        end = places.get("end", places.get("bound", start))
-        return _Places(key, start, end, places.get("missed", self.kind.twins(label)))
 
     def _fill(self, slots: I64, columns: Mapping[str, Array], start_us: I64, next_us: I64) -> None:
         """Put rows of the table into slots that are blank."""

@@ -293,10 +293,10 @@ class OperatorConformance:
             assert sorted(rows_of_any(pa.concat_tables(parts))) == sorted(rows_of_any(whole))
             assert operator.delta().num_rows == 0
             restored = self.build()
-            restored.restore(iter(parts), [])
+            restored.restore(parts, [])
             self.assert_same(restored, operator)
             follow(operator, half)
-            restored.restore(iter(parts), [stored(operator.delta())])
+            restored.restore(parts, [stored(operator.delta())])
             self.assert_same(restored, operator)
 
     def test_deltas_told_by_a_restored_operator_continue_the_chain(self) -> None:
