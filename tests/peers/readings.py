@@ -76,19 +76,20 @@ def readings(seed: int, each: int = 150) -> list[Row]:
     return rows
 
 
-def arriving(seed: int, *, session: bool) -> list[list[Row]]:
+def arriving(seed: int, *, session: bool, short: int = 0) -> list[list[Row]]:
     """Files of one partition: fresh rows, a quiet file, a backlog of rows up to an hour old; and again.
 
-    A file of fresh rows ends with its newest, at a whole millisecond, where Spark's watermark can follow. The quiet
-    file lets Spark's lateness catch up with it. For sessions no row of the backlog lies less than the gap behind the
-    watermark: there patience differs.
+    A file of fresh rows ends with its newest, which puts the clock at a whole ten minutes, or `short` milliseconds
+    before: Spark's watermark counts in these. The quiet file lets Spark's lateness catch up with it. For sessions no row
+    lies less than the gap behind the watermark, since patience differs there; so the clock may not jump ahead.
     """
     rng = random.Random(seed)
     fresh = [(row.event_us + LATER, row.key, row.values) for row in readings(seed, 60)]
-    files, newest = [], fresh[0][0]
+    files, newest, whole = [], fresh[0][0], 1000 if session else 10 * MINUTE
     for start in range(0, len(fresh), len(fresh) // 2):
         part = fresh[start : start + len(fresh) // 2]
-        newest = -(-max(newest, *(event for event, _, _ in part)) // 1000) * 1000
+        newest = max(newest, *(event for event, _, _ in part)) - DISORDER
+        newest = -(-newest // whole) * whole - short * 1000 + DISORDER
         beat, clock = (newest, ("mty", 1), _values(rng, silent=False)), newest - DISORDER
         quiet = [(rng.randrange(clock, newest), *rng.choice(part)[1:]) for _ in range(5)]
         ages = [rng.randrange(GAP if session else 1, 60 * MINUTE) for _ in range(60)]

@@ -78,15 +78,22 @@ def test_spark_in_batch_gives_the_same_rows(name, rows, spark, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "patience"),
-    [("tumbling", 0), ("tumbling", MINUTE), ("hopping by no divisor", 0), ("session", 0), ("session", MINUTE)],
+    ("name", "patience", "short"),
+    [
+        ("tumbling", 0, 0),
+        ("tumbling", MINUTE, 1),
+        ("hopping by no divisor", 0, 1),
+        ("session", 0, 0),
+        ("session", MINUTE, 0),
+    ],
 )
-def test_spark_streaming_closes_the_same_rows_and_drops_the_same_late_ones(name, patience, spark, tmp_path):
+def test_spark_streaming_closes_the_same_rows_and_drops_the_same_late_ones(name, patience, short, spark, tmp_path):
     """One partition, and backlogs in files of their own: there Spark's watermark and ours say the same.
 
-    Spark's delay is our tolerance and lateness together.
+    Spark's delay is our tolerance and lateness together. The last watermark is the end of a window, or a millisecond
+    short of it.
     """
-    files = arriving(seed=5, session=name == "session")
+    files = arriving(seed=5, session=name == "session", short=short)
 
     drive = ours(WINDOWS[name], files, DISORDER - patience, patience)
 
