@@ -207,6 +207,17 @@ def test_a_week_of_two_years_is_the_same_from_either_of_them():
 
 
 @pytest.mark.parametrize("unit", ["week", "month"])
+@pytest.mark.parametrize("instant", [-(2**63), us(1, 1, 3), us(1, 1, 9), us(9999, 12, 20), us(9999, 12, 30), 2**63 - 1])
+def test_weeks_and_months_reach_as_far_as_days_do(unit, instant):
+    calendar = PlantCalendar("planta", PLANTS, SHIFTS, (date(1, 1, 3), date(9999, 12, 30))).for_unit(unit)
+
+    table = calendar.table("tijuana", instant, instant)
+
+    assert (np.diff(table.start_us) > 0).all()
+    assert table.start_us[0] <= min(max(instant, us(1, 1, 2)), us(9999, 12, 31) - 1) < table.start_us[-1]
+
+
+@pytest.mark.parametrize("unit", ["week", "month"])
 def test_a_key_without_a_zone_has_no_weeks_either(unit):
     assert PlantCalendar("planta", PLANTS, SHIFTS).for_unit(unit).table("leon", 0, 1) is None
 
