@@ -155,7 +155,7 @@ def test_readers_of_files_replaced_without_pause_fail_only_where_each_file_is_wr
                 whole = [{row["revision"] for row in rows[i : i + ROWS]} for i in range(0, len(rows), ROWS)]
                 torn[engine] += len(rows) != ROWS * len(FILES) or any(len(each) != 1 for each in whole)
         stop.touch()
-        revisions = int(writer.communicate(timeout=30)[0])
+        revisions = int(writer.communicate(timeout=120)[0])
     finally:
         if writer.poll() is None:
             writer.kill()

@@ -48,7 +48,7 @@ def part_of(topic, number=0):
     return SourcePartition("kafka", topic, number)
 
 
-def read_until(source, at, done, patience=20.0):
+def read_until(source, at, done, patience=60.0):
     """Read on until `done(rows, at)`; returns the values and where each partition stands."""
     found = []
     deadline = time.monotonic() + patience

@@ -6,9 +6,11 @@ import numpy as np
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, I32, U64, ready
-from arrowflow.windows.kernels.pairs import index_pairs, intern_pairs
+from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs
 
 _DEAD = np.uint64(2**64 - 1)
+_MOST_LINES = 1 << 16
+"""Lines beyond the processor's second cache cost a row what they save it."""
 
 
 class Pairs:
@@ -21,7 +23,7 @@ class Pairs:
         self._left: U64 = np.empty(0, np.uint64)
         self._right: U64 = np.empty(0, np.uint64)
         self._index: I32 = np.full(2, -1, np.int32)
-        self._hint: I32 = np.zeros(2, np.int32)
+        self._near: U64x3 = _blank(2)
         self.used = 0
 
     @property
@@ -64,7 +66,7 @@ class Pairs:
                 self.used,
                 number,
                 born,
-                self._hint,
+                self._near,
                 self._index,
                 self._left,
                 self._right,
@@ -79,6 +81,8 @@ class Pairs:
 
     def forget(self, numbers: I64) -> None:
         """Mark pairs as gone: their numbers stay taken and match nothing, until `keep`."""
+        line = (self._left[numbers] & np.uint64(len(self._near) - 1)).astype(np.int64)
+        self._near[line[self._near[line, 2] == numbers], 0] = _DEAD
         self._left[numbers] = _DEAD
 
     def keep(self, numbers: I64, left: I64) -> None:
@@ -99,5 +103,9 @@ class Pairs:
         while size < 2 * len(self._left):
             size *= 2
         self._index = np.full(size, -1, np.int32)
-        self._hint = np.zeros(size, np.int32)
+        self._near = _blank(min(size, _MOST_LINES))
         index_pairs(self._left, self._right, self.used, self._index)
+
+
+def _blank(lines: int) -> U64x3:
+    return np.full((lines, 3), _DEAD, np.uint64)

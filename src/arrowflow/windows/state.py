@@ -18,11 +18,13 @@ from arrowflow.errors import StateRefused
 from arrowflow.types import I64, MIN_US, SourcePartition
 from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator
+from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
 from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
+from arrowflow.windows.hands import WORTH_IT, Hands
 from arrowflow.windows.kernels.counts import count_rows, merge_counts
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
@@ -87,6 +89,8 @@ class State:
         self._lanes = (*own, *hashes, *(lane for each in self.accumulators.values() for lane in each.lanes))
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
+        self._hands = Hands()
+        self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
         self._gone: list[pa.Table] = []
         self._dead = 0
         self._hash_sum = 0
@@ -145,9 +149,7 @@ class State:
         if len(into):
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
-        batch = Slice(slot, rows, event_us, offset, feeder, self._seats.used)
-        for accumulator in self.accumulators.values():
-            accumulator.fold(batch)
+        self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used))
         self.remove(source)
         return int(folded)
 
@@ -191,6 +193,7 @@ class State:
 
     def contents(self, combined: Combined | None) -> Contents:
         """The panes' own contents, or what comes of putting some of them together; the panes stay as they are."""
+        self._hands.rest()
         if combined is None:
             return Contents(self.rows.values, self.accumulators)
         rows = _scratch(self.rows, combined)
@@ -237,6 +240,7 @@ class State:
 
     def dump(self, slots: I64) -> pa.Table:
         """Panes as rows of the documented schema, in slot order."""
+        self._hands.rest()
         held = [column for each in self.accumulators.values() for column in each.dump(slots)]
         published = (self.revision, self.home) if self.plan.corrects else ()
         columns = [
@@ -279,6 +283,20 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
+    def _accumulate(self, batch: Slice) -> None:
+        """Let the accumulators take rows in; beside this thread where none of them may stop the job."""
+        accumulators = tuple(self.accumulators.values())
+
+        def work() -> None:
+            for accumulator in accumulators:
+                accumulator.fold(batch)
+
+        if self._beside and len(batch.slot) >= WORTH_IT:
+            self._hands.give(work)
+        else:
+            self._hands.rest()
+            work()
+
     def _carry_slots(self, slots: I64) -> I64:
         """The carry slot of each pane's key, taken where there is none yet."""
         self._fit_to_keys(self._carry)
@@ -314,6 +332,7 @@ class State:
     def _fit(self) -> None:
         capacity = self._seats.used
         if capacity > len(self.rows.values):
+            self._hands.rest()
             capacity = max(16, 2 * len(self.rows.values), capacity)
             for lane in self._lanes:
                 lane.fit(capacity)
@@ -325,6 +344,7 @@ class State:
 
     def _merge(self, into: I64, source: I64) -> None:
         """Let panes absorb others; those stay where they are until they are removed."""
+        self._hands.rest()
         merge_counts(into, source, self.rows.values)
         for accumulator in self.accumulators.values():
             accumulator.merge(into, source)
@@ -395,6 +415,7 @@ class State:
 
     def _compact(self) -> None:
         """Move open panes together; number the keys anew when most belong to no open pane."""
+        self._hands.rest()
         slots = self.everything
         key = self.key[slots]
         live = np.unique(key)

@@ -139,7 +139,7 @@ def test_no_color_leaves_no_escape_in_plain_lines(job):
 def test_a_signal_before_anything_runs_leaves_nothing_behind(tmp_path):
     child = arrowflow("init", tmp_path / "p.toml")
     child.send_signal(signal.SIGKILL)
-    child.communicate(timeout=30)
+    child.communicate(timeout=120)
 
     done = subprocess.run(
         [*AF.split(), "init", "--force", str(tmp_path / "p.toml")],

@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
+from tests.support.calls import calls_of
 from tests.support.dealt import DealtSource, DealtSpec
 from tests.support.small import SECOND_US, pipeline, places, results, rows, window
 
@@ -258,35 +258,32 @@ class Reading(DealtSpec):
 
 
 @pytest.mark.slow
-def test_row_09_one_bad_record_in_100_000_loses_only_itself_and_next_to_no_time(tmp_path):
-    """99,999 rows and one dead letter at no less than 0.9 of the rate, in CPU time, the two timed in turn."""
+def test_row_09_one_bad_record_in_100_000_loses_only_itself_and_next_to_no_work(tmp_path):
+    """99,999 rows and one dead letter. Work is counted in calls, which no neighbour on the machine can raise: the bad
+    record adds about 600 to 713,000 (its judging, and the file of dead letters), and a second look at the 10,000 of
+    its chunk would add 30,000. ``python -m bench.one_bad`` times the same two topics."""
     good = [
         SampleRecord("events", 0, 1000, b"k", json.dumps({"k": f"k{i % 50}", "t": 1 + i // 1000, "v": i / 8}).encode())
         for i in range(100_000)
     ]
     bad = [*good[:50_500], replace_value(good[50_500], b'{"k":"k0","t":'), *good[50_501:]]
 
-    def seconds(name, records):
-        job = pipeline(tmp_path, Reading(tuple(records)), name=name, cadence_s=60.0)
-        began = time.process_time()
-        finished = start(job, TO_THE_END).result()
-        spent = time.process_time() - began
-        assert finished.balance.read == finished.balance.accounted == 100_000
-        return spent, finished.balance
+    def run(name, records):
+        job = pipeline(tmp_path, Reading(tuple(records)), name=name, cadence_s=3600.0, max_epoch_rows=100_000)
+        balance = start(job, TO_THE_END).result().balance
+        assert balance.read == balance.accounted == 100_000
+        return balance
 
-    seconds("warm", good)
-    clean, dirty = [], []
-    for turn in range(5):
-        spent, balance = seconds(f"clean{turn}", good)
-        clean.append(spent)
-        assert balance.folded == 100_000
-        spent, balance = seconds(f"dirty{turn}", bad)
-        dirty.append(spent)
-        assert (balance.folded, balance.dead_lettered) == (99_999, {"syntax": 1})
-        if turn >= 1 and 0.9 * min(dirty) <= min(clean):
-            break
-    assert places(tmp_path, "dead", "dirty0") == [(0, 50_500, "syntax")]
-    assert min(clean) >= 0.9 * min(dirty), (clean, dirty)
+    run("warm", bad)
+    balances = {}
+    clean = calls_of(lambda: balances.update(clean=run("clean", good)))
+    dirty = calls_of(lambda: balances.update(dirty=run("dirty", bad)))
+
+    assert balances["clean"].folded == 100_000
+    assert (balances["dirty"].folded, balances["dirty"].dead_lettered) == (99_999, {"syntax": 1})
+    assert places(tmp_path, "dead", "dirty") == [(0, 50_500, "syntax")]
+    assert clean > 100_000
+    assert dirty - clean < 5_000
 
 
 def replace_value(one: SampleRecord, value: bytes) -> SampleRecord:

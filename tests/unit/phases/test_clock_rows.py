@@ -75,7 +75,7 @@ def test_row_86_timers_are_monotonic_so_a_clock_that_falls_back_delays_no_epoch(
     job = pipeline(tmp_path, STREAM, cadence_s=0.2)
     run = start(job, RunOptions(take_over=True), clock=StrangeClock(WALLS["an hour back at each look"]))
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while sum(record["kind"] == "data" for record in records(tmp_path)) < 1:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -102,7 +102,7 @@ def test_row_86_a_record_of_a_host_whose_clock_is_an_hour_ahead_is_waited_for_th
 
     start(pipeline(tmp_path, STREAM, cadence_s=0.4), replace(TO_THE_END, take_over=False)).result()
 
-    assert 1.1 < time.monotonic() - began < 15
+    assert 1.1 < time.monotonic() - began < 600  # three cadences are 1.2 s, and the hour would be 3600
     assert results(tmp_path) == RIGHT
 
 

@@ -59,7 +59,7 @@ class AtStart(RecordingObserver):
             self.what()
 
 
-def wait_for(condition, patience_s=20.0):
+def wait_for(condition, patience_s=60.0):
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -213,7 +213,7 @@ def test_row_62_old_records_in_a_new_partition_are_late_where_their_windows_are_
     assert results(tmp_path) == before
 
 
-def wait_for(condition, patience_s=20.0):
+def wait_for(condition, patience_s=60.0):
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -41,7 +41,7 @@ def test_a_zombie_that_wakes_between_its_look_and_its_rename_finds_nothing_to_re
         for number in range(2, revisions_meanwhile + 1):
             revise(LocalStore(), tmp_path, number)
         os.kill(zombie.pid, signal.SIGCONT)
-        out, _ = zombie.communicate(timeout=30)
+        out, _ = zombie.communicate(timeout=120)
     finally:
         if zombie.poll() is None:
             zombie.kill()
@@ -54,7 +54,7 @@ def test_a_zombie_that_wakes_between_its_look_and_its_rename_finds_nothing_to_re
 def test_a_process_killed_between_its_look_and_its_rename_leaves_the_old_revision_and_the_next_one_makes_it(tmp_path):
     stage(tmp_path, 2)
     killed = worker(tmp_path, 2, f"{POINT}:1:kill")
-    killed.communicate(timeout=30)
+    killed.communicate(timeout=120)
 
     assert killed.returncode == -9
     assert (tmp_path / "table" / "a").read_bytes() == revision(1)
@@ -69,7 +69,7 @@ def test_processes_that_race_over_forty_revisions_agree_and_a_reader_sees_them_o
     seen = []
     while any(racer.poll() is None for racer in racers):
         seen.append((tmp_path / "table" / "a").read_bytes())
-    done = [list(map(int, racer.communicate(timeout=30)[0].split())) for racer in racers]
+    done = [list(map(int, racer.communicate(timeout=120)[0].split())) for racer in racers]
 
     numbers = [int(data.split()[1]) for data in seen]
     print("reads", len(seen), "revisions seen", len(set(numbers)), "made or found made", [len(each) for each in done])

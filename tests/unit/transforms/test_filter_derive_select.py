@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import polars as pl
@@ -448,10 +448,10 @@ def test_what_is_not_on_the_list_is_refused_with_its_place(expression, message):
     ids=["brackets", "not", "minus", "plus", "doubling", "long"],
 )
 def test_row_91_an_expression_is_bounded_in_size_and_depth(expression, message):
-    started = perf_counter()
+    started = process_time()
     with pytest.raises(ConfigError, match=message):
         Filter(expression).output_schema(SCHEMA)
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_a_long_chain_of_or_is_allowed():

@@ -301,6 +301,16 @@ def test_a_forgotten_pair_gets_a_new_number():
     assert pairs.intern(np.array([1, 2]), np.array([5, 5]), on)[0].tolist() == [2, 1]
 
 
+def test_a_pair_forgotten_after_it_was_met_again_gets_a_new_number():
+    """What was met last is remembered apart; that has to be forgotten too."""
+    pairs, once, twice = Pairs(), np.zeros(1, np.int8), np.zeros(2, np.int8)
+    pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)
+    pairs.intern(np.array([1]), np.array([5]), once)
+    pairs.forget(np.array([0]))
+
+    assert pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)[0].tolist() == [2, 1]
+
+
 @settings(deadline=None)
 @given(st.lists(st.lists(st.one_of(st.none(), st.sampled_from(["", "a", "b", "é", "c"])), max_size=30), max_size=6))
 def test_looking_values_up_in_arrow_equals_the_general_way(batches):

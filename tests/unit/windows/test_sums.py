@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.oracles.windows import mean, rounded, total
 
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
-from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
+from arrowflow.windows.aggregates.sums import ExactSum, FloatSum, IntegerSum
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, carry_product_cells
 from arrowflow.windows.kernels.rounding import round_quotients
-from arrowflow.windows.kernels.sums import CHUNKS, carry_cells
+from arrowflow.windows.kernels.sums import CARRY_EVERY, CHUNKS, carry_cells
 from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 NASTY = st.one_of(
@@ -144,18 +144,34 @@ def test_special_values(values, expected):
     assert bits(result(accumulator, "mean")) == bits(mean(values))
 
 
-@pytest.mark.parametrize("value", [1.9999999999999998, -1.9999999999999998, 2.0**79 - 2.0**26])
-def test_chunks_carry_long_before_they_overflow(value):
-    """A chunk that 200 more rows would overflow is planted; the sum goes on exactly."""
-    planted = (1 << 63) - (1 << 36)
-    accumulator = folded(FloatSum, [])
-    chunks = accumulator.lanes[0].values
-    chunks[0, :-1] = planted if value > 0 else -planted
-    start = Fraction(sum(int(chunk) << (32 * c) for c, chunk in enumerate(chunks[0])), 2**112)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_chunks_carry_long_before_they_overflow(sign):
+    """The largest fraction at every place in the chunks, 3,000 times: eight times what overflows without a carry."""
+    exponents = range(-60, 80)
+    values = [sign * math.ldexp(1.9999999999999998, exponent) for exponent in exponents for _ in range(3_000)]
+    slots = [slot for slot in range(len(exponents)) for _ in range(3_000)]
 
-    folded(FloatSum, [value] * 200, accumulator=accumulator)
+    accumulator = folded(FloatSum, values, slots, panes=len(exponents))
 
-    assert result(accumulator) == rounded(start + 200 * Fraction(value))
+    assert [result(accumulator, slot=slot) for slot in range(len(exponents))] == [
+        sign * 3_000 * math.ldexp(1.9999999999999998, exponent) for exponent in exponents
+    ]
+
+
+def test_values_that_are_no_doubles_do_not_keep_a_cell_from_carrying():
+    """Every 256th value of a cell is when it carries, and every one of those comes by the other way here."""
+    accumulator = ExactSum("sum")
+    for lane in accumulator.lanes:
+        lane.fit(1)
+    value = math.ldexp(1.9999999999999998, -29)  # its upper piece is as long as one can be
+    part = np.array([value] * (CARRY_EVERY - 1))
+    for turn in range(20):
+        accumulator.add(np.zeros(len(part), np.int64), np.ones(len(part), np.bool_), part.view(np.int64))
+        accumulator.add_integer(0, (-1) ** turn * (2**70 + 1))
+
+    where = np.array([0], np.int64)
+    exact = 20 * (CARRY_EVERY - 1) * Fraction(value)
+    assert accumulator.quotients(where, np.array([1], np.int64))[0] == rounded(exact)
 
 
 def test_a_full_top_chunk_spills_instead_of_wrapping():

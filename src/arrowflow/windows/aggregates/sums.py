@@ -15,6 +15,7 @@ from arrowflow.windows.arrays import Array, Numbers
 from arrowflow.windows.columns import I64x2, decimals_of, words_of_decimals
 from arrowflow.windows.kernels.rounding import round_quotients
 from arrowflow.windows.kernels.sums import (
+    CARRY_EVERY,
     CHUNKS,
     LOWEST,
     SEEN_MINUS,
@@ -161,6 +162,8 @@ class ExactSum:
         """Add one integer that is no double."""
         self.number.add(slot, value << TINY)
         self.count.values[slot] += 1
+        if self.count.values[slot] % CARRY_EVERY == 0:  # the kernel looks at the counts it reaches itself
+            carry_cells(np.array([slot], np.int64), self.number.chunks.values)
 
     def merge(self, into: I64, source: I64) -> None:
         """Add slots to others, pair by pair."""
