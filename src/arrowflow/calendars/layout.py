@@ -89,8 +89,8 @@ class Layout:
         label = np.where(holiday, len(self.labels) - 1, label)
         off = label == len(self.labels) - 1
         name = day if self.unit == "shift" else np.where(off, day, self._first_of(day))
-        kept = np.append(True, (day[1:] != day[:-1]) | ~holiday[1:])  # of a holiday only its beginning stays
-        kept[1:] &= (name[1:] != name[:-1]) | (label[1:] != label[:-1])  # a day inside a week goes on with the week
+        # A day inside a week goes on with the week, and of a holiday only its beginning stays.
+        kept = np.append(True, (name[1:] != name[:-1]) | (label[1:] != label[:-1]))
         start, opens, closes, label, day, name = (a[kept] for a in (start, opens, closes, label, day, name))
         stop = int(np.searchsorted(day, days[-1]))
         off = label[:stop] == len(self.labels) - 1

@@ -48,6 +48,8 @@ def _days(window: settings.WindowSection, calendar: settings.CalendarSection) ->
         yield f"  a week begins with the production day of a {window.week_starts or 'monday'}"
     elif window.unit == "month":
         yield "  a month is the production days whose dates are in it"
+    if calendar.breaks or any(plan.breaks for plan in calendar.revisions):
+        yield f"  breaks count in their {window.unit}: they are off only where a window is a shift"
 
 
 def _off(window: settings.WindowSection, calendar: settings.CalendarSection) -> Iterator[str]:

@@ -53,6 +53,24 @@ def test_a_shift_with_a_break_is_one_window_and_the_break_is_off():
     assert calendar.has_holes
 
 
+@pytest.mark.parametrize(
+    ("from_hour", "to_hour", "hours"),
+    [
+        (16.2, 17, (12, 20)),  # from inside the break on
+        (15, 16.2, (12, 20)),  # up to the inside of the break
+        (15, 17, (12, 20)),
+        (16.2, 16.3, (16, 16.5)),  # inside the break there is only the break
+    ],
+)
+def test_an_answer_holds_whole_windows_though_a_hole_was_asked_for(from_hour, to_hour, hours):
+    calendar = PlantCalendar("planta", PLANTS, SHIFTS, breaks={"T1": ("10:00-10:30",)}).for_unit("shift")
+    midnight = us(2025, 6, 2)
+
+    table = calendar.table("monterrey", midnight + int(from_hour * HOUR_US), midnight + int(to_hour * HOUR_US))
+
+    assert ((table.start_us[[0, -1]] - midnight) / HOUR_US).tolist() == list(hours)
+
+
 def test_a_break_after_midnight_belongs_to_the_night_that_began_the_day_before():
     breaks = {"T3": ("23:45-00:15", "02:00-02:30")}
     calendar = PlantCalendar("planta", PLANTS, SHIFTS, breaks=breaks).for_unit("shift")
@@ -204,6 +222,17 @@ def test_a_week_of_two_years_is_the_same_from_either_of_them():
     for day in (date(2025, 12, 29), date(2025, 12, 31), date(2026, 1, 1), date(2026, 1, 4)):
         noon = us(day.year, day.month, day.day, 20)
         assert windows(weeks, "monterrey", noon, noon + 1) == [("week", date(2025, 12, 29), 168.0)]
+
+
+@pytest.mark.parametrize("unit", ["week", "month"])
+@pytest.mark.parametrize("instant", [-(2**63), us(1, 1, 3), us(1, 1, 9), us(9999, 12, 20), us(9999, 12, 30), 2**63 - 1])
+def test_weeks_and_months_reach_as_far_as_days_do(unit, instant):
+    calendar = PlantCalendar("planta", PLANTS, SHIFTS, (date(1, 1, 3), date(9999, 12, 30))).for_unit(unit)
+
+    table = calendar.table("tijuana", instant, instant)
+
+    assert (np.diff(table.start_us) > 0).all()
+    assert table.start_us[0] <= min(max(instant, us(1, 1, 2)), us(9999, 12, 31) - 1) < table.start_us[-1]
 
 
 @pytest.mark.parametrize("unit", ["week", "month"])

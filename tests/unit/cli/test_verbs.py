@@ -121,6 +121,8 @@ def test_explain_says_what_breaks_do(here):
     assert "    rows in breaks are dead letters: off\n" in refused
     assert "parquet: at most about 9 (windows close 3 times a day, 3 zones)" in refused
     assert "off" not in _explain_gold()
+    day = _explain_gold((SHIFTS, f"{SHIFTS}\n{breaks}"), ('unit = "shift"', 'unit = "day"'))
+    assert "    breaks count in their day: they are off only where a window is a shift\n" in day
 
 
 def test_explain_says_what_weeks_and_months_are(here):
