@@ -245,6 +245,8 @@ class KeyedWindows:
 
     def _in_order(self, due: Due) -> Due:
         """The windows ordered by start, keys and end, whatever came first."""
+        if due.ordered:
+            return due
         order = self._state.in_order(due.slot, due.start_us, due.end_us)
         at = due.at if due.combined is None else due.at[order]
         return replace(due, slot=due.slot[order], start_us=due.start_us[order], end_us=due.end_us[order], at=at)

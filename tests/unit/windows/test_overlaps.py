@@ -3,11 +3,18 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.oracles.windows import Row
+from tests.unit.windows.drive import Drive
 
-from arrowflow.windows.kernels.overlaps import find_due, group_panes
+from arrowflow.windows.kernels.overlaps import find_due, group_panes, order_ends
 from arrowflow.windows.kinds.overlapping import _shared
+from arrowflow.windows.spec import Aggregate, Hopping, WindowSpec
+
+SCHEMA = pa.schema([pa.field("k", pa.string())])
 
 
 @st.composite
@@ -119,3 +126,34 @@ def test_panes_that_differ_in_their_clock_alone_are_told_apart():
 
     assert find_due(*columns, 30, 10, 0, 10, which, high, last) == 2
     assert (which[:2].tolist(), high[:2].tolist(), last[:2].tolist()) == ([0, 1], [10, 20], [30, 30])
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-9, 9), max_size=30), st.sampled_from([1, 5]), st.sampled_from([0, -(2**62), 2**62]))
+def test_windows_are_ordered_by_end_and_else_stay_as_they_are(places, stride, far):
+    ends = [stride * place + far * (place % 2 == 0) for place in places]
+    order = np.empty(len(ends), np.int64)
+
+    ordered = order_ends(np.array(ends, np.int64), stride, order)
+
+    if ordered:
+        assert order.tolist() == sorted(range(len(ends)), key=lambda place: ends[place])
+    assert ordered or max(ends) - min(ends) > stride * (len(ends) // 2)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_hopping_windows_come_by_start_and_key_with_a_sort_and_without(late):
+    """Rows of several keys close together; a late row of one makes its panes begin and end in no one order."""
+    drive = Drive(WindowSpec(Hopping(20, 5), ("k",), (Aggregate("n", "count"),)), SCHEMA)
+    for offset, (key, event) in enumerate([("b", 1), ("a", 2), ("c", 7), ("b", 8), ("a", 13), ("c", 14), ("b", 14)]):
+        drive.fold([Row("t", 0, offset, event, (key,), {})])
+    if late:
+        drive.fold([Row("t", 0, 9, 2, ("b",), {})])
+    due = drive.operator._kind.due(drive.operator._before_time(drive.operator._state.slots))
+    assert due.ordered != late
+
+    results = drive.finish().results
+
+    found = [(each["window_start"], each["k"], each["n"]) for each in results]
+    assert found == sorted(found)
+    assert sum(n for _start, _key, n in found) == 7 * 4 + late * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from arrowflow.types import I64, Bool
@@ -245,3 +246,44 @@ def sweep_windows(
                 break
             end += stride_us
     return windows, merges, slots
+
+
+@njit("boolean(int64[::1], int64, int64[::1])", nogil=True, cache=True)
+def order_ends(end_us: I64, stride_us: int, order: I64) -> bool:
+    """Order windows by their end; those with one end stay in the order they have.
+
+    Parameters
+    ----------
+    end_us : int64[n]
+        Their ends, any number of strides apart.
+    stride_us : int64
+        What two ends are apart at least.
+    order : int64[n]
+        Output: the windows in order, if they were.
+
+    Returns
+    -------
+    ordered : bool
+        False where the ends are so far apart that this gave up.
+
+    Notes
+    -----
+    O(n): counting. Oracle: ``sorted``.
+    """
+    if len(end_us) == 0:
+        return True
+    least, most = end_us.min(), end_us.max()
+    # Halves cannot overflow: the ends may lie at both ends of int64.
+    if most // 2 - least // 2 > stride_us * (len(end_us) // 2):
+        return False
+    place = np.empty(len(end_us), np.int64)
+    first = np.zeros((most - least) // stride_us + 2, np.int64)
+    for i in range(len(end_us)):
+        place[i] = (end_us[i] - least) // stride_us
+        first[place[i] + 1] += 1
+    for p in range(1, len(first)):
+        first[p] += first[p - 1]
+    for i in range(len(end_us)):
+        order[first[place[i]]] = i
+        first[place[i]] += 1
+    return True

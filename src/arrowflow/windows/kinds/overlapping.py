@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arrowflow.types import I64, Bool, LateRows
-from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, sweep_windows
+from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, order_ends, sweep_windows
 from arrowflow.windows.kernels.panes import assign_cumulative, assign_hopping, judge_missed
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
@@ -20,6 +20,8 @@ from arrowflow.windows.kinds.plain import Plain
 from arrowflow.windows.order import order_of
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.shapes import Cumulative, Hopping
+
+BY_KEY, BY_END, ANYHOW = 0, 1, 2
 
 
 class Overlapping(Plain):
@@ -75,6 +77,8 @@ class Overlapping(Plain):
         gone = high > last - self._stride_us
         order, first, low, high_of = _grouped(held, which, high)
         share = _shared(low, high_of, first, self._stride_us)
+        if isinstance(self._window, Hopping):
+            share = _by_end(share, self._stride_us)
         # Panes are copied in the order of their slots, which is that of memory, and merged across.
         place = np.append(order, np.arange(len(order), share.slots))
         return Due(
@@ -86,6 +90,7 @@ class Overlapping(Plain):
             at=place[share.at],
             moved=held.slot[which[~gone]],
             next_us=high[~gone] + self._stride_us,
+            ordered=share.order == BY_END,
         )
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
@@ -112,6 +117,8 @@ class _Share(NamedTuple):
     into: I64
     source: I64
     slots: int
+    order: int
+    """Whether windows come by key and then by end, by end and then by key, or anyhow."""
 
 
 def _grouped(held: Held, which: I64, high_us: I64) -> tuple[I64, I64, I64, I64]:
@@ -133,7 +140,7 @@ def _shared(low_us: I64, high_us: I64, first: I64, stride_us: int) -> _Share:
     into, source = (np.empty(2 * n + 3 * count, np.int64) for _ in range(2))
     windows, merges, slots = sweep_windows(first, odd, low_us, high_us, stride_us, end, pane, at, into, source)
     assert windows == count
-    share = _Share(end, pane, at, into[:merges], source[:merges], slots)
+    share = _Share(end, pane, at, into[:merges], source[:merges], slots, BY_KEY)
     return _with_odd(share, low_us, high_us, first, odd, stride_us) if odd.any() else share
 
 
@@ -153,4 +160,13 @@ def _with_odd(share: _Share, low_us: I64, high_us: I64, first: I64, odd: Bool, s
         np.concatenate([share.into, share.slots + window]),
         np.concatenate([share.source, pane]),
         share.slots + len(born),
+        ANYHOW,
     )
+
+
+def _by_end(share: _Share, stride_us: int) -> _Share:
+    """The windows by end, those of one end by key, where that takes no sort."""
+    order = np.empty(len(share.end_us), np.int64)
+    if share.order != BY_KEY or not order_ends(share.end_us, stride_us, order):
+        return share
+    return share._replace(end_us=share.end_us[order], pane=share.pane[order], at=share.at[order], order=BY_END)

@@ -129,6 +129,8 @@ class Due:
         Scratch slot of each window's contents, where `combined` is given.
     moved, next_us : int64[v]
         Slots that stay, and the new value of their `Held.next_us`.
+    ordered : bool
+        Whether the windows are in the order of their start, key and end already.
     """
 
     slot: I64
@@ -139,6 +141,7 @@ class Due:
     at: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     moved: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     next_us: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    ordered: bool = False
 
 
 class Kind(Protocol):
