@@ -44,6 +44,11 @@ def test_a_test_of_the_broker_in_a_file_of_another_name_is_refused():
         long_files_first([Item("tests/unit/test_a.py::test_x", {"kafka"})])
 
 
+def test_a_test_that_has_another_name_in_each_process_is_refused():
+    with pytest.raises(pytest.UsageError, match="give its parameters `ids`"):
+        long_files_first([Item("tests/unit/test_a.py::test_x[<function <lambda> at 0x7f52a127dd00>]")])
+
+
 def test_every_file_whose_tests_ask_for_the_broker_is_named_so():
     """Also where a fixture asks for it and no marker says so."""
     root = Path(__file__).parents[1]

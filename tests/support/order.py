@@ -27,10 +27,13 @@ def long_files_first(items: list[pytest.Item]) -> None:
     Raises
     ------
     UsageError
-        For a test of the broker in a file whose name does not say so: two processes would start a broker each.
+        For a test of the broker in a file whose name does not say so: two processes would start a broker each. For a
+        test with an address in its name: processes would not agree on what there is to run.
     """
     weight: dict[str, int] = {}
     for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid} is called otherwise in each process; give its parameters `ids`")
         if item.get_closest_marker("kafka") and share_of(item.nodeid) != KAFKA:
             raise pytest.UsageError(f"{item.nodeid} needs Kafka; name its file {KAFKA}_….py (tests/support/order.py)")
         share = share_of(item.nodeid)
