@@ -1,4 +1,4 @@
-"""Which windows there are whether or not any row falls into them. Every window is told by its end."""
+"""Which windows there are whether or not any row falls into them, by their ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from arrowflow.windows.shapes import Cumulative, Hopping, Tumbling
 
 
 class Stretch(NamedTuple):
-    """Windows of one grid, by end ascending.
+    """Windows of one grid, by end and start ascending.
 
     Parameters
     ----------
     start_us, end_us : int64[m]
-        Bounds; no two windows end at the same instant.
+        Bounds; a window and the interval ``off`` that it ends with end at the same instant, no others do.
     label, day : int32[m]
         As in `kinds.panes.Panes`; 0 where the kind knows neither.
     expecting : bool[m]

@@ -124,6 +124,8 @@ class Rollcall:
         """Call the members of one part in its windows."""
         row = np.flatnonzero((scope >= part.scopes.start) & (scope < part.scopes.stop))
         window = np.searchsorted(stretch.end_us, closing.end_us[row])
+        while (other := stretch.start_us[window] < closing.start_us[row]).any():  # a hole may end with its window
+            window = window + other
         assert (stretch.start_us[window] == closing.start_us[row]).all(), "a window with rows is none of its grid"
         on_it = member[row] != NOBODY
         seen = np.zeros((len(stretch.end_us), len(part.members)), np.bool_)
