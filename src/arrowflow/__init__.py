@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
-    from arrowflow.api.windows import Cumulative, Hopping, Session, Shifts, Sliding, Tumbling
+    from arrowflow.api.windows import Cumulative, Hopping, Roster, Session, Shifts, Sliding, Tumbling
     from arrowflow.calendars import PlantCalendar
     from arrowflow.engine import start
     from arrowflow.phases.run import Run
@@ -48,6 +48,7 @@ __all__ = [
     "Hopping",
     "Pipeline",
     "PlantCalendar",
+    "Roster",
     "Run",
     "RunOptions",
     "Session",
@@ -84,6 +85,7 @@ _HOMES = {
     "Hopping": "arrowflow.api.windows",
     "Pipeline": "arrowflow.api.pipeline",
     "PlantCalendar": "arrowflow.calendars",
+    "Roster": "arrowflow.api.windows",
     "Run": "arrowflow.phases.run",
     "RunOptions": "arrowflow.pipeline",
     "Session": "arrowflow.api.windows",

@@ -151,7 +151,8 @@ class RowBatch:
 
     @property
     def offset(self) -> I64:
-        return self.raw.offset[self.row]
+        # Rows are distinct and ascending: as many as there are records are all of them.
+        return self.raw.offset if len(self.row) == len(self.raw.offset) else self.raw.offset[self.row]
 
     def __len__(self) -> int:
         return len(self.row)

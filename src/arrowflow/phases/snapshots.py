@@ -6,6 +6,8 @@ A record names its whole chain, so restoring never lists and never guesses.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import pyarrow as pa
 
@@ -21,14 +23,14 @@ def stage_state(job: Job, draft: Draft) -> dict[str, OperatorState]:
     """Write what this epoch changed in the operator's state; a full snapshot when the chain has grown long."""
     name = job.pipeline.operator.name
     before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
+    if is_full_due(job, before):
+        file = _write(job, draft, name, "full", job.operator.parts())
+        return {name: OperatorState(full=file, deltas=[], digest=job.operator.digest())}
     delta = job.operator.delta()
     digest = job.operator.digest()
-    if is_full_due(job, before):
-        file = _write(job, draft, name, "full", job.operator.snapshot())
-        return {name: OperatorState(full=file, deltas=[], digest=digest)}
     if delta.num_rows == 0:
         return {name: OperatorState(full=before.full, deltas=before.deltas, digest=digest)}
-    file = _write(job, draft, name, "delta", delta)
+    file = _write(job, draft, name, "delta", [delta])
     return {name: OperatorState(full=before.full, deltas=[*before.deltas, file], digest=digest)}
 
 
@@ -40,8 +42,8 @@ def is_full_due(job: Job, before: OperatorState) -> bool:
     return len(before.deltas) >= job.pipeline.checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
 
 
-def _write(job: Job, draft: Draft, name: str, kind: str, table: pa.Table) -> StateFile:
-    data = encode(table)
+def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Table]) -> StateFile:
+    data = encode(parts)
     path = f"{draft.attempt.folder('state')}/{name}.{kind}.arrow"
     point = f"stage.state_{kind}"
     job.failpoints.hit(point)
@@ -63,13 +65,15 @@ def restore_state(job: Job, manifest: Manifest) -> None:
     """
     name = job.pipeline.operator.name
     state = manifest.state.get(name, OperatorState())
+    job.operator.restore(None, [])  # what was there goes before as much comes again
     full = None if state.full is None else _read(job, state.full)
-    job.operator.restore(full, [_read(job, file) for file in state.deltas])
+    job.operator.restore(full, [pa.concat_tables(_read(job, file)) for file in state.deltas])
+    pa.default_memory_pool().release_unused()  # the parts were read into memory that nobody needs now
     if state.digest and job.operator.digest() != state.digest:
         raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
 
 
-def _read(job: Job, file: StateFile) -> pa.Table:
+def _read(job: Job, file: StateFile) -> Iterator[pa.Table]:
     try:
         data = job.control.store.read(job.control.path(file.path))
     except ObjectMissing as error:
@@ -79,15 +83,20 @@ def _read(job: Job, file: StateFile) -> pa.Table:
     return decode_state(data)
 
 
-def encode(table: pa.Table) -> bytes:
-    """One Arrow IPC file in memory."""
-    buffer = pa.BufferOutputStream()
-    with pa.ipc.new_file(buffer, table.schema, options=_IPC) as writer:
-        writer.write_table(table)
+def encode(parts: Iterable[pa.Table]) -> bytes:
+    """One Arrow IPC file in memory, of one table or more of one schema."""
+    buffer, rest = pa.BufferOutputStream(), iter(parts)
+    first = next(rest)
+    with pa.ipc.new_file(buffer, first.schema, options=_IPC) as writer:
+        for part in chain([first], rest):
+            writer.write_table(part)
     return buffer.getvalue().to_pybytes()
 
 
-def decode_state(data: bytes) -> pa.Table:
-    """Read a state file back; its bytes were checked against the record before."""
+def decode_state(data: bytes) -> Iterator[pa.Table]:
+    """Read a state file back in the parts it was written in, at least one; its bytes were checked before."""
     with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-        return reader.read_all()
+        for i in range(reader.num_record_batches):
+            yield pa.Table.from_batches([reader.get_batch(i)])
+        if not reader.num_record_batches:
+            yield reader.schema.empty_table()

@@ -28,6 +28,22 @@ def words_of(buffer: pa.Buffer | None, dtype: type, count: int, offset: int = 0)
     return np.frombuffer(memoryview(buffer), dtype, count, offset)
 
 
+class _Lent:
+    """Memory of an array that may only be read, described as if it could be written; keeps the array alive."""
+
+    def __init__(self, array: Numbers) -> None:
+        self._array = array
+        address, _readonly = array.__array_interface__["data"]
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
 def ready(array: Numbers, dtype: type | None = None) -> Numbers:
-    """`array`, contiguous and writable: kernels take nothing else. Copies only where it must."""
-    return np.require(array, dtype, ["C", "W"])
+    """`array`, contiguous and as kernels take it, for reading only. Copies only where it must.
+
+    A kernel's signature knows arrays that can be written, and Arrow's cannot; a copy of every column would be a tenth
+    of the time of a fold. No kernel writes what is not called an output in its docstring, or changed in place.
+    """
+    array = np.require(array, dtype, ["C"])
+    if array.flags.writeable:
+        return array
+    return np.asarray(_Lent(array)) if len(array) else array.copy()

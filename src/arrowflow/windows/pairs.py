@@ -6,9 +6,12 @@ import numpy as np
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, I32, U64, ready
-from arrowflow.windows.kernels.pairs import index_pairs, intern_pairs
+from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs
+from arrowflow.windows.room import Admit, freely
 
 _DEAD = np.uint64(2**64 - 1)
+_MOST_LINES = 1 << 16
+"""Lines beyond the processor's second cache cost a row what they save it."""
 
 
 class Pairs:
@@ -21,8 +24,9 @@ class Pairs:
         self._left: U64 = np.empty(0, np.uint64)
         self._right: U64 = np.empty(0, np.uint64)
         self._index: I32 = np.full(2, -1, np.int32)
-        self._hint: I32 = np.zeros(2, np.int32)
+        self._near: U64x3 = _blank(2)
         self.used = 0
+        self.admit: Admit = freely
 
     @property
     def left(self) -> I64:
@@ -33,6 +37,11 @@ class Pairs:
     def right(self) -> I64:
         """Right parts by number."""
         return self._right[: self.used].view(np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        return sum(each.nbytes for each in (self._left, self._right, self._index, self._near))
 
     def intern(self, left: I64, right: I64, fate: I8) -> tuple[I64, I64]:
         """Number each pair.
@@ -64,7 +73,7 @@ class Pairs:
                 self.used,
                 number,
                 born,
-                self._hint,
+                self._near,
                 self._index,
                 self._left,
                 self._right,
@@ -79,16 +88,20 @@ class Pairs:
 
     def forget(self, numbers: I64) -> None:
         """Mark pairs as gone: their numbers stay taken and match nothing, until `keep`."""
+        line = (self._left[numbers] & np.uint64(len(self._near) - 1)).astype(np.int64)
+        self._near[line[self._near[line, 2] == numbers], 0] = _DEAD
         self._left[numbers] = _DEAD
 
     def keep(self, numbers: I64, left: I64) -> None:
         """Keep only `numbers`, renumbered from 0 in the order given, with new left parts."""
-        self._left = np.ascontiguousarray(left).view(np.uint64).copy()
-        self._right = self._right[numbers].copy()
-        self.used = len(numbers)
+        right, self.used = self._right[numbers], len(numbers)
+        if len(self._left) > max(64, 4 * self.used):
+            self._left, self._right = (np.empty(2 * self.used, np.uint64) for _ in range(2))
+        self._left[: self.used], self._right[: self.used] = left.view(np.uint64), right
         self._reindex()
 
     def _grow(self) -> None:
+        self.admit(2 * self.nbytes)  # what it has stays until it was moved
         capacity = max(16, 2 * len(self._left))
         self._left = np.resize(self._left, capacity) if self.used else np.zeros(capacity, np.uint64)
         self._right = np.resize(self._right, capacity) if self.used else np.zeros(capacity, np.uint64)
@@ -99,5 +112,9 @@ class Pairs:
         while size < 2 * len(self._left):
             size *= 2
         self._index = np.full(size, -1, np.int32)
-        self._hint = np.zeros(size, np.int32)
+        self._near = _blank(min(size, _MOST_LINES))
         index_pairs(self._left, self._right, self.used, self._index)
+
+
+def _blank(lines: int) -> U64x3:
+    return np.full((lines, 3), _DEAD, np.uint64)

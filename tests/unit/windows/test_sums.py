@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.oracles.windows import mean, rounded, total
 
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
-from arrowflow.windows.aggregates.sums import FloatSum, IntegerSum
+from arrowflow.windows.aggregates.sums import ExactSum, FloatSum, IntegerSum
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, carry_product_cells
-from arrowflow.windows.kernels.rounding import round_quotients
-from arrowflow.windows.kernels.sums import CHUNKS, carry_cells
+from arrowflow.windows.kernels.rounding import round_cells, round_quotients
+from arrowflow.windows.kernels.sums import CARRY_EVERY, CHUNKS, carry_cells
 from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
 NASTY = st.one_of(
@@ -144,18 +144,34 @@ def test_special_values(values, expected):
     assert bits(result(accumulator, "mean")) == bits(mean(values))
 
 
-@pytest.mark.parametrize("value", [1.9999999999999998, -1.9999999999999998, 2.0**79 - 2.0**26])
-def test_chunks_carry_long_before_they_overflow(value):
-    """A chunk that 200 more rows would overflow is planted; the sum goes on exactly."""
-    planted = (1 << 63) - (1 << 36)
-    accumulator = folded(FloatSum, [])
-    chunks = accumulator.lanes[0].values
-    chunks[0, :-1] = planted if value > 0 else -planted
-    start = Fraction(sum(int(chunk) << (32 * c) for c, chunk in enumerate(chunks[0])), 2**112)
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_chunks_carry_long_before_they_overflow(sign):
+    """The largest fraction at every place in the chunks, 3,000 times: eight times what overflows without a carry."""
+    exponents = range(-60, 80)
+    values = [sign * math.ldexp(1.9999999999999998, exponent) for exponent in exponents for _ in range(3_000)]
+    slots = [slot for slot in range(len(exponents)) for _ in range(3_000)]
 
-    folded(FloatSum, [value] * 200, accumulator=accumulator)
+    accumulator = folded(FloatSum, values, slots, panes=len(exponents))
 
-    assert result(accumulator) == rounded(start + 200 * Fraction(value))
+    assert [result(accumulator, slot=slot) for slot in range(len(exponents))] == [
+        sign * 3_000 * math.ldexp(1.9999999999999998, exponent) for exponent in exponents
+    ]
+
+
+def test_values_that_are_no_doubles_do_not_keep_a_cell_from_carrying():
+    """Every 256th value of a cell is when it carries, and every one of those comes by the other way here."""
+    accumulator = ExactSum("sum")
+    for lane in accumulator.lanes:
+        lane.fit(1)
+    value = math.ldexp(1.9999999999999998, -29)  # its upper piece is as long as one can be
+    part = np.array([value] * (CARRY_EVERY - 1))
+    for turn in range(20):
+        accumulator.add(np.zeros(len(part), np.int64), np.ones(len(part), np.bool_), part.view(np.int64))
+        accumulator.add_integer(0, (-1) ** turn * (2**70 + 1))
+
+    where = np.array([0], np.int64)
+    exact = 20 * (CARRY_EVERY - 1) * Fraction(value)
+    assert accumulator.quotients(where, np.array([1], np.int64))[0] == rounded(exact)
 
 
 def test_a_full_top_chunk_spills_instead_of_wrapping():
@@ -248,3 +264,23 @@ def test_rows_without_a_pane_and_nulls_add_nothing():
 
     assert [result(accumulator, slot=slot) for slot in (0, 1)] == [1.0, 4.0]
     assert accumulator.lanes[1].values[:2].tolist() == [1, 1]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_sums_in_fixed_point_are_rounded_once_whatever_form_their_chunks_have(data):
+    width = data.draw(st.integers(2, 7))
+    chunk = st.one_of(st.integers(-(2**62), 2**62), st.integers(-4, 4), st.sampled_from([2**32, 2**32 - 1, -(2**32)]))
+    rows = data.draw(st.lists(st.lists(chunk, min_size=width, max_size=width), min_size=1, max_size=4))
+    slot = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6))
+    divisor = data.draw(
+        st.lists(st.one_of(st.just(1), st.integers(1, 2**31 - 1)), min_size=len(slot), max_size=len(slot))
+    )
+    chunks, out = np.array(rows, np.int64), np.empty(len(slot))
+
+    round_cells(np.array(slot, np.int64), chunks, np.array(divisor, np.int64), -112, out)
+
+    for place, cell, by in zip(out, slot, divisor, strict=True):
+        total = sum(value << (32 * c) for c, value in enumerate(rows[cell]))
+        assert bits(place) == bits(float(Fraction(total, 2**112) / by))
+    assert chunks.tolist() == rows

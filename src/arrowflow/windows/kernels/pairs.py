@@ -14,6 +14,7 @@ from arrowflow.types import I64
 U64 = np.ndarray[tuple[int], np.dtype[np.uint64]]
 I8 = np.ndarray[tuple[int], np.dtype[np.int8]]
 I32 = np.ndarray[tuple[int], np.dtype[np.int32]]
+U64x3 = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -24,6 +25,7 @@ _C3 = np.uint64(0xC2B2AE3D)
 _C4 = np.uint64(0x27D4EB2F)
 _C5 = np.uint64(0x165667B1)
 _C6 = np.uint64(0xD6E8FEB9)
+_GONE = np.uint64(2**64 - 1)
 
 
 @njit("uint64(uint64, uint64)", nogil=True, cache=True)
@@ -70,8 +72,8 @@ def probe_pair(left: np.uint64, right: np.uint64, index: I32, known_left: U64, k
 
 
 @njit(
-    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64, int64[::1], int64[::1], int32[::1],"
-    " int32[::1], uint64[::1], uint64[::1])",
+    "Tuple((int64, int64))(uint64[::1], uint64[::1], int8[::1], int64, int64, int64[::1], int64[::1],"
+    " uint64[:, ::1], int32[::1], uint64[::1], uint64[::1])",
     nogil=True,
     cache=True,
 )
@@ -83,7 +85,7 @@ def intern_pairs(
     used: int,
     identity: I64,
     born: I64,
-    hint: I32,
+    near: U64x3,
     index: I32,
     known_left: U64,
     known_right: U64,
@@ -100,8 +102,9 @@ def intern_pairs(
         Row to begin at, and how many pairs are known.
     identity, born : int64[n], int64[c]
         Output: number of each pair from `begin` to the row returned; for a new number, the row that brought it.
-    hint : int32[h]
-        Per left part, modulo h (a power of two), the number to try first; changed in place.
+    near : uint64[h, 3]
+        Per left part, modulo h (a power of two), the pair met last and its number, in one line of memory; changed in
+        place. A blank line holds a left part that no row has.
     index : int32[s]
         The hash table: a number, or -1 where free; `s` is a power of two and at least ``2 * c``.
     known_left, known_right : uint64[c]
@@ -114,15 +117,15 @@ def intern_pairs(
 
     Notes
     -----
-    O(n) expected: at most half of the table is taken, so a probe always ends; a wrong hint costs a look. Oracle: a dict.
+    O(n) expected: at most half of the table is taken, so a probe always ends; a line that does not fit costs a look. Oracle: a dict.
     """
-    near = np.uint64(len(hint) - 1)
+    lines = np.uint64(len(near) - 1)
     for i in range(begin, len(left)):
         identity[i] = -1
         if fate[i] != 0:
             continue
-        number = hint[left[i] & near]
-        if not (number < used and known_left[number] == left[i] and known_right[number] == right[i]):
+        line = left[i] & lines
+        if near[line, 0] != left[i] or near[line, 1] != right[i]:
             at = probe_pair(left[i], right[i], index, known_left, known_right)
             if index[at] < 0:
                 if used == len(known_left):
@@ -130,9 +133,8 @@ def intern_pairs(
                 index[at] = used
                 known_left[used], known_right[used], born[used] = left[i], right[i], i
                 used += 1
-            number = index[at]
-            hint[left[i] & near] = number
-        identity[i] = number
+            near[line, 0], near[line, 1], near[line, 2] = left[i], right[i], index[at]
+        identity[i] = near[line, 2]
     return len(left), used
 
 
@@ -143,7 +145,8 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> Non
     Parameters
     ----------
     known_left, known_right : uint64[c]
-        Pairs by number; the first `used` are set and distinct.
+        Pairs by number; the first `used` are set, and distinct but for those that are gone: their left part is all
+        ones, and they are left out, as all of them would stand in each other's way.
     used : int64
         How many.
     index : int32[s]
@@ -155,6 +158,8 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> Non
     """
     mask = np.uint64(len(index) - 1)
     for number in range(used):
+        if known_left[number] == _GONE:
+            continue
         at = hash_pair(known_left[number], known_right[number]) & mask
         while index[at] >= 0:
             at = (at + _ONE) & mask

@@ -1,8 +1,8 @@
 """Exact sums: integers in two limbs, floats in fixed point. Nothing here rounds, wraps or depends on order.
 
-Floats: a cell holds six chunks; chunk c counts multiples of ``2**(LOWEST + 32 * c)``. A double is cut into at most
-three 32-bit pieces, added with its sign to three neighbouring chunks; a chunk that nears the end of int64 carries into
-the next one. Values outside the window of the chunks are handed back to the caller row by row.
+Floats: a cell holds six chunks; chunk c counts multiples of ``2**(LOWEST + 32 * c)``. A double is cut into two pieces,
+added with its sign to two neighbouring chunks; every so many values the chunks of a cell carry into the next one. Values
+outside the window of the chunks are handed back to the caller row by row.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ CHUNKS = 6
 LOWEST = -112
 """Exponent of the lowest chunk's unit: doubles from ``2**-60`` to ``2**80`` fit whole."""
 SEEN_NAN, SEEN_PLUS, SEEN_MINUS = 1, 2, 4
+CARRY_EVERY = 256
+"""A cell carries whenever its count is a multiple of this."""
 
 _LOW32 = 0xFFFFFFFF
 _FRACTION = (1 << 52) - 1
 _BIAS = 1075
+_WIDEST = 32 * CHUNKS - 53
+_MAGNITUDE = (1 << 63) - 1
 _FULL = 1 << 62
 _HALF_FULL = 1 << 61
 _LOW62 = _FULL - 1
@@ -84,37 +88,6 @@ def flag_of(bits: int) -> int:
     return SEEN_PLUS if bits > 0 else SEEN_MINUS
 
 
-# Inlined by numba, as LLVM does not: called, it doubles the time per row.
-@njit("void(int64[:, ::1], int64, int64, int64)", nogil=True, cache=True, inline="always")
-def add_pieces(chunks: I64x2, cell: int, bits: int, shift: int) -> None:
-    """Add one double to a cell in up to three pieces of 32 bits, and carry when a chunk is half full.
-
-    Parameters
-    ----------
-    chunks : int64[c, 6]
-        Sums in fixed point, changed in place.
-    cell : int64
-        Which row.
-    bits : int64
-        The double's bit pattern; a normal number.
-    shift : int64
-        How many bits the double's last place lies above the lowest chunk's, in ``[0, 139]``.
-    """
-    fraction = (bits & _FRACTION) | (1 << 52)
-    c = shift >> 5
-    low = (fraction & _LOW32) << (shift & 31)
-    high = (fraction >> 32) << (shift & 31)
-    sign = -1 if bits < 0 else 1
-    chunks[cell, c] += sign * (low & _LOW32)
-    chunks[cell, c + 1] += sign * ((low >> 32) + (high & _LOW32))
-    full = abs(chunks[cell, c]) > _FULL or abs(chunks[cell, c + 1]) > _FULL
-    if high >> 32 != 0:
-        chunks[cell, c + 2] += sign * (high >> 32)
-        full = full or abs(chunks[cell, c + 2]) > _FULL
-    if full:
-        carry_cell(chunks, cell)
-
-
 @njit(
     "int64(int64[::1], boolean[::1], int64[::1], int64[:, ::1], int64[::1], uint8[::1], int64[::1])",
     nogil=True,
@@ -138,7 +111,7 @@ def add_floats(slot: I64, valid: Bool, bits: I64, chunks: I64x2, count: I64, fla
     flags : uint8[c]
         `SEEN_NAN`, `SEEN_PLUS`, `SEEN_MINUS`, changed in place.
     spilled : int64[n]
-        Output: rows the window does not hold; the caller adds them.
+        Output: rows the chunks do not hold; the caller adds them.
 
     Returns
     -------
@@ -147,7 +120,8 @@ def add_floats(slot: I64, valid: Bool, bits: I64, chunks: I64x2, count: I64, fla
 
     Notes
     -----
-    O(n). The order of rows never matters. Oracle: ``math.fsum``.
+    O(n). The order of rows never matters. Oracle: ``math.fsum``. An addition is less than 2**53 in any chunk and a
+    carry comes at least every `CARRY_EVERY` values, so no chunk leaves int64.
 
     References
     ----------
@@ -159,17 +133,23 @@ def add_floats(slot: I64, valid: Bool, bits: I64, chunks: I64x2, count: I64, fla
         if cell < 0 or not valid[i]:
             continue
         count[cell] += 1
-        exponent = (bits[i] >> 52) & 0x7FF
-        if exponent == 0x7FF:
-            flags[cell] |= flag_of(bits[i])
-        elif exponent != 0 or bits[i] & _FRACTION != 0:
-            shift = exponent - _BIAS - LOWEST
-            fits = exponent != 0 and 0 <= shift <= 32 * CHUNKS - 53
-            if fits and abs(chunks[cell, CHUNKS - 1]) <= _FULL:
-                add_pieces(chunks, cell, bits[i], shift)
-            else:
-                spilled[spills] = i
-                spills += 1
+        if count[cell] % CARRY_EVERY == 0:
+            carry_cell(chunks, cell)
+        value = bits[i]
+        shift = ((value >> 52) & 0x7FF) - (_BIAS + LOWEST)
+        if 0 <= shift <= _WIDEST and abs(chunks[cell, CHUNKS - 1]) <= _FULL:
+            # Two pieces, the upper one up to 52 bits long, and a sign without a branch: x ^ -1 - -1 is -x.
+            sign = value >> 63
+            fraction = (value & _FRACTION) | (1 << 52)
+            low = (fraction & _LOW32) << (shift & 31)
+            high = ((fraction >> 32) << (shift & 31)) + (low >> 32)
+            chunks[cell, shift >> 5] += ((low & _LOW32) ^ sign) - sign
+            chunks[cell, (shift >> 5) + 1] += (high ^ sign) - sign
+        elif (value >> 52) & 0x7FF == 0x7FF:
+            flags[cell] |= flag_of(value)
+        elif value & _MAGNITUDE != 0:
+            spilled[spills] = i
+            spills += 1
     return spills
 
 
@@ -259,16 +239,23 @@ def merge_floats(into: I64, source: I64, begin: int, chunks: I64x2, count: I64, 
 
     Notes
     -----
-    O(m). Oracle: ``math.fsum`` over all values.
+    O(m). A cell carries when one of its chunks is half full: that leaves room for `CARRY_EVERY` more values, and for
+    one more merge after them. Oracle: ``math.fsum`` over all values.
     """
     for i in range(begin, len(into)):
         a, b = into[i], source[i]
-        carry_cell(chunks, a)
-        carry_cell(chunks, b)
         if abs(chunks[a, CHUNKS - 1]) > _HALF_FULL or abs(chunks[b, CHUNKS - 1]) > _HALF_FULL:
-            return i
+            carry_cell(chunks, a)
+            carry_cell(chunks, b)
+            if abs(chunks[a, CHUNKS - 1]) > _HALF_FULL or abs(chunks[b, CHUNKS - 1]) > _HALF_FULL:
+                return i
+        widest = 0
         for c in range(CHUNKS):
-            chunks[a, c] += chunks[b, c]
+            both = chunks[a, c] + chunks[b, c]
+            chunks[a, c] = both
+            widest |= both ^ (both >> 63)  # the magnitude, less one where it is negative: no branch on the data
+        if widest >= _HALF_FULL:
+            carry_cell(chunks, a)
         count[a] += count[b]
         flags[a] |= flags[b]
     return len(into)
