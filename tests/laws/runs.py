@@ -224,6 +224,9 @@ class Run:
             before = self.outcome.revisions.get(row[:width])
             wanted = (1, label, -1) if before is None else (before[0] + 1, "correction", before[1])
             hold(f"revision of {row[:width]}", (revision, said, home), wanted)
+            counted = width + len(self.setup.spec.window.fields())
+            if before is not None and before[2][counted] >= row[counted]:
+                raise Broken(f"revision {revision} of {row[:width]} has no more rows than the one before")
             self.outcome.revisions[row[:width]] = (revision, self.epoch if before is None else before[1], row)
 
 

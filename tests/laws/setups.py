@@ -11,7 +11,16 @@ from tests.oracles.windows import Window
 from tests.unit.windows.drive import PlainCalendar
 
 from arrowflow.windows.plan import WindowKind
-from arrowflow.windows.spec import CalendarWindow, Cumulative, Hopping, Session, Sliding, Tumbling, WindowSpec
+from arrowflow.windows.spec import (
+    Aggregate,
+    CalendarWindow,
+    Cumulative,
+    Hopping,
+    Session,
+    Sliding,
+    Tumbling,
+    WindowSpec,
+)
 
 KINDS = ("tumbling", "hopping", "cumulative", "sliding", "session", "pieces", "calendar")
 """`pieces` are sessions with a maximal length."""
@@ -45,6 +54,8 @@ def draw_setup(
     scope = scope or dice.choice(("pipeline", "pipeline", "partition"))
     keys = _draw_keys(dice, needs_site=scope == "partition" or kind == "calendar")
     aggregates = draw_aggregates(dice, dice.choice((1, 2, 4)), ordered=ordered and not corrects)
+    if corrects and aggregates[0].column is not None:
+        aggregates = (Aggregate("n", "count"), *aggregates)  # it says whether a revision has any news
     lateness = unit * dice.choice((0, 0, 1, 5, 30))
     correct = unit * dice.choice((5, 20, 60)) if corrects else None
     spec = WindowSpec(draw_window(dice, kind, unit), keys, aggregates, lateness, scope, correct)

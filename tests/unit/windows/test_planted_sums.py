@@ -56,6 +56,17 @@ class Numbers:
         self.exact[into] += self.exact[source]
 
 
+class Flagged(Numbers):
+    """The same with values among them that are no numbers: what was seen, and how many values, merges too."""
+
+    def merge(self, into: int, source: int) -> None:
+        count, flags = self.sum.count.values, self.sum.flags.values
+        flags[:] = [self.dice.randint(0, 7) for _ in range(2)]
+        both = int(flags[into] | flags[source]), int(count[into] + count[source])
+        super().merge(into, source)
+        assert (int(flags[into]), int(count[into])) == both
+
+
 class Products(Numbers):
     """The same for sums of products."""
 
@@ -70,10 +81,9 @@ class Products(Numbers):
         return (FULL, -FULL, FULL - 1, HALF, 0, 1 << 32, self.dice.randint(-FULL, FULL))
 
     def add(self, cell: int) -> None:
-        # Sixteen pairs of largest mantissas fill a chunk up by less than what is left in it.
         exponents = [self.dice.randint(-61, 80) for _ in range(2)]
         sign = self.dice.choice((1.0, -1.0))
-        n = self.dice.randint(1, 16)
+        n = self.dice.choice((1, 16, 700, 1500))  # of the largest mantissas, 512 fill a chunk up
         left, right = (np.full(n, math.ldexp(1.9999999999999998, exponent)) for exponent in exponents)
         right *= sign
         self.sum.add(np.full(n, cell), np.ones(n, np.bool_), _Doubles(left), _Doubles(right))
@@ -91,7 +101,7 @@ class _Doubles:
         return units_of(float(self.values[row]), TINY)
 
 
-@pytest.mark.parametrize("kind", [Numbers, Products])
+@pytest.mark.parametrize("kind", [Numbers, Flagged, Products])
 @pytest.mark.parametrize("seed", range(60))
 def test_no_chunk_overflows_wherever_it_starts(kind, seed):
     dice = Random(seed)
