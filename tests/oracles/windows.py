@@ -103,6 +103,16 @@ def calendar(event: int, windows: Sequence[Window] | None, unit: str, off: str) 
     raise AssertionError(f"the test's calendar does not reach {event}")
 
 
+def holed(event: int, pieces: Sequence[tuple[int, int, Window]] | None, off: str) -> Window | str:
+    """The window of an instant among a key's consecutive pieces ``[start, end)``; one called off is its own window."""
+    if pieces is None:
+        return "no_calendar"
+    for start, end, window in pieces:
+        if start <= event < end:
+            return "off" if off == "dead_letter" and window.label == "off" else window
+    raise AssertionError(f"the test's calendar does not reach {event}")
+
+
 def hopping(event: int, size: int, hop: int, origin: int = 0) -> list[Window] | str:
     """Every window that holds an instant, by start; or the reason why there is none."""
     if event < MIN_US + size + hop or event > MAX_US - size - hop:

@@ -11,7 +11,7 @@ _MOST = 2**63 - 1
 
 
 def order_of(*columns: I64) -> I64:
-    """The ascending order of rows, the first column deciding first; no two rows are equal in all of them.
+    """The ascending order of rows, the first column deciding first; rows equal in all of them come in any order.
 
     Parameters
     ----------

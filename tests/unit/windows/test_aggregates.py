@@ -365,7 +365,7 @@ def test_distinct_values_are_counted_exactly_up_to_the_limit(kind, values, data)
 @pytest.mark.parametrize(
     ("kind", "value"),
     [(pa.int64(), int), (pa.float64(), float), (pa.string(), str), (CENTS, lambda n: Decimal(n) / 100)],
-    ids=str,
+    ids=["int64", "float64", "string", "decimal"],
 )
 def test_beyond_the_limit_the_estimate_is_within_three_percent(kind, value):
     values = [value(n) for n in range(30_000)]

@@ -14,7 +14,7 @@ from tests.unit.windows.drive import Drive, PlainCalendar
 
 from arrowflow.errors import StateRefused
 from arrowflow.windows.digest import digest_of
-from arrowflow.windows.keys import Keys, Values
+from arrowflow.windows.keys import Keys
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.spec import Aggregate, CalendarWindow, Session, Tumbling, WindowSpec
 
@@ -354,17 +354,6 @@ def test_a_pair_forgotten_after_it_was_met_again_gets_a_new_number():
     pairs.forget(np.array([0]))
 
     assert pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)[0].tolist() == [2, 1]
-
-
-@settings(deadline=None)
-@given(st.lists(st.lists(st.one_of(st.none(), st.sampled_from(["", "a", "b", "é", "c"])), max_size=30), max_size=6))
-def test_looking_values_up_in_arrow_equals_the_general_way(batches):
-    fast, general = Values(pa.string()), Values(pa.string())
-    for batch in batches:
-        column = pa.array(batch, pa.string())
-
-        assert fast.number(column).tolist() == general._number_by_distinct(column).tolist()
-    assert fast.take(np.arange(len(fast))).to_pylist() == general.take(np.arange(len(general))).to_pylist()
 
 
 def test_keys_of_several_columns_come_back_whole():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from arrowflow.types import I64, Bool
@@ -71,25 +72,29 @@ def find_due(
     return found
 
 
-@njit("boolean(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])", nogil=True, cache=True)
-def group_panes(rank: I64, start_us: I64, low_us: I64, first: I64, order: I64) -> bool:
-    """Order panes by the rank of their key, then by start and next end, in as much time as there are panes.
+@njit(
+    "boolean(int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1])",
+    nogil=True,
+    cache=True,
+)
+def group_panes(rank: I64, low_us: I64, high_us: I64, first: I64, order: I64, low_out: I64, high_out: I64) -> bool:
+    """Order panes by the rank of their key, then by their first and last end, in as much time as there are panes.
 
     Parameters
     ----------
     rank : int64[n]
         In ``[0, r)``.
-    start_us, low_us : int64[n]
-        What orders the panes of one key; no two are equal in both.
+    low_us, high_us : int64[n]
+        Ends of the first and the last window due over each pane.
     first : int64[r + 1]
         Output, zero before: the panes of rank g are ``order[first[g]:first[g + 1]]``.
-    order : int64[n]
-        Output: the panes in order, if they were.
+    order, low_out, high_out : int64[n]
+        Output: the panes in order, and what they have.
 
     Returns
     -------
     ordered : bool
-        False where the panes of keys were so far out of order that this gave up; `first` stands, `order` does not.
+        False where the panes of keys were so far out of order that this gave up; then only `first` stands.
 
     Notes
     -----
@@ -104,16 +109,15 @@ def group_panes(rank: I64, start_us: I64, low_us: I64, first: I64, order: I64) -
         at, begin = cursor[rank[i]], first[rank[i]]
         cursor[rank[i]] += 1
         while at > begin:
-            before = order[at - 1]
-            if start_us[before] < start_us[i] or (start_us[before] == start_us[i] and low_us[before] < low_us[i]):
+            if low_out[at - 1] < low_us[i] or (low_out[at - 1] == low_us[i] and high_out[at - 1] <= high_us[i]):
                 break
-            order[at] = before
+            order[at], low_out[at], high_out[at] = order[at - 1], low_out[at - 1], high_out[at - 1]
             at -= 1
             shifts += 1
-            if shifts > _SHIFTS * len(rank):
-                break
-        order[at] = i
-    return shifts <= _SHIFTS * len(rank)
+        order[at], low_out[at], high_out[at] = i, low_us[i], high_us[i]
+        if shifts > _SHIFTS * len(rank):
+            return False
+    return True
 
 
 @njit("int64(int64[::1], int64[::1], int64[::1], int64, boolean[::1])", nogil=True, cache=True)
@@ -138,20 +142,18 @@ def count_windows(first: I64, low_us: I64, high_us: I64, stride_us: int, odd: Bo
 
     Notes
     -----
-    O(n + r). Oracle: a set of ends.
+    O(n + r), one division per stretch of windows without a gap. Oracle: a set of ends.
     """
     windows = 0
     for g in range(len(odd)):
-        odd[g], own = False, 0
-        for j in range(first[g], first[g + 1]):
-            begin = low_us[j]
-            if j > first[g]:
-                odd[g] = odd[g] or begin < low_us[j - 1] or high_us[j] < high_us[j - 1]
-                begin = max(begin, high_us[j - 1] + stride_us) if high_us[j] > high_us[j - 1] else begin
-            if j == first[g] or high_us[j] > high_us[j - 1]:
-                own += (high_us[j] - begin) // stride_us + 1
-        if not odd[g]:
-            windows += own
+        odd[g], own, begin = False, 0, first[g]
+        for j in range(first[g] + 1, first[g + 1]):
+            odd[g] = odd[g] or low_us[j] < low_us[j - 1] or high_us[j] < high_us[j - 1]
+            if low_us[j] - stride_us > high_us[j - 1]:
+                own += (high_us[j - 1] - low_us[begin]) // stride_us + 1
+                begin = j
+        if begin < first[g + 1] and not odd[g]:
+            windows += own + (high_us[first[g + 1] - 1] - low_us[begin]) // stride_us + 1
     return windows
 
 
@@ -244,3 +246,44 @@ def sweep_windows(
                 break
             end += stride_us
     return windows, merges, slots
+
+
+@njit("boolean(int64[::1], int64, int64[::1])", nogil=True, cache=True)
+def order_ends(end_us: I64, stride_us: int, order: I64) -> bool:
+    """Order windows by their end; those with one end stay in the order they have.
+
+    Parameters
+    ----------
+    end_us : int64[n]
+        Their ends, any number of strides apart.
+    stride_us : int64
+        What two ends are apart at least.
+    order : int64[n]
+        Output: the windows in order, if they were.
+
+    Returns
+    -------
+    ordered : bool
+        False where the ends are so far apart that this gave up.
+
+    Notes
+    -----
+    O(n): counting. Oracle: ``sorted``.
+    """
+    if len(end_us) == 0:
+        return True
+    least, most = end_us.min(), end_us.max()
+    # Halves cannot overflow: the ends may lie at both ends of int64.
+    if most // 2 - least // 2 > stride_us * (len(end_us) // 2):
+        return False
+    place = np.empty(len(end_us), np.int64)
+    first = np.zeros((most - least) // stride_us + 2, np.int64)
+    for i in range(len(end_us)):
+        place[i] = (end_us[i] - least) // stride_us
+        first[place[i] + 1] += 1
+    for p in range(1, len(first)):
+        first[p] += first[p - 1]
+    for i in range(len(end_us)):
+        order[first[place[i]]] = i
+        first[place[i]] += 1
+    return True

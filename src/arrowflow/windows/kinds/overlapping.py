@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arrowflow.types import I64, Bool, LateRows
-from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, sweep_windows
+from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, order_ends, sweep_windows
 from arrowflow.windows.kernels.panes import assign_cumulative, assign_hopping, judge_missed
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
@@ -20,6 +20,8 @@ from arrowflow.windows.kinds.plain import Plain
 from arrowflow.windows.order import order_of
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.shapes import Cumulative, Hopping
+
+BY_KEY, BY_END, ANYHOW = 0, 1, 2
 
 
 class Overlapping(Plain):
@@ -61,6 +63,9 @@ class Overlapping(Plain):
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.asarray(panes.first_us[rows] + self._missed(panes)[rows] * self._stride_us)
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return next_us
+
     def due(self, held: Held) -> Due:
         n = len(held.slot)
         which, high, last = (np.empty(n, np.int64) for _ in range(3))
@@ -70,13 +75,14 @@ class Overlapping(Plain):
         )
         which, high, last = which[:found], high[:found], last[:found]
         gone = high > last - self._stride_us
-        order, first = _grouped(held, which)
-        slot = held.slot[which[order]]
-        share = _shared(held.next_us[which[order]], high[order], first, self._stride_us)
+        order, first, low, high_of = _grouped(held, which, high)
+        share = _shared(low, high_of, first, self._stride_us)
+        if isinstance(self._window, Hopping):
+            share = _by_end(share, self._stride_us)
         # Panes are copied in the order of their slots, which is that of memory, and merged across.
         place = np.append(order, np.arange(len(order), share.slots))
         return Due(
-            slot=slot[share.pane],
+            slot=held.slot[which[order[share.pane]]],
             start_us=self._starts(share.end_us, last[order[share.pane]]),
             end_us=share.end_us,
             gone=held.slot[which[gone]],
@@ -84,6 +90,7 @@ class Overlapping(Plain):
             at=place[share.at],
             moved=held.slot[which[~gone]],
             next_us=high[~gone] + self._stride_us,
+            ordered=share.order == BY_END,
         )
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
@@ -110,16 +117,19 @@ class _Share(NamedTuple):
     into: I64
     source: I64
     slots: int
+    order: int
+    """Whether windows come by key and then by end, by end and then by key, or anyhow."""
 
 
-def _grouped(held: Held, which: I64) -> tuple[I64, I64]:
-    """The order of panes by key and start, and where each key's begin in it."""
-    rank = held.ranks(held.key[which])
-    first, order = np.zeros(int(rank.max(initial=-1)) + 2, np.int64), np.empty(len(which), np.int64)
-    start, low = held.start_us[which], held.next_us[which]
-    if not group_panes(rank, start, low, first, order):
-        order = order_of(rank, start, low)
-    return order, first
+def _grouped(held: Held, which: I64, high_us: I64) -> tuple[I64, I64, I64, I64]:
+    """The order of panes by key and ends, where each key's begin in it, and in it the first and last end due."""
+    rank, low = held.ranks(held.key[which]), held.next_us[which]
+    first, out = np.zeros(int(rank.max(initial=-1)) + 2, np.int64), tuple(np.empty_like(which) for _ in range(3))
+    if group_panes(rank, low, high_us, first, *out):
+        order, low, high = out
+        return order, first, low, high
+    order = order_of(rank, low, high_us)
+    return order, first, low[order], high_us[order]
 
 
 def _shared(low_us: I64, high_us: I64, first: I64, stride_us: int) -> _Share:
@@ -130,7 +140,7 @@ def _shared(low_us: I64, high_us: I64, first: I64, stride_us: int) -> _Share:
     into, source = (np.empty(2 * n + 3 * count, np.int64) for _ in range(2))
     windows, merges, slots = sweep_windows(first, odd, low_us, high_us, stride_us, end, pane, at, into, source)
     assert windows == count
-    share = _Share(end, pane, at, into[:merges], source[:merges], slots)
+    share = _Share(end, pane, at, into[:merges], source[:merges], slots, BY_KEY)
     return _with_odd(share, low_us, high_us, first, odd, stride_us) if odd.any() else share
 
 
@@ -150,4 +160,13 @@ def _with_odd(share: _Share, low_us: I64, high_us: I64, first: I64, odd: Bool, s
         np.concatenate([share.into, share.slots + window]),
         np.concatenate([share.source, pane]),
         share.slots + len(born),
+        ANYHOW,
     )
+
+
+def _by_end(share: _Share, stride_us: int) -> _Share:
+    """The windows by end, those of one end by key, where that takes no sort."""
+    order = np.empty(len(share.end_us), np.int64)
+    if share.order != BY_KEY or not order_ends(share.end_us, stride_us, order):
+        return share
+    return share._replace(end_us=share.end_us[order], pane=share.pane[order], at=share.at[order], order=BY_END)

@@ -38,6 +38,9 @@ class Points(Plain):
         own = event_us[rows]
         return LateRows(rows, own - self._before_us, own + self._after_us, BEHIND)
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return None
+
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.full(len(rows), _WAITS, np.int64)
 
