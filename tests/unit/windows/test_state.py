@@ -16,7 +16,7 @@ from arrowflow.errors import StateRefused
 from arrowflow.windows.digest import digest_of
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.pairs import Pairs
-from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
+from arrowflow.windows.spec import Aggregate, CalendarWindow, Session, Tumbling, WindowSpec
 
 SCHEMA = pa.schema([pa.field("k", pa.string()), pa.field("x", pa.float64()), pa.field("i", pa.int64())])
 AGGREGATES = (
@@ -39,6 +39,19 @@ def driven(rows, spec=SPEC):
     drive = Drive(spec, SCHEMA)
     drive.fold(rows)
     return drive
+
+
+@pytest.mark.parametrize("first", [0, -1, 2**62])
+def test_a_session_told_at_one_start_is_not_there_any_more_when_it_starts_earlier(first):
+    """Deltas know panes by their start, whichever that is."""
+    drive = Drive(WindowSpec(Session(10), ("k",), AGGREGATES), SCHEMA, 100)
+    for event in (first, first - 3, first - 5):
+        drive.fold([row(event, offset=first - event)])
+        drive.close()
+        drive.crash(full=False)
+
+    (only,) = drive.finish().results
+    assert (only["window_start"], only["n"]) == (first - 5, 3)
 
 
 def test_the_state_is_a_plain_table_that_says_what_it_is():
