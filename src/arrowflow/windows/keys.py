@@ -22,13 +22,15 @@ class Values:
 
     def __init__(self, kind: pa.DataType) -> None:
         self._type = kind
+        self._count = 0
+        self._null: int | None = None
         self._number: dict[object, int] = {}
         self._chunks: list[Array] = []
         self._dictionary: Array | None = None
         self._numbers: I64 = np.empty(0, np.int64)
 
     def __len__(self) -> int:
-        return len(self._number)
+        return self._count
 
     def number(self, column: Array) -> I64:
         """Number each value of `column`, which may be dictionary-encoded; null has a number of its own."""
@@ -41,16 +43,25 @@ class Values:
         return self._number_by_distinct(column)
 
     def _number_by_distinct(self, column: Array) -> I64:
-        """The general way: find the distinct values, look each up in Python, spread the numbers."""
+        """The general way: find the distinct values, look them up, learn those that are new, spread the numbers."""
         coded = column.dictionary_encode()
-        plain = _plain(coded.dictionary).to_pylist()
-        numbers = np.array([self._number.get(value, -1) for value in plain], np.int64)
+        numbers = self._look_up(coded.dictionary)
         fresh = np.flatnonzero(numbers < 0)
         if len(fresh):
-            numbers[fresh] = self._learn(
-                [plain[row] for row in fresh], coded.dictionary.take(pa.array(fresh, pa.int64()))
-            )
+            numbers[fresh] = self._learn(coded.dictionary.take(pa.array(fresh, pa.int64())))
         return self._spread(coded.indices, numbers)
+
+    def _look_up(self, distinct: Array) -> I64:
+        """The number of each value, -1 where it is not known: many in Arrow, few among many in Python."""
+        if not self._count:
+            return np.full(len(distinct), -1)
+        if self._count <= len(distinct) * _CROWD:
+            found = pc.index_in(distinct, value_set=self._held()).fill_null(-1)
+            return np.asarray(found.to_numpy().astype(np.int64))
+        if len(self._number) < self._count:  # learned since the last look-up here
+            plain = _plain(self._held()[len(self._number) :]).to_pylist()
+            self._number.update(zip(plain, range(len(self._number), self._count), strict=True))
+        return np.array([self._number.get(value, -1) for value in _plain(distinct).to_pylist()], np.int64)
 
     def _number_codes(self, column: pa.DictionaryArray[Any, Any]) -> I64:
         """Look the values of the dictionary up once; the same dictionary comes again and again."""
@@ -62,10 +73,11 @@ class Values:
     def _spread(self, codes: Array, numbers: I64) -> I64:
         """The number of each code, null's for a null code."""
         if codes.null_count:
-            if None not in self._number:
-                self._learn([None], nulls(1, self._type))
+            if self._null is None:
+                self._learn(nulls(1, self._type))
             codes = codes.fill_null(len(numbers))
-            numbers = np.append(numbers, self._number[None])
+            assert self._null is not None
+            numbers = np.append(numbers, self._null)
         return np.take(numbers, codes.to_numpy(zero_copy_only=False))
 
     def take(self, numbers: I64) -> Array:
@@ -78,12 +90,14 @@ class Values:
             self._chunks = [pa.concat_arrays([nulls(0, self._type), *self._chunks])]
         return self._chunks[0]
 
-    def _learn(self, plain: Sequence[object], values: Array) -> I64:
-        """Number values never seen before, given in Python's and in Arrow's form."""
-        first = len(self._number)
-        self._number.update(zip(plain, range(first, first + len(plain)), strict=True))
+    def _learn(self, values: Array) -> I64:
+        """Number values never seen before."""
+        numbers = np.arange(self._count, self._count + len(values))
+        if values.null_count:
+            self._null = int(numbers[pc.index(values.is_null(), value=True).as_py()])
+        self._count += len(values)
         self._chunks.append(values)
-        return np.arange(first, len(self._number))
+        return numbers
 
 
 class Keys:

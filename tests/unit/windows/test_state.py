@@ -354,6 +354,29 @@ def test_looking_values_up_in_arrow_equals_the_general_way(batches):
     assert fast.take(np.arange(len(fast))).to_pylist() == general.take(np.arange(len(general))).to_pylist()
 
 
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, "mask", "encode"]), st.lists(st.one_of(st.none(), st.integers(0, 60)), max_size=60)
+        ),
+        max_size=8,
+    )
+)
+def test_a_value_keeps_its_number_however_it_is_looked_up(batches):
+    """Few values among many are looked up in Python, many in Arrow, and a dictionary once for all its values."""
+    values, known = Values(pa.string()), {}
+    for coded, batch in batches:
+        words = pa.array([None if each is None else f"w{each}" for each in batch], pa.string())
+        numbers = values.number(words if coded is None else words.dictionary_encode(coded)).tolist()
+
+        assert numbers == [
+            known.setdefault(word, number) for word, number in zip(words.to_pylist(), numbers, strict=True)
+        ]
+        assert values.take(np.array(numbers, np.int64)).equals(words)
+    assert sorted(known.values()) == list(range(len(values)))
+
+
 def test_keys_of_several_columns_come_back_whole():
     keys = Keys([pa.field("a", pa.string()), pa.field("b", pa.int64()), pa.field("c", pa.bool_())])
     columns = [pa.array(["x", None, "x", "x"]), pa.array([1, 1, 2, 1]), pa.array([True, None, False, True])]
