@@ -74,9 +74,8 @@ class Values:
         """The number of each code, null's for a null code."""
         if codes.null_count:
             if self._null is None:
-                self._learn(nulls(1, self._type))
+                self._null = int(self._learn(nulls(1, self._type))[0])
             codes = codes.fill_null(len(numbers))
-            assert self._null is not None
             numbers = np.append(numbers, self._null)
         return np.take(numbers, codes.to_numpy(zero_copy_only=False))
 
@@ -93,8 +92,6 @@ class Values:
     def _learn(self, values: Array) -> I64:
         """Number values never seen before."""
         numbers = np.arange(self._count, self._count + len(values))
-        if values.null_count:
-            self._null = int(numbers[pc.index(values.is_null(), value=True).as_py()])
         self._count += len(values)
         self._chunks.append(values)
         return numbers
