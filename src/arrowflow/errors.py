@@ -73,6 +73,12 @@ class PromiseBroken(ArrowflowError):
     exit_code = 4
 
 
+class StateTooLarge(ArrowflowError):
+    """The open windows need more memory than the configuration allows; nothing of the epoch was committed."""
+
+    exit_code = 4
+
+
 class ObjectMissing(ArrowflowError):
     """A control object or staged file is not where its record says. Check for a newer writer before blaming anyone."""
 

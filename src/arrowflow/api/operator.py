@@ -17,13 +17,13 @@ from arrowflow.api.frames import Frame, find, in_types, plain_schema, refuse_nai
 from arrowflow.api.intake import Dealt, Intake
 from arrowflow.api.keeping import Kept, packed, unpacked
 from arrowflow.api.partitions import Partition, Partitions, Share, source_partition
-from arrowflow.api.spans import Span, datetime_of, instant_us, span_us
+from arrowflow.api.spans import Span, datetime_of, instant_us, size_bytes, span_us
 from arrowflow.errors import BalanceError, ConfigError, StateRefused
 from arrowflow.protocols import Operator
 from arrowflow.types import I64, MIN_US, Balance, Closed, Folded, RawBatch, RowBatch
 from arrowflow.windows.clocks import Ticked
 from arrowflow.windows.plan import WindowKind
-from arrowflow.windows.spec import WindowSpec
+from arrowflow.windows.spec import Roster, WindowSpec
 
 
 class WindowOperator:
@@ -50,8 +50,13 @@ class WindowOperator:
     correct_for : str, timedelta or int, optional
         A row that comes up to this much too late reopens its window, which comes out again with a higher
         ``__af_revision``. Not for sessions and sliding windows.
+    max_state_bytes : int or str, optional
+        How much memory open windows may take, such as ``"2GiB"``; `StateTooLarge` stops a push before they take more.
     scope : "pipeline" or "partition"
         Whether a window waits for all partitions, or only for the one that feeds its key.
+    roster : Roster, optional
+        Keys expected in every window, made by `arrowflow.Roster`: silent ones have rows too, and each row says how many
+        of them there were.
     time_unit : "s", "ms", "us", "ns" or None
         What `time` counts, where it is a column of integers.
     partition, offset : str or None
@@ -76,7 +81,9 @@ class WindowOperator:
         max_out_of_orderness: Span,
         allowed_lateness: Span = 0,
         correct_for: Span | None = None,
+        max_state_bytes: int | str | None = None,
         scope: Literal["pipeline", "partition"] = "pipeline",
+        roster: Roster | None = None,
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         partition: str | None = None,
         offset: str | None = None,
@@ -89,6 +96,8 @@ class WindowOperator:
             allowed_lateness_us=span_us("allowed_lateness", allowed_lateness),
             scope=scope,
             correct_for_us=None if correct_for is None else span_us("correct_for", correct_for),
+            max_state_bytes=None if max_state_bytes is None else size_bytes("max_state_bytes", max_state_bytes),
+            roster=roster,
         )
         tolerance_us = span_us("max_out_of_orderness", max_out_of_orderness)
         if tolerance_us < 0:
@@ -119,11 +128,11 @@ class WindowOperator:
         -------
         Table
             Keys, ``window_start``, ``window_end``, aggregates and ``__af_closed_by``, ordered by start and keys; with
-            `correct_for` also ``__af_revision``.
+            `correct_for` also ``__af_revision``; with a `roster` also ``status``, ``reported``, ``expected`` and ``missing``.
 
         Raises
         ------
-        ConfigError, PromiseBroken
+        ConfigError, PromiseBroken, StateTooLarge
             For rows that cannot be read as described. Raised before anything changed, the push may be mended and
             repeated; raised from the windows themselves, the operator says so at the next call and needs `restore`.
         """

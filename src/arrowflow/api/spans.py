@@ -1,10 +1,10 @@
-"""Lengths of time and instants from a program to microseconds, exactly. Reads no clock and no zone."""
+"""Lengths of time, instants and sizes from a program to microseconds and bytes, exactly. Reads no clock and no zone."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from arrowflow.config.durations import parse_duration
+from arrowflow.config.durations import parse_duration, parse_size
 from arrowflow.errors import ConfigError
 from arrowflow.types import MIN_US
 
@@ -35,6 +35,17 @@ def span_us(name: str, value: Span) -> int:
             f'{name}: {value!r} is no length of time; give text such as "5m", a timedelta, or whole microseconds'
         )
     return value
+
+
+def size_bytes(name: str, value: int | str) -> int:
+    """Return a positive number of bytes; raises `ConfigError` for what is none."""
+    try:
+        size = parse_size(value)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {value!r} {error}") from None
+    if size <= 0:
+        raise ConfigError(f"{name}: {value!r} is not positive")
+    return size
 
 
 def instant_us(name: str, value: dt.datetime | int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from arrowflow.errors import StateTooLarge
 from arrowflow.events import Progress
 from arrowflow.phases.decode import keep_dead_letters
 from arrowflow.phases.draft import Draft
@@ -21,9 +22,19 @@ def fold(job: Job, draft: Draft, batches: list[RowBatch]) -> None:
     """Fold one slice into the operator's state; nothing closes before the epoch's end."""
     for batch in batches:
         fit = _without_refused(job, draft, batch)
-        _count(job, draft, fit, job.operator.fold(fit))
+        _count(job, draft, fit, _folded(job, draft, fit))
     job.failpoints.hit("kernel.mid")
     _show_progress(job, draft)
+
+
+def _folded(job: Job, draft: Draft, batch: RowBatch) -> Folded:
+    try:
+        return job.operator.fold(batch)
+    except StateTooLarge as error:
+        raise StateTooLarge(
+            f"{error}. Nothing of epoch {draft.number} was committed: with a larger limits.max_state_bytes the next "
+            "run reads it again"
+        ) from error
 
 
 def advance(job: Job, draft: Draft) -> None:

@@ -6,6 +6,10 @@ A record names its whole chain, so restoring never lists and never guesses.
 from __future__ import annotations
 
 import hashlib
+import io
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import overload
 
 import pyarrow as pa
 
@@ -21,14 +25,14 @@ def stage_state(job: Job, draft: Draft) -> dict[str, OperatorState]:
     """Write what this epoch changed in the operator's state; a full snapshot when the chain has grown long."""
     name = job.pipeline.operator.name
     before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
+    if is_full_due(job, before):
+        file = _write(job, draft, name, "full", job.operator.parts())
+        return {name: OperatorState(full=file, deltas=[], digest=job.operator.digest())}
     delta = job.operator.delta()
     digest = job.operator.digest()
-    if is_full_due(job, before):
-        file = _write(job, draft, name, "full", job.operator.snapshot())
-        return {name: OperatorState(full=file, deltas=[], digest=digest)}
     if delta.num_rows == 0:
         return {name: OperatorState(full=before.full, deltas=before.deltas, digest=digest)}
-    file = _write(job, draft, name, "delta", delta)
+    file = _write(job, draft, name, "delta", [delta])
     return {name: OperatorState(full=before.full, deltas=[*before.deltas, file], digest=digest)}
 
 
@@ -40,8 +44,8 @@ def is_full_due(job: Job, before: OperatorState) -> bool:
     return len(before.deltas) >= job.pipeline.checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
 
 
-def _write(job: Job, draft: Draft, name: str, kind: str, table: pa.Table) -> StateFile:
-    data = encode(table)
+def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Table]) -> StateFile:
+    data = encode(parts)
     path = f"{draft.attempt.folder('state')}/{name}.{kind}.arrow"
     point = f"stage.state_{kind}"
     job.failpoints.hit(point)
@@ -63,31 +67,57 @@ def restore_state(job: Job, manifest: Manifest) -> None:
     """
     name = job.pipeline.operator.name
     state = manifest.state.get(name, OperatorState())
+    job.operator.restore(None, [])  # what was there goes before as much comes again
     full = None if state.full is None else _read(job, state.full)
-    job.operator.restore(full, [_read(job, file) for file in state.deltas])
+    job.operator.restore(full, [pa.concat_tables(_read(job, file)) for file in state.deltas])
+    pa.default_memory_pool().release_unused()  # the parts were read into memory that nobody needs now
     if state.digest and job.operator.digest() != state.digest:
         raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
 
 
-def _read(job: Job, file: StateFile) -> pa.Table:
+def _read(job: Job, file: StateFile) -> Parts:
     try:
         data = job.control.store.read(job.control.path(file.path))
     except ObjectMissing as error:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} is missing") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} does not hold the recorded bytes")
-    return decode_state(data)
+    return Parts(data)
 
 
-def encode(table: pa.Table) -> bytes:
-    """One Arrow IPC file in memory."""
-    buffer = pa.BufferOutputStream()
-    with pa.ipc.new_file(buffer, table.schema, options=_IPC) as writer:
-        writer.write_table(table)
-    return buffer.getvalue().to_pybytes()
+def encode(parts: Iterable[pa.Table]) -> bytes:
+    """One Arrow IPC file in memory, of one table or more of one schema."""
+    buffer, rest = io.BytesIO(), iter(parts)  # Arrow's own doubles, and would have to be copied
+    first = next(rest)
+    with pa.ipc.new_file(buffer, first.schema, options=_IPC) as writer:
+        for part in chain([first], rest):
+            writer.write_table(part)
+    return buffer.getvalue()
 
 
-def decode_state(data: bytes) -> pa.Table:
-    """Read a state file back; its bytes were checked against the record before."""
-    with pa.ipc.open_file(pa.py_buffer(data)) as reader:
-        return reader.read_all()
+class Parts(Sequence[pa.Table]):
+    """A state file read back in the parts it was written in, at least one, each when it is asked for.
+
+    Its bytes were checked against the record before.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._reader = pa.ipc.open_file(pa.py_buffer(data))
+
+    def __len__(self) -> int:
+        return max(1, self._reader.num_record_batches)
+
+    @overload
+    def __getitem__(self, i: int) -> pa.Table: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> list[pa.Table]: ...
+
+    def __getitem__(self, i: int | slice) -> pa.Table | list[pa.Table]:
+        if isinstance(i, slice):
+            return [self[each] for each in range(*i.indices(len(self)))]
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        if not self._reader.num_record_batches:
+            return self._reader.schema.empty_table()
+        return pa.Table.from_batches([self._reader.get_batch(i)])

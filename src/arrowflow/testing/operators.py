@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -301,9 +301,14 @@ class NaiveOperator:
     def snapshot(self) -> pa.Table:
         return _table([self._row(name) for name in sorted(self._panes)], _STATE)
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
+    def parts(self) -> Iterator[pa.Table]:
+        self.delta()
+        whole = self.snapshot()
+        return iter([whole.slice(0, 1), whole.slice(1)])
+
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         self._panes, self._touched, self._gone, self._met = {}, set(), set(), set()
-        for table in [*([] if full is None else [full]), *deltas]:
+        for table in [*([full] if isinstance(full, pa.Table) else full or ()), *deltas]:
             if table.schema not in (_STATE, _DELTA):
                 raise StateRefused(f"the state has columns {table.column_names}, wanted {_STATE.names}")
             rows = table.to_pylist()

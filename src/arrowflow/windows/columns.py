@@ -31,6 +31,11 @@ class Columns:
         self._words: dict[str, I64x2] = {}
         self._doubles: dict[str, tuple[I64, Bool]] = {}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole table."""
+        return self._table.nbytes
+
     def array(self, name: str) -> Array:
         """The column as one array of the planned type."""
         if name not in self._arrays:

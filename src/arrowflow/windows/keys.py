@@ -11,90 +11,95 @@ import pyarrow.compute as pc
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, Array, Field, nulls
+from arrowflow.windows.columns import array_of, bits_of, valid_of
+from arrowflow.windows.functions import is_text
 from arrowflow.windows.pairs import Pairs
+from arrowflow.windows.room import Admit
+from arrowflow.windows.texts import Texts
 
 _CROWD = 4
-"""With this many rows per known value, Arrow's own look-up in all known values is the cheaper way (a third less)."""
+"""With this many rows per known value, Arrow finds the distinct ones faster than we number every row."""
 
 
-class Values:
-    """The distinct values of one key column, null among them, numbered in order of appearance."""
+class Whole:
+    """Values of up to 64 bits -> 0, 1, 2 …, in order of appearance: the pair of being null and of the bits."""
 
     def __init__(self, kind: pa.DataType) -> None:
         self._type = kind
-        self._count = 0
-        self._null: int | None = None
-        self._number: dict[object, int] = {}
-        self._chunks: list[Array] = []
+        self._pairs = Pairs()
+
+    def __len__(self) -> int:
+        return self._pairs.used
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        return self._pairs.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        self._pairs.admit = admit
+
+    def intern(self, column: Array) -> I64:
+        """Number each value of `column`."""
+        null = (~valid_of(column)).astype(np.int64)
+        number, _born = self._pairs.intern(null, bits_of(column), np.zeros(len(column), np.int8))
+        return number
+
+    def take(self, numbers: I64) -> Array:
+        """The values by number."""
+        return array_of(self._pairs.right[numbers], self._pairs.left[numbers] == 0, self._type)
+
+
+class Values:
+    """The distinct values of one key column, null among them, numbered as they are learnt."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._type = kind
+        in_bytes = is_text(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+        self._known = Texts(kind) if in_bytes else Whole(kind)
         self._dictionary: Array | None = None
         self._numbers: I64 = np.empty(0, np.int64)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._known)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, without the last dictionary, which came with the rows."""
+        return self._known.nbytes + self._numbers.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        self._known.watch(admit)
 
     def number(self, column: Array) -> I64:
         """Number each value of `column`, which may be dictionary-encoded; null has a number of its own."""
         if isinstance(column, pa.DictionaryArray):
             return self._number_codes(column)
         if 0 < len(self) * _CROWD <= len(column):
-            known = pc.index_in(column, value_set=self._held())
-            if known.null_count == 0:
-                return known.to_numpy().astype(np.int64)
-        return self._number_by_distinct(column)
+            coded = column.dictionary_encode()
+            return self._spread(coded.indices, self._known.intern(coded.dictionary))
+        return self._known.intern(column)
 
-    def _number_by_distinct(self, column: Array) -> I64:
-        """The general way: find the distinct values, look them up, learn those that are new, spread the numbers."""
-        coded = column.dictionary_encode()
-        numbers = self._look_up(coded.dictionary)
-        fresh = np.flatnonzero(numbers < 0)
-        if len(fresh):
-            numbers[fresh] = self._learn(coded.dictionary.take(pa.array(fresh, pa.int64())))
-        return self._spread(coded.indices, numbers)
-
-    def _look_up(self, distinct: Array) -> I64:
-        """The number of each value, -1 where it is not known: many in Arrow, few among many in Python."""
-        if not self._count:
-            return np.full(len(distinct), -1)
-        if self._count <= len(distinct) * _CROWD:
-            found = pc.index_in(distinct, value_set=self._held()).fill_null(-1)
-            return np.asarray(found.to_numpy().astype(np.int64))
-        if len(self._number) < self._count:  # learned since the last look-up here
-            plain = _plain(self._held()[len(self._number) :]).to_pylist()
-            self._number.update(zip(plain, range(len(self._number), self._count), strict=True))
-        return np.array([self._number.get(value, -1) for value in _plain(distinct).to_pylist()], np.int64)
+    def take(self, numbers: I64) -> Array:
+        """The values by number."""
+        return self._known.take(numbers)
 
     def _number_codes(self, column: pa.DictionaryArray[Any, Any]) -> I64:
         """Look the values of the dictionary up once; the same dictionary comes again and again."""
         if self._dictionary is None or not self._dictionary.equals(column.dictionary):
             self._dictionary = column.dictionary
-            self._numbers = self._number_by_distinct(column.dictionary)
+            self._numbers = self._known.intern(column.dictionary)
         return self._spread(column.indices, self._numbers)
 
     def _spread(self, codes: Array, numbers: I64) -> I64:
         """The number of each code, null's for a null code."""
         if codes.null_count:
-            if self._null is None:
-                self._null = int(self._learn(nulls(1, self._type))[0])
+            null = self._known.intern(nulls(1, self._type))
             codes = codes.fill_null(len(numbers))
-            numbers = np.append(numbers, self._null)
+            numbers = np.append(numbers, null)
         return np.take(numbers, codes.to_numpy(zero_copy_only=False))
-
-    def take(self, numbers: I64) -> Array:
-        """The values by number."""
-        return self._held().take(pa.array(numbers, pa.int64()))
-
-    def _held(self) -> Array:
-        """All values in the order of their numbers."""
-        if len(self._chunks) != 1:
-            self._chunks = [pa.concat_arrays([nulls(0, self._type), *self._chunks])]
-        return self._chunks[0]
-
-    def _learn(self, values: Array) -> I64:
-        """Number values never seen before."""
-        numbers = np.arange(self._count, self._count + len(values))
-        self._count += len(values)
-        self._chunks.append(values)
-        return numbers
 
 
 class Keys:
@@ -111,6 +116,19 @@ class Keys:
         if self._pairs:
             return self._pairs[-1].used
         return len(self.values[0]) if self.values else 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        parts = sum(values.nbytes for values in self.values) + sum(pairs.nbytes for pairs in self._pairs)
+        return parts + self._rank.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+        for values in self.values:
+            values.watch(admit)
+        for pairs in self._pairs:
+            pairs.admit = admit
 
     @property
     def weight(self) -> int:
@@ -161,10 +179,3 @@ class Keys:
         if self.values:
             columns.append(self.values[0].take(numbers))
         return columns[::-1]
-
-
-def _plain(column: Array) -> Array:
-    """Timestamps and dates as integers: Python's dates do not reach as far as Arrow's."""
-    if pa.types.is_timestamp(column.type):
-        return column.view(pa.int64())
-    return column.view(pa.int32()) if pa.types.is_date32(column.type) else column

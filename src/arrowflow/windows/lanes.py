@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
+from math import prod
 
 import numpy as np
 
@@ -22,6 +24,20 @@ class Lane:
         self._blank = blank
         shape: tuple[int, ...] = (0,) if width is None else (0, width)
         self.values: Numbers = np.empty(shape, dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, without the Python objects it may refer to."""
+        return self.values.nbytes
+
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes per slot."""
+        return int(self.values.itemsize * prod(self.values.shape[1:]))
+
+    def objects(self) -> list[object]:
+        """The Python objects it refers to, one per slot; nothing if it holds numbers."""
+        return self.values.tolist() if self.values.dtype == object else []
 
     def fit(self, capacity: int) -> None:
         """Grow to `capacity` slots; never shrinks."""
@@ -45,9 +61,17 @@ class Lane:
         return copy
 
     def _spread(self, held: Numbers, capacity: int) -> Numbers:
-        wider = np.full((capacity, *held.shape[1:]), self._blank, held.dtype)
+        """`held`, or a longer array that begins with it."""
+        if len(held) == capacity:
+            return held
+        shape = (capacity, *held.shape[1:])
+        # The system gives zeros out without memory behind them until somebody writes there.
+        wider = np.zeros(shape, held.dtype) if self._blank == 0 else np.full(shape, self._blank, held.dtype)
         wider[: len(held)] = held
         return wider
+
+
+_LONGEST = sys.getsizeof(1 << 2200)
 
 
 class Rare:
@@ -57,6 +81,20 @@ class Rare:
 
     def __init__(self) -> None:
         self.values: defaultdict[int, int] = defaultdict(int)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken, about: each integer counts as the longest that a sum of doubles spills."""
+        return sys.getsizeof(self.values) + _LONGEST * len(self.values)
+
+    @property
+    def slot_bytes(self) -> int:
+        """A slot takes nothing until it holds something."""
+        return 0
+
+    def objects(self) -> list[object]:
+        """`nbytes` counts them."""
+        return []
 
     def fit(self, capacity: int) -> None:
         """There is always room."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,8 +27,10 @@ from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
 from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
 from arrowflow.windows.kinds.build import build_kind
+from arrowflow.windows.kinds.calendar import CalendarKind
 from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
-from arrowflow.windows.plan import UTC, CalendarWindow, Plan, PlannedAggregate
+from arrowflow.windows.plan import UTC, Plan, PlannedAggregate
+from arrowflow.windows.rollcall import Closing, Rollcall
 from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
@@ -43,11 +45,12 @@ class KeyedWindows:
     the stream was cut into batches.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._schema = plan.output_schema()
+    def __init__(self, plan: Plan, max_state_bytes: int | None = None) -> None:
+        self._plan, self._max_state_bytes = plan, max_state_bytes
+        self._schema, self._own_schema = plan.output_schema(), plan.own_schema()
         self._kind = build_kind(plan)
-        self._state = State(plan, self._kind)
+        self._state = State(plan, self._kind, max_state_bytes)
+        self._rollcall = self._build_rollcall()
         self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
@@ -78,8 +81,10 @@ class KeyedWindows:
         """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
         state, whole = self._state, self._plan.scope == "pipeline"
         fastest = watermark_us if whole else max(clocks.values(), default=MIN_US)
-        if self._limit(fastest) < state.quiet_us:
-            return Closed(self._schema.empty_table(), 0, 0)
+        # Silence has rows of its own where there is a roster: then time passing is enough.
+        if self._rollcall is None and self._limit(fastest) < state.quiet_us:
+            revision, home = self._publications(np.empty(0, np.int64))
+            return Closed(self._schema.empty_table(), 0, 0, revision=revision, home=home)
         slots = state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
         slowest = watermark_us if whole else min(clocks.values(), default=MIN_US)
@@ -110,30 +115,43 @@ class KeyedWindows:
 
     def interim(self) -> pa.Table:
         """What every open window would give now, ordered like results; `__af_closed_by` is null."""
-        due = self._fresh(self._kind.due(self._before_time(self._state.slots)))
-        return self._table(self._in_order(due), None)
+        due = self._in_order(self._fresh(self._kind.due(self._before_time(self._state.slots))))
+        table = self._table(due, None)
+        if self._rollcall is None:
+            return table
+        return self._rollcall.rehearse(self._closing(table, due, None, MIN_US), self._state.keys)[0]
 
     def delta(self) -> pa.Table:
-        return self._state.take_delta()
+        table = self._state.take_delta()
+        return table if self._rollcall is None else self._rollcall.delta(table)
 
     def snapshot(self) -> pa.Table:
-        return self._state.dump(self._state.everything)
+        table = self._state.dump(self._state.everything)
+        return table if self._rollcall is None else self._rollcall.snapshot(table)
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
-        """Start over from a snapshot and its deltas.
+    def parts(self) -> Iterator[pa.Table]:
+        parts = self._state.parts()
+        return parts if self._rollcall is None else self._rollcall.parts(parts)
+
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
+        """Start over from a snapshot, whole or in parts, and its deltas.
 
         Raises
         ------
         StateRefused
             Naming every difference in schema, or the open windows whose bounds have moved.
+        StateTooLarge
+            If the tables need more memory than is allowed.
         """
-        state = State(self._plan, self._kind)
-        state.load([*([] if full is None else [full]), *deltas])
+        state, rollcall = State(self._plan, self._kind, self._max_state_bytes), self._build_rollcall()
+        parts = [full] if isinstance(full, pa.Table) else full or ()
+        state.load(*(parts, deltas) if rollcall is None else rollcall.read(parts, deltas))
         self._refuse_moved(state)
-        self._state = state
+        self._state, self._rollcall = state, rollcall
 
     def digest(self) -> str:
-        return self._state.digest()
+        own = self._state.digest()
+        return own if self._rollcall is None else self._rollcall.digest(own)
 
     @property
     def open_windows(self) -> int:
@@ -143,6 +161,11 @@ class KeyedWindows:
         if self._kind.per_row:
             return int((self._state.next_us.values[self._state.slots] == 0).sum())
         return len(self._state)
+
+    @property
+    def state_bytes(self) -> int:
+        """Bytes of memory that the open windows take; the Python objects among them are visited one by one."""
+        return self._state.nbytes
 
     @property
     def folded_rows(self) -> int:
@@ -210,6 +233,8 @@ class KeyedWindows:
         gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
         revision, home = self._publications(fresh.slot)
         table = self._table(fresh, label, revision)
+        if self._rollcall is not None:
+            table = self._rollcall.call(self._closing(table, fresh, label, clock_us), state.keys)
         if self._plan.corrects:
             state.publish(fresh.slot, epoch)
         folded = int(state.rows.values[gone].sum())
@@ -235,7 +260,7 @@ class KeyedWindows:
     def _table(self, due: Due, label: str | None, revision: I64 | None = None) -> pa.Table:
         state = self._state
         if not len(due.slot):
-            return self._schema.empty_table()
+            return self._own_schema.empty_table()
         contents = state.contents(due.combined)
         at = due.slot if due.combined is None else due.at
         windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
@@ -247,10 +272,18 @@ class KeyedWindows:
             *(self._finish(aggregate, contents, windows) for aggregate in self._plan.aggregates),
             _labels(label, revision, len(at)),
         ]
-        table = pa.Table.from_arrays(columns, schema=self._schema)
+        table = pa.Table.from_arrays(columns, schema=self._own_schema)
         if not self._kind.per_row:
             return table
         return table.take(pa.array(np.repeat(np.arange(len(at)), state.rows.values[due.slot]), pa.int64()))
+
+    def _closing(self, table: pa.Table, due: Due, label: str | None, clock_us: int) -> Closing:
+        """What the roll is called for: windows with rows in `table`, and all others up to the last of them or the clock."""
+        up_to = max(clock_us, int(due.end_us.max(initial=MIN_US)))
+        return Closing(table, self._state.key[due.slot], due.start_us, due.end_us, up_to, label)
+
+    def _build_rollcall(self) -> Rollcall | None:
+        return None if self._plan.roster is None else Rollcall(self._plan, self._kind)
 
     def _before(self, due: Due) -> dict[str, Before]:
         """For aggregates that look back over a window's start, the last sample before it."""
@@ -308,19 +341,19 @@ class KeyedWindows:
 
         New time zone data may move boundaries; windows not yet begun may move freely.
         """
-        if not isinstance(self._plan.window, CalendarWindow):
+        if not isinstance(self._kind, CalendarKind):
             return
         slots = state.slots
         start, end = state.start_us[slots], state.end_us[slots]
         keys = state.key_columns(slots)
-        now = self._kind.assign(start, state.keys.parts(keys), state.keys)
-        moved = np.flatnonzero((now.start_us != start) | (now.end_us != end))
+        now = self._kind.bounds_today(start, end, state.label(slots), state.keys.parts(keys), state.keys)
+        moved = np.flatnonzero((now[0] != start) | (now[1] != end))
         if len(moved):
             row = int(moved[0])
             name = tuple(column[row].as_py() for column in keys)
             raise StateRefused(
                 f"{len(moved)} open windows were recorded with other bounds than the calendar gives now: key {name}, "
-                f"recorded [{start[row]}, {end[row]}) µs, now [{now.start_us[row]}, {now.end_us[row]}) µs. "
+                f"recorded [{start[row]}, {end[row]}) µs, now [{now[0][row]}, {now[1][row]}) µs. "
                 "Were time zone data changed? Run with the version the newest record names until these windows have closed"
             )
 

@@ -7,6 +7,7 @@ import numpy as np
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, I32, U64, ready
 from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs
+from arrowflow.windows.room import Admit, freely
 
 _DEAD = np.uint64(2**64 - 1)
 _MOST_LINES = 1 << 16
@@ -25,6 +26,7 @@ class Pairs:
         self._index: I32 = np.full(2, -1, np.int32)
         self._near: U64x3 = _blank(2)
         self.used = 0
+        self.admit: Admit = freely
 
     @property
     def left(self) -> I64:
@@ -35,6 +37,11 @@ class Pairs:
     def right(self) -> I64:
         """Right parts by number."""
         return self._right[: self.used].view(np.int64)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+        return sum(each.nbytes for each in (self._left, self._right, self._index, self._near))
 
     def intern(self, left: I64, right: I64, fate: I8) -> tuple[I64, I64]:
         """Number each pair.
@@ -94,6 +101,7 @@ class Pairs:
         self._reindex()
 
     def _grow(self) -> None:
+        self.admit(2 * self.nbytes)  # what it has stays until it was moved
         capacity = max(16, 2 * len(self._left))
         self._left = np.resize(self._left, capacity) if self.used else np.zeros(capacity, np.uint64)
         self._right = np.resize(self._right, capacity) if self.used else np.zeros(capacity, np.uint64)

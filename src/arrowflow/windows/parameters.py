@@ -37,7 +37,9 @@ class Parameter:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # An integer too large for a double is finite too, and what it is for says whether it fits.
+    finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return finite and not isinstance(value, bool)
 
 
 def _is_text(value: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -63,9 +63,12 @@ class PassThrough:
     def snapshot(self) -> pa.Table:
         return pa.table({})
 
-    def restore(self, full: pa.Table | None, deltas: Sequence[pa.Table]) -> None:
+    def parts(self) -> Iterator[pa.Table]:
+        return iter([self.snapshot()])
+
+    def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """There is nothing to restore; a table with rows or columns belongs to another query."""
-        for table in [*([] if full is None else [full]), *deltas]:
+        for table in [*([full] if isinstance(full, pa.Table) else full or ()), *deltas]:
             if table.num_columns or table.num_rows:
                 raise StateRefused(
                     f"the state has columns {', '.join(table.column_names)} but this pipeline has no window; "

@@ -27,6 +27,7 @@ from arrowflow.windows.kernels.sessions import (
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
+from arrowflow.windows.room import Admit, freely
 
 _KEY_BITS = 40
 
@@ -64,13 +65,16 @@ class Seats(Protocol):
 
     @property
     def missed(self) -> I64:
-        """How many of the first windows over the pane its rows came too late for, by slot."""
+        """How many of the first windows over the pane its rows came too late for, or its twin number, by slot."""
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
         """Find or take a slot for each row whose fate is 0; the others get -1 and leave no trace."""
 
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
-        """Take slots, in order, for panes known to be distinct and new."""
+        """Take slots, in order, for panes known to be distinct and new; `link` comes before the next `seat`."""
+
+    def link(self) -> None:
+        """Let slots taken be found."""
 
     def forget(self, slots: I64) -> None:
         """Mark panes as gone."""
@@ -78,9 +82,16 @@ class Seats(Protocol):
     def keep(self, slots: I64, key: I64) -> None:
         """Keep only `slots`, renumbered from 0 in the order given, with new key numbers."""
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken."""
+
+    def watch(self, admit: Admit) -> None:
+        """Ask before growing."""
+
 
 class Hashed:
-    """Panes whose bounds are known from the row alone: (key, missed, start) hashed."""
+    """Panes whose bounds are known from the row alone: (key, missed or twin, start) hashed."""
 
     def __init__(self) -> None:
         self._pairs = Pairs()
@@ -107,7 +118,8 @@ class Hashed:
         return np.asarray(self._pairs.left >> _KEY_BITS)
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
-        left = key if panes.missed is None else key + (panes.missed << _KEY_BITS)
+        apart = panes.missed if panes.twin is None else panes.twin
+        left = key if apart is None else key + (apart << _KEY_BITS)
         slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
         if len(born):
             self._fit()
@@ -121,6 +133,9 @@ class Hashed:
         self._fit()
         self._key.values[before : self.used], self._end_us.values[before : self.used] = key, end_us
 
+    def link(self) -> None:
+        """They are found already."""
+
     def forget(self, slots: I64) -> None:
         self._pairs.forget(slots)
         self._key.values[slots] = NOBODY
@@ -131,6 +146,13 @@ class Hashed:
         self._key.keep(slots)
         self._key.values[: len(key)] = key
         self._pairs.keep(slots, left)
+
+    @property
+    def nbytes(self) -> int:
+        return self._pairs.nbytes + self._key.values.nbytes + self._end_us.values.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        self._pairs.admit = admit
 
     def _fit(self) -> None:
         if self.used > len(self._end_us.values):
@@ -145,6 +167,7 @@ class Chained:
         self._gap_us = gap_us
         self._newest = Lane(np.int64, NOBODY)
         self._sessions = Lane(np.int64, NOBODY, SESSION_WIDTH)
+        self._admit: Admit = freely
         self.used = 0
 
     @property
@@ -177,6 +200,7 @@ class Chained:
             births.append(born[start : self.used])
             if row == n:
                 break
+            self._admit(2 * self._sessions.values.nbytes)
             self._sessions.fit(max(16, 2 * self.used))
         follow_merges(slot, merged[:merges], np.arange(self.used))
         assert self.used - before == sum(map(len, births))
@@ -186,9 +210,12 @@ class Chained:
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
         before = self.used
         self.used += len(key)
-        self._sessions.fit(max(16, self.used))
+        if self.used > len(self._sessions.values):
+            self._sessions.fit(max(16, self.used, 2 * before))
         fresh = self._sessions.values[before : self.used]
         fresh[:, HOLDER], fresh[:, FIRST], fresh[:, LAST] = key, start_us, end_us - self._gap_us
+
+    def link(self) -> None:
         self._chain()
 
     def forget(self, slots: I64) -> None:
@@ -205,6 +232,13 @@ class Chained:
         self._newest = Lane(np.int64, NOBODY)
         self._fit_keys(key)
         self._newest.values[key[latest]] = latest
+
+    @property
+    def nbytes(self) -> int:
+        return self._sessions.values.nbytes + self._newest.values.nbytes
+
+    def watch(self, admit: Admit) -> None:
+        self._admit = admit
 
     def _column(self, which: int) -> I64:
         return np.asarray(self._sessions.values[: self.used, which])

@@ -6,21 +6,21 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from arrowflow.errors import StateRefused
 from arrowflow.types import I64, MIN_US, SourcePartition
 from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
-from arrowflow.windows.aggregates.build import build_accumulator
+from arrowflow.windows.aggregates.build import build_accumulator, most_per_row
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
-from arrowflow.windows.arrays import Array, Field, Numbers, nulls
+from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
+from arrowflow.windows.chains import LastWords, blocks, pieces
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
@@ -30,8 +30,8 @@ from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane, Rare
 from arrowflow.windows.order import order_of
-from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.plan import Plan
+from arrowflow.windows.room import Room, bytes_of, size_of
 from arrowflow.windows.seats import Chained, Hashed, Seats
 from arrowflow.windows.shapes import Session
 
@@ -44,6 +44,8 @@ _PATIENCE = 64
 """A key that comes again and again is forgotten at most once while this many panes go per key known."""
 CARRY_US = MIN_US
 """The start of a slot that is no pane: it holds what was last known of its key before the panes that are open."""
+_TELLING = ("start", "missed", "bound")
+"""What tells panes of one key apart."""
 _PLACE_TYPES: dict[str, pa.DataType] = {"given_out": pa.bool_(), "missed": pa.int32()}
 
 
@@ -74,8 +76,8 @@ class _Tombs(NamedTuple):
     keys: Keys
     """Who knows what the numbers of their keys mean."""
     key: I64
-    start_us: I64
-    missed: I64
+    places: dict[str, I64]
+    """What tells panes of one key apart, by the kind's name for it."""
 
 
 class State:
@@ -85,7 +87,7 @@ class State:
     What was touched since the last delta, and since the last digest, is remembered per slot.
     """
 
-    def __init__(self, plan: Plan, kind: Kind) -> None:
+    def __init__(self, plan: Plan, kind: Kind, max_bytes: int | None = None) -> None:
         self.plan, self.kind = plan, kind
         self.keys, self.feeders = Keys(plan.keys), Feeders()
         self.accumulators = self._build_accumulators()
@@ -108,12 +110,21 @@ class State:
         self._gone: list[_Tombs] = []
         self._dead, self._crowd = 0, 0
         self._hash_sum = 0
+        self._room = Room(max_bytes, self._array_bytes, self._object_bytes, self._complain)
+        self._most_per_row = sum(map(most_per_row, self.accumulators.values()))
+        self.keys.watch(self._room.admit)
+        self._seats.watch(self._room.admit)
 
     # ---- panes ------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         held = self._seats.used - self._dead
         return held - len(self.carries) if self.traces else held
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory taken; Python objects are visited one by one for it."""
+        return self._array_bytes() + self._object_bytes()
 
     @property
     def slots(self) -> I64:
@@ -176,6 +187,8 @@ class State:
             self._merge(into, source)
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
         self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used))
+        if self._most_per_row:
+            self._room.brought(len(slot) * self._most_per_row + rows.nbytes)
         self.remove(source)
         return int(folded)
 
@@ -253,6 +266,10 @@ class State:
             return []
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
 
+    def label(self, slots: I64) -> I32:
+        """The number of each pane's name, where the kind of window names panes."""
+        return np.asarray(self._label.values[slots])
+
     def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
         """Slots of the open panes those partitions feed."""
         numbers = np.array([self.feeders.number(each) for each in partitions], np.int64)
@@ -290,19 +307,64 @@ class State:
         self._gone = []
         return pa.concat_tables(parts)
 
-    def load(self, tables: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot and deltas, in order: the last word on a pane counts."""
+    def parts(self) -> Iterator[pa.Table]:
+        """All panes in blocks; from here on they count as told, as after a delta. Nothing may change in between."""
+        slots = self.everything
+        self._gone = []
+        self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
+        self._told_us.values[slots] = self.start_us[slots]
+        return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
+
+    def load(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> None:
+        """Fill an empty state from a snapshot, in parts of one size, and deltas, in order: the last word on a pane counts."""
         assert not len(self), "a state is loaded once, while it is empty"
-        if tables:
-            self._take(self._last_words([self._checked(table) for table in tables]))
+        if full:
+            self._fit(len(full) * full[0].num_rows)  # once: what arrays leave behind when they grow is not given back
+        words = LastWords(len(self._identity_names()) - len(self.plan.keys))
+        for table, met in self._newest_first(full, deltas):
+            self._take(table, words, met)
+        self._seats.link()
+        self._room.visit()
         self._own()
 
     def digest(self) -> str:
         """Order-free digest of all open panes; costs what was touched since the last one."""
-        slots = self._marked(_HASHED)
-        if len(slots):
+        for slots in blocks(self._marked(_HASHED)):
             self._hash(slots, self.dump(slots), slots)
         return format(self._hash_sum & _ALL128, "032x")
+
+    # ---- memory -----------------------------------------------------------------------------------------
+
+    def _array_bytes(self) -> int:
+        lanes = (*self._lanes, self._owner, self._carry)
+        return int(self.keys.nbytes + self._seats.nbytes + sum(lane.nbytes for lane in lanes))
+
+    def _object_bytes(self) -> int:
+        self._hands.rest()
+        return sum(bytes_of(lane.objects()) for lane in self._lanes)
+
+    def _complain(self, wanted: int, limit: int) -> str:
+        """The sentence that stops the job: what there is, whose it is, what to do."""
+        self._hands.rest()
+        key = self._seats.key
+        weight = np.zeros(len(self.rows.values), np.int64)
+        for lane in self._lanes:
+            if objects := lane.objects():
+                weight += np.fromiter(map(size_of, objects), np.int64, len(weight))
+        n = min(len(key), len(weight))  # the newest panes may have a seat and nothing else yet
+        held = np.flatnonzero(key[:n] >= 0)
+        each = self._array_bytes() / max(1, len(key))
+        of_key = np.bincount(key[held], weight[held] + each, minlength=1)
+        top = [number for number in np.argsort(of_key)[:-4:-1].tolist() if of_key[number] >= wanted / 100]
+        share = "; ".join(f"{self.name_key(number)}: {of_key[number] / wanted:.0%}" for number in top)
+        kind = self.plan.window.fingerprint()["kind"]
+        return (
+            f"the open windows would take {wanted:,} bytes of memory, and max_state_bytes is {limit:,}. "
+            f"{int((key >= 0).sum()):,} {kind} windows (or panes) of {len(self.keys):,} keys are open"
+            f"{f'; most of it belongs to {share}' if share else '; no key has 1 % of it'}. Raise max_state_bytes if "
+            "there is more memory. To need less, group by fewer values, or let windows end sooner: smaller ones, "
+            "a shorter allowed_lateness, correct_for or carry_for"
+        )
 
     # ---- inside -----------------------------------------------------------------------------------------
 
@@ -331,6 +393,7 @@ class State:
             self._seats.take(
                 new, np.full(len(new), CARRY_US), np.full(len(new), CARRY_US), np.zeros(len(new), np.int64)
             )
+            self._seats.link()
             self._fit()
             self._carry.values[new] = taken
             self.feeder.values[taken] = self.feeder.values[slots[first]]
@@ -358,11 +421,14 @@ class State:
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
 
-    def _fit(self) -> None:
-        capacity = self._seats.used
+    def _fit(self, used: int | None = None) -> None:
+        capacity = self._seats.used if used is None else used
         if capacity > len(self.rows.values):
             self._hands.rest()
             capacity = max(16, 2 * len(self.rows.values), capacity)
+            self._room.visit()
+            wider, longest = sum(lane.slot_bytes for lane in self._lanes), max(lane.nbytes for lane in self._lanes)
+            self._room.admit(wider * (capacity - len(self.rows.values)) + longest)
             for lane in self._lanes:
                 lane.fit(capacity)
 
@@ -386,7 +452,7 @@ class State:
         match lane:
             case "start":
                 values = self.start_us
-            case "end":
+            case "end" | "bound":
                 values = self.end_us
             case "missed":
                 values = self._seats.missed
@@ -401,16 +467,17 @@ class State:
 
     def _bury(self, slots: I64, start_us: I64) -> None:
         """Note the places of panes for the next delta, by number: they are written when it is taken."""
-        has_missed = any(lane == "missed" for _name, lane in self.kind.columns)
-        self._gone.append(
-            _Tombs(self.keys, self.key[slots], start_us, self._seats.missed[slots] if has_missed else slots)
-        )
+        known = {"start": start_us, "missed": self._seats.missed, "bound": self.end_us}
+        telling = [lane for _name, lane in self.kind.columns if lane in _TELLING]
+        places = {lane: start_us if lane == "start" else known[lane][slots] for lane in telling}
+        self._gone.append(_Tombs(self.keys, self.key[slots], places))
 
     def _identity(self, tombs: _Tombs) -> pa.Table:
         """Rows that only say where panes were."""
-        held = {"start": tombs.start_us, "missed": tombs.missed}
         places: list[Array] = [
-            pa.array(held[lane], pa.int64()).cast(_place_type(name)) for name, lane in self.kind.columns if lane in held
+            pa.array(tombs.places[lane], pa.int64()).cast(_place_type(name))
+            for name, lane in self.kind.columns
+            if lane in tombs.places
         ]
         known = dict(zip(self._identity_names(), [*tombs.keys.take(tombs.key), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
@@ -422,17 +489,24 @@ class State:
 
     def _identity_names(self) -> list[str]:
         """The columns that tell panes apart."""
-        places = [name for name, lane in self.kind.columns if lane in ("start", "missed")]
+        places = [name for name, lane in self.kind.columns if lane in _TELLING]
         return [*(f"key.{field.name}" for field in self.plan.keys), *places]
 
+    def _dumped_and_hashed(self, slots: I64) -> pa.Table:
+        table = self.dump(slots)
+        if len(slots) and (self._touched.values[slots] & _HASHED != 0).all():
+            self._hash(slots, table, slots)
+        return table
+
     def _hash(self, slots: I64, table: pa.Table, table_slots: I64) -> None:
-        """Hash `slots` anew; `table` holds rows of `table_slots`, which may be more or others than needed."""
+        """Hash `slots` anew if `table` holds just their rows; if not, they wait for the next digest."""
         if not np.array_equal(slots, table_slots):
-            table = self.dump(slots)
-        self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
-        lane_a, lane_b = row_hashes(table)
-        self._hash_a.values[slots], self._hash_b.values[slots] = lane_a, lane_b
-        self._hash_sum += sum_hashes(lane_a, lane_b)
+            return
+        for block, piece in zip(blocks(slots), pieces(table), strict=False):
+            self._hash_sum -= sum_hashes(self._hash_a.values[block], self._hash_b.values[block])
+            lane_a, lane_b = row_hashes(piece)
+            self._hash_a.values[block], self._hash_b.values[block] = lane_a, lane_b
+            self._hash_sum += sum_hashes(lane_a, lane_b)
         self._touched.values[slots] &= np.uint8(_TOLD | _CHANGED)
 
     def _own(self) -> None:
@@ -464,6 +538,7 @@ class State:
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number_all(columns, len(live))
             self.keys, key = keys, fresh[key]
+            self.keys.watch(self._room.admit)
             self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
             self._crowd = -1
         else:
@@ -490,40 +565,40 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _last_words(self, tables: Sequence[pa.Table]) -> pa.Table:
-        """The last row on each pane, where it is not a tombstone. Tombstones of one table count before its panes."""
-        table = pa.concat_tables(tables)
-        if len(tables) > 1 or pc.any(table.column(GONE)).as_py():
-            number = self._identify(table)
-            last = np.empty(int(number.max(initial=-1)) + 1, np.int64)
-            last[number] = np.arange(len(number))  # of equal places numpy keeps the last
-            table = table.take(pa.array(last, pa.int64()))
-            table = table.filter(pc.invert(table.column(GONE)))
-        return table.drop_columns([GONE])
+    def _newest_first(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+        """Tables to load, and from which key number on a key was not met in any before."""
+        for delta in reversed(deltas):
+            yield self._checked(delta), _NEVER
+        met = len(self.keys)
+        for part in full:
+            for piece in pieces(self._checked(part)):
+                yield piece, met
 
-    def _identify(self, table: pa.Table) -> I64:
-        """Number the panes that rows of `table` speak of."""
-        everyone = np.zeros(table.num_rows, np.int8)
-        keys = Keys(self.plan.keys)
+    def _take(self, table: pa.Table, words: LastWords, met: int) -> None:
+        """Open a pane for each row of `table` that is the last word on it, and no tombstone."""
         own = [whole(table.column(f"key.{field.name}"), field.type) for field in self.plan.keys]
-        number = keys.number_all(own, table.num_rows)
-        for name in self._identity_names()[len(own) :]:
-            number, _born = Pairs().intern(number, bits_of(whole(table.column(name), _place_type(name))), everyone)
-        return number
-
-    def _take(self, table: pa.Table) -> None:
-        """Open a pane for each row of `table`, all of them distinct."""
+        key = self.keys.number_all(own, table.num_rows)
+        names = self._identity_names()[len(own) :]
+        rows = words.among(key, [bits_of(whole(table.column(name), _place_type(name))) for name in names], met)
+        rows = rows[bits_of(whole(table.column(GONE), pa.bool_()))[rows] == 0]
+        if len(rows) < table.num_rows:
+            table, key = table.take(pa.array(rows, pa.int64())), key[rows]
         columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
-        start, none = places["start"], np.zeros(table.num_rows, np.int64)
-        key = self.keys.number_all([columns[f"key.{field.name}"] for field in self.plan.keys], table.num_rows)
-        self._seats.take(key, start, places.get("end", start), places.get("missed", none))
-        self._fit()
-        slots = np.arange(table.num_rows)
+        start, none = places["start"], np.zeros(len(rows), np.int64)
         extras = [columns[field.name] for field in self.plan.window.fields()]
+        label, day = self.kind.recall(extras) if extras else (none.astype(np.int32), none.astype(np.int32))
+        end, before = places.get("end", places.get("bound", start)), self._seats.used
+        self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
+        self._fit()
+        slots = np.arange(before, self._seats.used)
         if extras:
-            self._label.values[slots], self._day.values[slots] = self.kind.recall(extras)
-        self.next_us.values[slots] = places.get("next", none)
+            self._label.values[slots], self._day.values[slots] = label, day
+        self._fill(slots, columns, start, places.get("next", none))
+
+    def _fill(self, slots: I64, columns: Mapping[str, Array], start_us: I64, next_us: I64) -> None:
+        """Put rows of the table into slots that are blank."""
+        self.next_us.values[slots] = next_us
         self.rows.values[slots] = bits_of(columns["rows"])
         if self.plan.corrects:
             self.revision.values[slots], self.home.values[slots] = (
@@ -534,7 +609,7 @@ class State:
         for accumulator in self.accumulators.values():
             accumulator.load(slots, [columns[field.name] for field in accumulator.fields])
         self._touched.values[slots] = _HASHED
-        self._told_us.values[slots] = start
+        self._told_us.values[slots] = start_us
 
 
 def _build_seats(plan: Plan) -> Seats:

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.api.frames import FORMS, UTC, at, table
 
 import arrowflow as af
-from arrowflow.errors import ArrowflowError, ConfigError, PromiseBroken, StateRefused
+from arrowflow.errors import ArrowflowError, ConfigError, PromiseBroken, StateRefused, StateTooLarge
 from arrowflow.types import Balance
 
 SECOND = 1_000_000
@@ -323,7 +323,7 @@ def test_a_description_that_makes_no_sense_is_refused_at_once(settings, says):
         ({"offset": "part"}, {"part": pa.array([None], pa.int64())}, "1 nulls"),
         ({"offset": "part"}, {"part": pa.array([-1])}, "not negative"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, str) else None,
 )
 def test_a_push_that_cannot_be_read_changes_nothing(settings, columns, says):
     op = minutes(**settings)
@@ -382,3 +382,28 @@ def test_it_says_what_it_is():
 
     assert repr(op) == "<WindowOperator tumbling, 1 open, watermark 1970-01-01 00:02:00+00:00>"
     assert dt.datetime.fromisoformat("1970-01-01 00:02:00+00:00") == op.watermark
+
+
+def test_windows_that_need_more_memory_than_they_may_stop_the_push_and_a_snapshot_goes_on_with_more():
+    op, kept = minutes(max_state_bytes="200kB"), []
+
+    def push(first):
+        kept.append(op.snapshot())
+        op.push(table([(f"line {n}", 1.0, 5, 0) for n in range(first, first + 100)]))
+
+    with pytest.raises(StateTooLarge, match="max_state_bytes is 200,000"):
+        list(map(push, range(0, 10_000, 100)))
+    with pytest.raises(StateRefused, match=r"stopped in the middle.*max_state_bytes"):
+        op.push(table(ROWS))
+
+    other = minutes(max_state_bytes=10_000_000)
+    other.restore(kept[-1])
+    other.push(table([("line 0", 3.0, 6, 0)]))
+    assert kept[-1].num_rows >= 200
+    assert told(other.finish())[0] == ("line 0", 0, 2, 2.0)
+
+
+@pytest.mark.parametrize("size", ["much", 0, -1, True, 1.5])
+def test_a_limit_that_is_no_size_is_refused(size):
+    with pytest.raises(ConfigError, match="max_state_bytes"):
+        minutes(max_state_bytes=size)

@@ -116,6 +116,7 @@ def test_windows_are_closed_early_only_at_an_end():
         (errors.CommitUnknown, 3),
         (errors.TooManyBadRecords, 4),
         (errors.PromiseBroken, 4),
+        (errors.StateTooLarge, 4),
         (errors.DataLossError, 6),
         (errors.ObjectMissing, 6),
         (errors.Fenced, 7),
@@ -311,4 +312,4 @@ def test_there_is_no_live_view_where_stdout_is_no_terminal():
 
     _invoke(engine)
 
-    assert isinstance(engine.started[0][2], Lines)
+    assert isinstance(engine.started[0][2].view, Lines)

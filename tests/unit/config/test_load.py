@@ -13,6 +13,7 @@ from tests.unit.config.test_bad_configs import BASE, CALENDAR, WINDOW
 
 from arrowflow.config import InvalidConfig, check, json_schema, load, read
 from arrowflow.config.explain import explain
+from arrowflow.config.memory import memory_limit
 from arrowflow.pipeline import Emit, EventTime
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -117,6 +118,10 @@ def test_raw_passes_rows_through_and_dates_them_by_the_record(here):
     assert pipeline.sinks[0].spec.time_column == "_timestamp"
 
 
+def test_open_windows_may_take_half_of_the_memory_where_nobody_says_how_much(here):
+    assert _load(BASE).operator.spec.max_state_bytes == memory_limit() // 2
+
+
 def test_the_same_file_is_the_same_pipeline(here):
     assert _load(BASE) == _load(BASE)
     assert _load(BASE).query() == _load("# a comment\n" + BASE.replace(" = ", "=")).query()
@@ -125,7 +130,7 @@ def test_the_same_file_is_the_same_pipeline(here):
 def test_settings_reach_the_value_they_name(here):
     pipeline = _load(
         BASE.replace('"30m"', '"30m"\nidle_timeout = "2m"\nwhen_all_idle = "advance"')
-        .replace("[checkpoint]", '[limits]\nmax_error_rate = 0.5\nerror_sample = 7\nmax_epoch_bytes = "2GiB"\nmax_slice_rows = 9\n[checkpoint]\ncadence = "500ms"\nfull_every = 3')
+        .replace("[checkpoint]", '[limits]\nmax_error_rate = 0.5\nerror_sample = 7\nmax_epoch_bytes = "2GiB"\nmax_state_bytes = "3GiB"\nmax_slice_rows = 9\n[checkpoint]\ncadence = "500ms"\nfull_every = 3')
         .replace('topics = ["events"]', 'topics = ["events"]\nstart = 2025-10-31T06:00:00Z\ngroup = "g"\nproperties = { "fetch.min.bytes" = 5, socket.keepalive.enable = true }')
         .replace('units = "int64"', 'units = { type = "int64", required = true, path = "meta.units" }')
     )  # fmt: skip
@@ -133,6 +138,7 @@ def test_settings_reach_the_value_they_name(here):
     assert (pipeline.event_time.idle_timeout_us, pipeline.event_time.when_all_idle) == (2 * MINUTE_US, "advance")
     assert (pipeline.source.max_error_rate, pipeline.source.error_sample) == (0.5, 7)
     assert (pipeline.checkpoint.max_epoch_bytes, pipeline.checkpoint.max_slice_rows) == (2 * 1024**3, 9)
+    assert pipeline.operator.spec.max_state_bytes == 3 * 1024**3
     assert (pipeline.checkpoint.cadence_s, pipeline.checkpoint.full_every) == (0.5, 3)
     kafka = pipeline.source.spec
     assert (kafka.start, kafka.group) == ("2025-10-31T06:00:00+00:00", "g")
@@ -169,6 +175,30 @@ def test_a_calendar_may_have_holidays_and_later_plans(here):
 
     assert calendar.days_off("north") == {date(2025, 12, 25)}
     assert [plan.valid_from for plan in calendar.revisions] == [date(2026, 1, 1)]
+
+
+def test_a_calendar_may_have_breaks_and_a_later_plan_its_own(here):
+    extra = 'breaks = { T1 = ["10:00-10:30", "12:00-12:10"] }\n[[calendars.plants.revisions]]\nvalid_from = 2026-01-01\nshifts = { D = "08:00-20:00" }\nbreaks = { D = ["13:00-14:00"] }\n'
+
+    window = _load(BASE.replace(WINDOW, CALENDAR + extra)).operator.spec.window
+
+    assert window.calendar.calendar.breaks == {"T1": ("10:00-10:30", "12:00-12:10")}
+    assert window.calendar.calendar.revisions[0].breaks == {"D": ("13:00-14:00",)}
+    assert window.calendar.has_holes
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "week_starts"),
+    [
+        ('"week"', "week", "monday"),
+        ('"week"\nweek_starts = "sunday"', "week", "sunday"),
+        ('"month"', "month", "monday"),
+    ],
+)
+def test_a_window_may_be_a_week_or_a_month(here, written, unit, week_starts):
+    window = _load(BASE.replace(WINDOW, CALENDAR.replace('"shift"', written))).operator.spec.window
+
+    assert (window.unit, window.calendar.unit, window.calendar.week_starts) == (unit, unit, week_starts)
 
 
 def test_several_tables_may_take_the_results(here):

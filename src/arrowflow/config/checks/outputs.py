@@ -134,6 +134,9 @@ def _numbers(sections: Sections, document: Document, _: Mapping[str, str]) -> It
             yield document.problem(
                 ("limits", f"max_slice_{kind}"), f"is more than max_epoch_{kind}, and an epoch is made of slices"
             )
+    if limits.max_state_bytes is not None and sections.window is None and sections.whole("window"):
+        where = ("limits", "max_state_bytes")
+        yield document.problem(where, "is about open windows, and there is no [window]: remove it", at_key=True)
 
 
 CHECKS = (_names, _unused, _previews, _paths, _numbers)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import pyarrow as pa
 
 from arrowflow.windows.aggregates.accumulator import Accumulator
@@ -19,6 +23,26 @@ from arrowflow.windows.aggregates.weighted import WeightedMean
 from arrowflow.windows.feeders import Feeders
 from arrowflow.windows.functions import is_decimal, is_text
 from arrowflow.windows.plan import PlannedAccumulator
+
+_MOST: Mapping[type[Any], int] = MappingProxyType(
+    {
+        Trace: 32 + 33 + 8 + 64,  # a sample in a chunk of its own, in the first tuple of its pane
+        DistinctBits: 8 + 128,  # a value in an array of its own
+        DistinctObjects: 64 + 256,  # a place in a set of its own, and the value without its text
+        Buckets: 8 + 128,
+        TextExtreme: 64,
+        Edge: 64,
+        CustomStates: 256,
+    }
+)
+
+
+def most_per_row(accumulator: Accumulator) -> int:
+    """Bytes of Python objects that one row adds at most, its text apart; for a function of the user's own a guess.
+
+    What spills from an exact sum is not among it: it grows with panes, not with rows.
+    """
+    return _MOST.get(type(accumulator), 0)
 
 
 def build_accumulator(planned: PlannedAccumulator, feeders: Feeders) -> Accumulator:

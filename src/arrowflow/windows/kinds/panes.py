@@ -31,6 +31,9 @@ class Panes:
         Ends of the first and last window over the pane; the pane's own end where each pane is a window.
     missed : int64[n] or None
         How many windows over the pane the row came too late for, filled in by `Kind.judge`; None where a pane is a window.
+    twin : int64[n] or None
+        1 for panes that may begin together with another pane of their key, 0 for the others; None where starts tell
+        panes apart.
     """
 
     start_us: I64
@@ -41,11 +44,20 @@ class Panes:
     first_us: I64
     last_us: I64
     missed: I64 | None = None
+    twin: I64 | None = None
 
     @classmethod
-    def whole(cls, start_us: I64, end_us: I64, fate: I8, label: I32 | None = None, day: I32 | None = None) -> Panes:
+    def whole(
+        cls,
+        start_us: I64,
+        end_us: I64,
+        fate: I8,
+        label: I32 | None = None,
+        day: I32 | None = None,
+        twin: I64 | None = None,
+    ) -> Panes:
         """Panes that are windows themselves."""
-        return cls(start_us, end_us, fate, label, day, end_us, end_us)
+        return cls(start_us, end_us, fate, label, day, end_us, end_us, twin=twin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,8 @@ class Kind(Protocol):
     """The working part of a kind of window, built for one operator."""
 
     columns: Sequence[tuple[str, str]]
-    """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next."""
+    """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next; or
+    bound, an end that tells panes apart which begin together."""
     strict: bool
     """Whether the last clock that still takes rows is the window's end itself."""
     per_row: bool
@@ -168,3 +181,6 @@ class Kind(Protocol):
 
     def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
         """The inverse of `describe`; raises `StateRefused` for a name the kind does not know."""
+
+    def twins(self, label: I32) -> I64:
+        """What `Panes.twin` is for panes with these labels; 0 where it is None."""
