@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutation.mutants import Mutant
-from tests.mutation.targets import target_of, files_of
+from tests.mutation.targets import files_of, target_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path("arrowflow/windows")

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from tests.mutation.mutants import mutants_of, named, sample_of
-from tests.mutation.targets import TARGETS, target_of, files_of
+from tests.mutation.targets import TARGETS, files_of, target_of
 
 PROSE = '''"""A page of 3 words."""
 
