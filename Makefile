@@ -4,22 +4,35 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/python -m uv pip install --quiet --python $(BIN)/python -c constraints.txt
 
+# Files of tests are dealt to one process per core, at most four: each takes about a gigabyte. WORKERS=0 runs them in one.
+WORKERS ?= auto
+PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
+
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test check lint types contracts bench turbines campaign nojit clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants clean
 
 help:            ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 run: $(VENV)/.run          ## run the main job: sample shifts of three plants into ./lake, then close what is open
 	$(BIN)/arrowflow run configs/gold.toml --until-caught-up --close-open-windows
 
 test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 and Maven, and say so when they skip)
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(BIN)/python -m pytest -q tests/unit/windows tests/property/test_window_laws.py
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py
+
+peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
+	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
+
+laws: $(VENV)/.dev         ## a million examples of the laws of windows: SEED=1 PROCESSES=2
+	PYTHONPATH=src:. $(BIN)/python -m tests.laws --examples 1000000 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
+
+mutants: $(VENV)/.dev      ## 500 small changes to the window core, each of which the tests should notice: SEED=1 PROCESSES=2
+	PYTHONPATH=src:. $(BIN)/python -m tests.mutation --sample 500 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
 
 check: lint types contracts  ## everything that is checked beside the tests
 
@@ -57,4 +70,8 @@ $(VENV)/.run: pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.run
 	$(UV) --group dev
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.dev
+	$(UV) --group peers
 	@touch $@

@@ -13,6 +13,7 @@ import numba
 import pytest
 from hypothesis import settings
 from tests.realparts.fixtures import embedded, kafka
+from tests.support.order import long_files_first
 
 __all__ = ["embedded", "kafka"]
 """Fixtures for every folder of tests: one broker of each kind per session."""
@@ -24,8 +25,18 @@ settings.register_profile("few", deadline=None, print_blob=True, derandomize=Tru
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "dev")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With ``-n``, deal whole files and not single tests."""
+    from tests.support.workers import ByShare
+
+    config.option.loadscopereorder = False  # the order is that of `long_files_first`
+    return ByShare(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `jit` where kernels run as plain Python."""
+    """Order the files, and skip tests marked `jit` where kernels run as plain Python."""
+    long_files_first(items)
     if not numba.config.DISABLE_JIT:
         return
     skip = pytest.mark.skip(reason="needs compiled kernels; NUMBA_DISABLE_JIT is set")

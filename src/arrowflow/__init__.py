@@ -31,10 +31,11 @@ if TYPE_CHECKING:
         var,
         weighted_mean,
     )
+    from arrowflow.api.drawing import draw
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
-    from arrowflow.api.windows import Cumulative, Hopping, Session, Shifts, Sliding, Tumbling
+    from arrowflow.api.windows import Cumulative, Hopping, Roster, Session, Shifts, Sliding, Tumbling
     from arrowflow.calendars import PlantCalendar
     from arrowflow.engine import start
     from arrowflow.phases.run import Run
@@ -47,6 +48,7 @@ __all__ = [
     "Hopping",
     "Pipeline",
     "PlantCalendar",
+    "Roster",
     "Run",
     "RunOptions",
     "Session",
@@ -59,6 +61,7 @@ __all__ = [
     "count_distinct",
     "counter_delta",
     "coverage",
+    "draw",
     "first",
     "last",
     "load",
@@ -82,6 +85,7 @@ _HOMES = {
     "Hopping": "arrowflow.api.windows",
     "Pipeline": "arrowflow.api.pipeline",
     "PlantCalendar": "arrowflow.calendars",
+    "Roster": "arrowflow.api.windows",
     "Run": "arrowflow.phases.run",
     "RunOptions": "arrowflow.pipeline",
     "Session": "arrowflow.api.windows",
@@ -94,6 +98,7 @@ _HOMES = {
     "count_distinct": "arrowflow.api.aggregates",
     "counter_delta": "arrowflow.api.aggregates",
     "coverage": "arrowflow.api.aggregates",
+    "draw": "arrowflow.api.drawing",
     "first": "arrowflow.api.aggregates",
     "last": "arrowflow.api.aggregates",
     "load": "arrowflow.api.pipeline",

@@ -359,6 +359,10 @@ class Calendar(Protocol):
     def labels(self) -> tuple[str, ...]:
         """Names that `CalendarTable.label` indexes; "off" where a plant is closed."""
 
+    @property
+    def has_holes(self) -> bool:
+        """Whether a window may have intervals "off" inside its bounds; then tables tell the bounds of windows."""
+
     def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
         """Boundaries covering ``[from_us, to_us)`` for one key value; None if it has no calendar."""
 
@@ -407,18 +411,29 @@ class SampleRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CalendarTable:
-    """Consecutive windows ``[start_us[i], start_us[i + 1])`` of one key value, every instant in exactly one.
+    """Consecutive intervals ``[start_us[i], start_us[i + 1])`` of one key value, every instant in exactly one.
 
     Parameters
     ----------
     start_us : int64[m + 1]
-        Strictly ascending; the last is the end of window m - 1.
+        Strictly ascending; the last is the end of interval m - 1.
     label : int32[m]
         Index into `Calendar.labels`.
     production_day : int32[m]
-        Days since 1970-01-01 of the civil day each window belongs to.
+        Days since 1970-01-01 of the civil day that the window of each interval is named by.
+    window_start_us, window_end_us : int64[m] or None
+        Bounds of the window each interval is part of: a shift with a break has two intervals with the same bounds,
+        and between them an interval "off" with its own. None where each interval is a window.
     """
 
     start_us: I64
     label: np.ndarray
     production_day: np.ndarray
+    window_start_us: I64 | None = None
+    window_end_us: I64 | None = None
+
+    def windows(self) -> tuple[I64, I64]:
+        """Bounds of the window each interval is part of, int64[m] each."""
+        if self.window_start_us is None or self.window_end_us is None:
+            return self.start_us[:-1], self.start_us[1:]
+        return self.window_start_us, self.window_end_us

@@ -105,7 +105,7 @@ def watched(campaign: Campaign) -> Iterator[dict]:
     try:
         yield report
         stop.touch()
-        reader.wait(60)
+        reader.wait(180)
         report.update(json.loads(out.read_text()))
     finally:
         reader.kill()
@@ -136,7 +136,7 @@ def kill_at_random(campaign: Campaign, kills: int, in_flight: int = 0) -> list[t
     return deaths
 
 
-def run_until(campaign: Campaign, epochs: int, timeout: float = 180) -> None:
+def run_until(campaign: Campaign, epochs: int, timeout: float = 600) -> None:
     """Let one run live until the log holds so many committed epochs, then kill it too."""
     victim = campaign.start("--take-over")
     until = time.monotonic() + timeout
@@ -164,7 +164,7 @@ def freeze_and_fence(campaign: Campaign, zombies: int) -> list[tuple[str, int]]:
         winner = campaign.start("--take-over")
         winner.wait_for_commit(2)
         zombie.thaw()
-        code = zombie.end(60)
+        code = zombie.end(180)
         winner.kill()
         ends.append((froze, code))
         print(f"zombie {n + 1}: frozen at {froze}, ended with exit code {code}")
@@ -174,9 +174,9 @@ def freeze_and_fence(campaign: Campaign, zombies: int) -> list[tuple[str, int]]:
 def finish(campaign: Campaign, arrivals: Arrivals) -> None:
     """Let everything arrive, then run the job to its end."""
     arrivals.hurry.set()
-    arrivals.join(120)
+    arrivals.join(300)
     last = campaign.start("--take-over", "--until-caught-up", "--close-open-windows")
-    code = last.end(180)
+    code = last.end(600)
     if code != 0:
         raise AssertionError(f"the last run ended with {code}:\n{last.output}")
 

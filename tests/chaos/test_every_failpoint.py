@@ -31,7 +31,7 @@ def run(archive: Path, lake: Path, plan: str = "") -> subprocess.CompletedProces
     env["ARROWFLOW_FAILPOINT_TRACE"] = str(lake.with_suffix(".trace"))
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.replay_job", str(archive), str(lake)],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.chaos.kafka_campaign import campaign_on, finish, freeze_and_fence, kill_at_random, run_until, watched
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 def test_thirty_kills_leave_exactly_the_answer_and_readers_never_see_anything_else(kafka, tmp_path):

@@ -33,7 +33,7 @@ def run(folder: Path, plan: str = "") -> subprocess.CompletedProcess:
     env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "ARROWFLOW_FAILPOINTS": plan}
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.revision_job", str(folder)],
-        env=env, cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env=env, cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def readers(folder: Path, table: str, *flags: str):
     try:
         yield report
         stop.touch()
-        watcher.wait(60)
+        watcher.wait(180)
         report.append(json.loads(out.read_text()))
     finally:
         if watcher.poll() is None:

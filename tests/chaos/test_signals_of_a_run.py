@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import time
+from pathlib import Path
 
 import pytest
 from tests.chaos.replay_job import write_archive, wrong
@@ -25,6 +25,11 @@ def kinds(folder):
     return [json.loads(file.read_bytes())["kind"] for file in files]
 
 
+def everything_is_read(trace):
+    """Whether a run has asked its source six times: the archive comes with the first answers, the others are empty."""
+    return trace.exists() and trace.read_text().split().count("source.polled") >= 6
+
+
 def finish(config, folder, sheet):
     """Run to the end, then compare with the answer."""
     code, _, err = ended(arrowflow("run", config, "--until-caught-up", "--close-open-windows"))
@@ -37,9 +42,8 @@ def finish(config, folder, sheet):
 def test_row_76_the_first_signal_commits_what_was_read_and_exits_with_0(tmp_path, archive, number):
     path, sheet = archive
     config = write_config(tmp_path, path, cadence="1h")
-    child = arrowflow("run", config)
-    wait_for(lambda: "open" in kinds(tmp_path))
-    time.sleep(1.5)  # records are read now, and nothing but the signal ends this epoch
+    child = arrowflow("run", config, ARROWFLOW_FAILPOINT_TRACE=str(tmp_path / "trace"))
+    wait_for(lambda: everything_is_read(tmp_path / "trace"), 180)  # now nothing but the signal ends this epoch
 
     child.send_signal(number)
 
@@ -55,9 +59,10 @@ def test_row_76_a_second_ctrl_c_during_the_drain_ends_with_130_and_loses_nothing
     """The drain is held up on purpose: the process freezes at its commit and gets the second Ctrl-C there."""
     path, sheet = archive
     config = write_config(tmp_path, path, cadence="1h")
-    child = arrowflow("run", config, ARROWFLOW_FAILPOINTS="commit.before:1:stop")
-    wait_for(lambda: "open" in kinds(tmp_path))
-    time.sleep(1.5)
+    trace = tmp_path / "trace"
+    armed = {"ARROWFLOW_FAILPOINTS": "commit.before:1:stop", "ARROWFLOW_FAILPOINT_TRACE": str(trace)}
+    child = arrowflow("run", config, **armed)
+    wait_for(lambda: everything_is_read(trace), 180)
     child.send_signal(signal.SIGINT)
     wait_for(lambda: state_of(child.pid) == "T")
     child.send_signal(signal.SIGINT)
@@ -91,7 +96,9 @@ def test_row_76_a_signal_before_the_run_is_up_ends_it_and_leaves_no_half_made_la
     path, sheet = archive
     config = write_config(tmp_path, path)
     child = arrowflow("run", config)
-    time.sleep(0.6)
+    wait_for(
+        lambda: "pyarrow" in Path(f"/proc/{child.pid}/maps").read_text()
+    )  # its own code runs, and loads what it needs
 
     child.send_signal(signal.SIGINT)
 
@@ -103,5 +110,4 @@ def test_row_76_a_signal_before_the_run_is_up_ends_it_and_leaves_no_half_made_la
 
 
 def state_of(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-        return file.read().rpartition(")")[2].split()[0]
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

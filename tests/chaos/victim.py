@@ -54,7 +54,7 @@ class Victim:
         """Whether an epoch was being made after this run's first commit."""
         return self.commits > 0 and self.last_point.startswith(IN_FLIGHT) and self.last_point != "publish.all"
 
-    def wait_for_commit(self, n: int = 1, timeout: float = 60) -> None:
+    def wait_for_commit(self, n: int = 1, timeout: float = 180) -> None:
         until = time.monotonic() + timeout
         while self.commits < n:
             if self.process.poll() is not None:
@@ -63,7 +63,7 @@ class Victim:
                 raise AssertionError(f"no commit {n} within {timeout} s; last point {self.last_point}:\n{self.output}")
             time.sleep(0.01)
 
-    def wait_frozen(self, timeout: float = 60) -> None:
+    def wait_frozen(self, timeout: float = 180) -> None:
         """Wait until the kernel says the process is stopped."""
         until = time.monotonic() + timeout
         while _state(self.process.pid) != "T":
@@ -82,7 +82,7 @@ class Victim:
     def thaw(self) -> None:
         os.kill(self.process.pid, signal.SIGCONT)
 
-    def end(self, timeout: float = 120) -> int:
+    def end(self, timeout: float = 300) -> int:
         return self.process.wait(timeout)
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Each calendar passes the suite every calendar must pass."""
 
 from datetime import UTC, date, datetime
+from typing import ClassVar
 
 from arrowflow.calendars import PlantCalendar
 from arrowflow.calendars.shifts import ShiftPlan
@@ -16,6 +17,8 @@ class TestShifts(CalendarConformance):
     """Clocks change, plants rest, plans are revised, and Apia skips a whole day."""
 
     unit = "shift"
+    breaks: ClassVar = {}
+    later_breaks: ClassVar = {}
 
     def calendar(self):
         zones = {"a": "Europe/Madrid", "b": "America/Santiago", "c": "Pacific/Apia", "d": "Australia/Lord_Howe"}
@@ -23,8 +26,9 @@ class TestShifts(CalendarConformance):
             "plant",
             zones,
             {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:00-05:30"},
-            holidays={"a": (date(2011, 12, 25), date(2012, 1, 1))},
-            revisions=(ShiftPlan(date(2012, 1, 10), {"T1": "07:00-19:00", "T2": "19:00-07:00"}),),
+            holidays={"a": (date(2011, 12, 25), date(2012, 1, 1)), "c": (date(2011, 12, 26),)},
+            revisions=(ShiftPlan(date(2012, 1, 10), {"T1": "07:00-19:00", "T2": "19:00-07:00"}, self.later_breaks),),
+            breaks=self.breaks,
         )
         return plan.for_unit(self.unit)
 
@@ -33,6 +37,19 @@ class TestShifts(CalendarConformance):
 
     def span_us(self):
         return us(2011, 9), us(2012, 6)
+
+
+class TestShiftsWithBreaks(TestShifts):
+    breaks: ClassVar = {"T1": ("10:00-10:30",), "T3": ("22:00-22:10", "02:00-03:00")}
+    later_breaks: ClassVar = {"T2": ("23:45-00:15", "06:30-07:00")}
+
+
+class TestWeeks(TestShifts):
+    unit = "week"
+
+
+class TestMonths(TestShifts):
+    unit = "month"
 
 
 class TestDays(TestShifts):

@@ -1,12 +1,15 @@
 """Each operator, real or naive, passes the suite every operator must pass."""
 
+from dataclasses import replace
+from datetime import date
+
 import pyarrow as pa
 
 from arrowflow.calendars import PlantCalendar
 from arrowflow.testing.calendars import FixedCalendar
 from arrowflow.testing.conformance.operators import OperatorConformance
 from arrowflow.testing.operators import NaiveOperatorSpec
-from arrowflow.windows.spec import Aggregate, CalendarWindow, PassThroughSpec, Tumbling, WindowSpec
+from arrowflow.windows.spec import Aggregate, CalendarWindow, PassThroughSpec, Roster, Tumbling, WindowSpec
 
 SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
@@ -58,6 +61,16 @@ class TestTumblingFedByOnePartition(Readings):
         return WindowSpec(Tumbling(10 * SECOND_US), ("k",), ALL, 2 * SECOND_US, "partition")
 
 
+class TestTumblingWithARoster(Readings):
+    """One key of it is never heard, and two that are heard are not on it."""
+
+    makes_windows = True
+
+    def spec(self):
+        roster = Roster(pa.table({"k": ["a", "c", None]}), max_silence_us=40 * SECOND_US)
+        return WindowSpec(Tumbling(10 * SECOND_US), ("k",), ALL, 2 * SECOND_US, roster=roster)
+
+
 class TestTumblingWithoutKeys(Readings):
     def spec(self):
         return WindowSpec(Tumbling(10 * SECOND_US, 3 * SECOND_US), (), ALL)
@@ -90,6 +103,51 @@ class TestShifts(Readings):
             {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:30-05:30"},
         )
         return WindowSpec(CalendarWindow(calendar.for_unit("shift"), "k", "shift", "dead_letter"), ("k",), ALL)
+
+
+class TestShiftsWithARoster(TestShifts):
+    makes_windows = True
+
+    def spec(self):
+        return replace(super().spec(), roster=Roster(pa.table({"k": ["madrid", "santiago"]})))
+
+
+class TestShiftsWithBreaks(TestShifts):
+    """Breaks are windows of their own; one begins with its shift."""
+
+    stride_us = HOUR_US // 3
+
+    def spec(self):
+        shifts = {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:30-05:30"}
+        calendar = PlantCalendar(
+            "k",
+            {"madrid": "Europe/Madrid", "santiago": "America/Santiago"},
+            shifts,
+            breaks={"T1": ("10:00-10:30",), "T2": ("14:00-16:00",), "T3": ("02:00-03:00",)},
+        )
+        return WindowSpec(CalendarWindow(calendar.for_unit("shift"), "k", "shift"), ("k",), ALL)
+
+
+class TestShiftsWithBreaksAndARoster(TestShiftsWithBreaks):
+    makes_windows = True
+
+    def spec(self):
+        return replace(super().spec(), roster=Roster(pa.table({"k": ["madrid", "santiago"]})))
+
+
+class TestWeeksWithHolidays(TestShifts):
+    """Every other day is a holiday, also the first one of a week."""
+
+    stride_us = 11 * HOUR_US
+    tolerance_us = 20 * HOUR_US
+
+    def spec(self):
+        calendar = PlantCalendar(
+            "k",
+            {"madrid": "Europe/Madrid", "santiago": "America/Santiago"},
+            holidays=tuple(date(2025, month, day) for month in (10, 11) for day in range(1, 31, 2)),
+        )
+        return WindowSpec(CalendarWindow(calendar.for_unit("week"), "k", "week"), ("k",), ALL)
 
 
 class TestFixedCalendarDays(Readings):

@@ -235,7 +235,7 @@ def field_value(root, field, coerce):
 def typed(value, type_, coerce):
     numeric = (
         type_ in BITS
-        or type_.startswith("float")
+        or type_.startswith(("float", "decimal"))
         or type_ in [f"timestamp[{unit}]" for unit in ("s", "ms", "us", "ns")]
     )
     if coerce and isinstance(value, str):
@@ -254,6 +254,9 @@ def typed(value, type_, coerce):
         return iso(value, [part.strip() for part in type_[10:-1].split(",")][1:])
     if type_.startswith("float"):
         return floating(value.text, type_)
+    if type_.startswith("decimal"):
+        digits, places = (int(part) for part in type_[8:-1].split(","))
+        return decimal(value.text, digits, places)
     if type_ in BITS:
         sign, bits = BITS[type_]
         low, high = (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -267,17 +270,32 @@ def typed(value, type_, coerce):
 
 
 def whole_number(text):
-    """Return the integer by exact arithmetic.
+    """Return the integer by exact arithmetic."""
+    number = exact(text)
+    if number.denominator != 1:
+        raise Bad("type")
+    return number.numerator
 
-    Exponents larger than the text is long by 50 are cut to that: such a number is 0, has a fraction, or is
+
+def exact(text):
+    """Return the number.
+
+    Exponents larger than the text is long by 50 are cut to that: such a number is 0, has more than 38 places, or is
     beyond every column's range, just like the one it stands for.
     """
     mantissa, _, exponent = text.lower().partition("e")
     most = len(mantissa) + 50
-    number = Fraction(mantissa) * Fraction(10) ** max(-most, min(int(exponent or 0), most))
-    if number.denominator != 1:
-        raise Bad("type")
-    return number.numerator
+    return Fraction(mantissa) * Fraction(10) ** max(-most, min(int(exponent or 0), most))
+
+
+def decimal(text, digits, places):
+    """Return the number as a fraction, if it is a whole number of the last place and has no more digits."""
+    number = exact(text)
+    if (number * 10**places).denominator != 1:
+        raise Bad("scale")
+    if abs(number) >= Fraction(10) ** (digits - places):
+        raise Bad("overflow")
+    return number
 
 
 def floating(text, type_):

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 MIN_US = -(2**63)
 MAX_US = 2**63 - 1
@@ -102,6 +103,16 @@ def calendar(event: int, windows: Sequence[Window] | None, unit: str, off: str) 
     raise AssertionError(f"the test's calendar does not reach {event}")
 
 
+def holed(event: int, pieces: Sequence[tuple[int, int, Window]] | None, off: str) -> Window | str:
+    """The window of an instant among a key's consecutive pieces ``[start, end)``; one called off is its own window."""
+    if pieces is None:
+        return "no_calendar"
+    for start, end, window in pieces:
+        if start <= event < end:
+            return "off" if off == "dead_letter" and window.label == "off" else window
+    raise AssertionError(f"the test's calendar does not reach {event}")
+
+
 def hopping(event: int, size: int, hop: int, origin: int = 0) -> list[Window] | str:
     """Every window that holds an instant, by start; or the reason why there is none."""
     if event < MIN_US + size + hop or event > MAX_US - size - hop:
@@ -149,21 +160,31 @@ def is_late(end: int, lateness: int, clock: int) -> bool:
     return end + lateness <= clock
 
 
-def judged(rows: Iterable[Row], tolerance: int) -> tuple[list[tuple[Row, int]], set]:
-    """Each row with the clock of its partition just before it, and the places of rows ahead of their limit."""
+def judged(
+    rows: Iterable[Row], tolerance: int, floors: Mapping[tuple, int] | None = None
+) -> tuple[list[tuple[Row, int]], set]:
+    """Each row with the clock of its partition just before it, and the places of rows ahead of their limit.
+
+    `floors` has the floor of a partition from the row at a place on.
+    """
+    floors = floors or {}
     streams: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         streams.setdefault((row.topic, row.partition), []).append(row)
     found, beyond = [], set()
     for stream in streams.values():
         stream.sort(key=lambda row: row.offset)
-        limits = None if any(row.limit_us is None for row in stream) else [row.limit_us for row in stream]
-        before, ahead, _seen = clocks([row.event_us for row in stream], tolerance, limits)
-        for row, clock, too_far in zip(stream, before, ahead, strict=True):
-            if too_far:
-                beyond.add(place(row))
-            else:
-                found.append((row, clock))
+        edges = [0, *(i for i, row in enumerate(stream) if i and place(row) in floors), len(stream)]
+        seen = floor = None
+        for part in (stream[first:stop] for first, stop in pairwise(edges)):
+            limits = None if any(row.limit_us is None for row in part) else [row.limit_us for row in part]
+            floor = floors.get(place(part[0]), floor)
+            before, ahead, seen = clocks([row.event_us for row in part], tolerance, limits, seen, floor)
+            for row, clock, too_far in zip(part, before, ahead, strict=True):
+                if too_far:
+                    beyond.add(place(row))
+                else:
+                    found.append((row, clock))
     return found, beyond
 
 
@@ -178,11 +199,12 @@ def solve(
     aggregates: Sequence[tuple[str, str, str | None]],
     tolerance: int = 0,
     lateness: int = 0,
+    floors: Mapping[tuple, int] | None = None,
 ) -> Answer:
     """All windows as if every one were closed at the end; aggregates are (name, function, column)."""
     members: dict[tuple, list[Row]] = {}
     late, rejects, missed, between = {}, {}, {}, set()
-    found, beyond = judged(rows, tolerance)
+    found, beyond = judged(rows, tolerance, floors)
     for row, clock in found:
         windows = assign(row)
         if isinstance(windows, str):
@@ -212,13 +234,14 @@ def solve_by_rows(
     aggregates: Sequence[tuple[str, str, str | None]],
     tolerance: int = 0,
     lateness: int = 0,
+    floors: Mapping[tuple, int] | None = None,
 ) -> Answer:
     """Windows whose bounds depend on the rows: `group` makes them of one key's times, `alone` is a row's own.
 
     Results are by (key, window, n), n counting windows of equal bounds.
     """
     late, rejects, on_time = {}, {}, {}
-    found, beyond = judged(rows, tolerance)
+    found, beyond = judged(rows, tolerance, floors)
     for row, clock in found:
         own = alone(row.event_us)
         if isinstance(own, str):
@@ -227,10 +250,10 @@ def solve_by_rows(
             late[place(row)] = (own.start, own.end)
         else:
             on_time.setdefault(row.key, []).append(row)
-    results, counts, members = {}, {}, {}
+    results, counts, members, equal = {}, {}, {}, {}
     for key, held in on_time.items():
         for window, places in group([row.event_us for row in held]):
-            n = sum(1 for other in results if other[:2] == (key, window))
+            n = equal[key, window] = equal.get((key, window), -1) + 1
             inside = [held[at] for at in places]
             results[key, window, n] = {name: finish(function, column, inside) for name, function, column in aggregates}
             counts[key, window, n], members[key, window, n] = len(inside), inside

@@ -62,11 +62,12 @@ def duck(rows: Sequence[Row], query: str) -> list[tuple]:
         return connection.sql(query).fetchall()
 
 
-def duck_tumbling(size: int, aggregates: Sequence[Aggregate] = AGGREGATES) -> str:
-    """Buckets from time zero on; without the third argument they would start on a Monday in 2000."""
+def duck_tumbling(size: int, aggregates: Sequence[Aggregate] = AGGREGATES, origin: int = 0) -> str:
+    """Buckets from the origin on; without the third argument they would start on a Monday in 2000."""
+    zero = f"TIMESTAMP '1970-01-01' + {us(origin)}"
     return f"""
         WITH placed AS (
-            SELECT *, time_bucket({us(size)}, t, TIMESTAMP '1970-01-01') AS ws, ws + {us(size)} AS we FROM readings)
+            SELECT *, time_bucket({us(size)}, t, {zero}) AS ws, ws + {us(size)} AS we FROM readings)
         SELECT site, line, {_BOUNDS}, {select(DUCKDB, aggregates)} FROM placed {_BY}"""
 
 
@@ -77,6 +78,15 @@ def duck_hopping(size: int, hop: int, aggregates: Sequence[Aggregate] = AGGREGAT
             SELECT readings.*, time_bucket({us(hop)}, t, TIMESTAMP '1970-01-01') - k * {us(hop)} AS ws,
                 ws + {us(size)} AS we
             FROM readings, generate_series(0, {-(-size // hop)}) AS hops(k))
+        SELECT site, line, {_BOUNDS}, {select(DUCKDB, aggregates)} FROM placed WHERE t < we {_BY}"""
+
+
+def duck_cumulative(size: int, step: int, aggregates: Sequence[Aggregate] = AGGREGATES) -> str:
+    """Each row in every step of its bucket that ends after it."""
+    return f"""
+        WITH placed AS (
+            SELECT readings.*, time_bucket({us(size)}, t, TIMESTAMP '1970-01-01') AS ws, ws + k * {us(step)} AS we
+            FROM readings, generate_series(1, {size // step}) AS steps(k))
         SELECT site, line, {_BOUNDS}, {select(DUCKDB, aggregates)} FROM placed WHERE t < we {_BY}"""
 
 
@@ -92,13 +102,17 @@ def duck_session(gap: int, aggregates: Sequence[Aggregate] = AGGREGATES) -> str:
         FROM numbered GROUP BY site, line, number"""
 
 
-def duck_sliding(size: int, aggregates: Sequence[Aggregate] = AGGREGATES) -> str:
+def duck_sliding(size: int, closed: str, aggregates: Sequence[Aggregate]) -> str:
     """SQL's RANGE holds both ends, and all rows of equal time."""
-    listed = select({**DUCKDB, "first": "", "last": ""}, aggregates).replace(" AS ", " OVER trailing AS ")
+    back = us(size if closed == "both" else size - 1)
+    over = {each.name: f"{DUCKDB[each.function]} OVER behind" for each in aggregates} | {
+        "sum_big": "(sum(big) OVER behind)::DECIMAL(38, 0)",
+        "min_z": "CASE WHEN bool_or(isnan(z)) OVER behind THEN 'NaN'::DOUBLE ELSE min(z) OVER behind END",
+    }
+    listed = select(DUCKDB | over, aggregates)
     return f"""
         SELECT site, line, epoch_us(t - {us(size)}), epoch_us(t), {listed} FROM readings
-        WINDOW trailing AS (
-            PARTITION BY site, line ORDER BY t RANGE BETWEEN {us(size)} PRECEDING AND CURRENT ROW)"""
+        WINDOW behind AS (PARTITION BY site, line ORDER BY t RANGE BETWEEN {back} PRECEDING AND CURRENT ROW)"""
 
 
 # ---- Spark --------------------------------------------------------------------------------------------------
@@ -109,8 +123,8 @@ def tumbling(size: int) -> str:
     return f"window(t, '{size} microseconds')"
 
 
-def hopping(size: int, hop: int) -> str:
-    return f"window(t, '{size} microseconds', '{hop} microseconds')"
+def hopping(size: int, hop: int, origin: int = 0) -> str:
+    return f"window(t, '{size} microseconds', '{hop} microseconds', '{origin} microseconds')"
 
 
 def session(gap: int) -> str:

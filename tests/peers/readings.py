@@ -1,12 +1,15 @@
 """The input that all engines get: readings of twenty keys with everything in it that windows trip over. Judges nothing.
 
-Floats of `x` are eighths below 2^20, so that every sum of them is exact in any order; those of `y` are not.
+Floats of `x` are eighths below 2^20, so that every sum of them is exact in any order; those of `y` are not. `z` has what
+floats have beside numbers, `big` integers whose sums leave int64, `d` decimals.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
+from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,8 +32,13 @@ SCHEMA = pa.schema(
         pa.field("y", pa.float64()),
         pa.field("i", pa.int64()),
         pa.field("s", pa.string()),
+        pa.field("z", pa.float64()),
+        pa.field("big", pa.int64()),
+        pa.field("d", pa.decimal128(18, 4)),
+        pa.field("b", pa.bool_()),
     ]
 )
+VALUES = tuple(field.name for field in SCHEMA)[2:]
 TABLE = pa.schema(
     [
         pa.field("t", pa.timestamp("us", "UTC")),
@@ -41,6 +49,7 @@ TABLE = pa.schema(
 )
 _STEPS = (0, 0, 1, SECOND, 17 * SECOND, MINUTE, 2 * MINUTE, GAP - 1, GAP, GAP, GAP + 1, 7 * MINUTE, 20 * MINUTE)
 """From one event of a key to the next: equal times, and one gap to the microsecond among them."""
+_SPECIALS = (None, math.nan, math.inf, -math.inf, -0.0, 0.0)
 _TEXTS = (None, "", "a", "ab", "é", "\ue000", "\U0001f600", "z")
 
 
@@ -67,19 +76,20 @@ def readings(seed: int, each: int = 150) -> list[Row]:
     return rows
 
 
-def arriving(seed: int, *, session: bool) -> list[list[Row]]:
+def arriving(seed: int, *, session: bool, short: int = 0) -> list[list[Row]]:
     """Files of one partition: fresh rows, a quiet file, a backlog of rows up to an hour old; and again.
 
-    A file of fresh rows ends with its newest, at a whole millisecond, where Spark's watermark can follow. The quiet
-    file lets Spark's lateness catch up with it. For sessions no row of the backlog lies less than the gap behind the
-    watermark: there patience differs.
+    A file of fresh rows ends with its newest, which puts the clock at a whole ten minutes, or `short` milliseconds
+    before: Spark's watermark counts in these. The quiet file lets Spark's lateness catch up with it. For sessions no row
+    lies less than the gap behind the watermark, since patience differs there; so the clock may not jump ahead.
     """
     rng = random.Random(seed)
     fresh = [(row.event_us + LATER, row.key, row.values) for row in readings(seed, 60)]
-    files, newest = [], fresh[0][0]
-    for start in range(0, len(fresh), len(fresh) // 3):
-        part = fresh[start : start + len(fresh) // 3]
-        newest = -(-max(newest, *(event for event, _, _ in part)) // 1000) * 1000
+    files, newest, whole = [], fresh[0][0], 1000 if session else 10 * MINUTE
+    for start in range(0, len(fresh), len(fresh) // 2):
+        part = fresh[start : start + len(fresh) // 2]
+        newest = max(newest, *(event for event, _, _ in part)) - DISORDER
+        newest = -(-newest // whole) * whole - short * 1000 + DISORDER
         beat, clock = (newest, ("mty", 1), _values(rng, silent=False)), newest - DISORDER
         quiet = [(rng.randrange(clock, newest), *rng.choice(part)[1:]) for _ in range(5)]
         ages = [rng.randrange(GAP if session else 1, 60 * MINUTE) for _ in range(60)]
@@ -90,11 +100,16 @@ def arriving(seed: int, *, session: bool) -> list[list[Row]]:
 
 def _values(rng: random.Random, *, silent: bool) -> dict[str, object]:
     """One row's values; a silent key never has an `x`."""
+    number = rng.randrange(-(2**22), 2**22) / 8
     return {
-        "x": None if silent or rng.random() < 0.1 else rng.randrange(-(2**22), 2**22) / 8,
+        "x": None if silent or rng.random() < 0.1 else number,
         "y": None if rng.random() < 0.1 else rng.random() * 10 ** rng.randrange(-3, 4),
         "i": None if rng.random() < 0.1 else rng.choice((rng.randrange(-9, 10), rng.randrange(-(2**40), 2**40))),
         "s": rng.choice(_TEXTS),
+        "z": rng.choice(_SPECIALS) if rng.random() < 0.2 else rng.choice((number, 0.125, 0.25)),
+        "big": None if rng.random() < 0.1 else rng.choice((-1, 1)) * (2**63 - rng.randrange(1, 2**60)),
+        "d": None if rng.random() < 0.1 else Decimal(rng.randrange(-(10**13), 10**13)).scaleb(-4),
+        "b": rng.choice((None, False, True, True)),
     }
 
 
@@ -104,7 +119,7 @@ def small(*rows: tuple) -> list[Row]:
     for row in rows:
         seconds, x, site, partition = (*row, *("a", 0)[len(row) - 2 :])
         place = places[partition] = places.get(partition, -1) + 1
-        values = {"x": x, "y": x, "i": None, "s": None}
+        values = dict.fromkeys(VALUES) | {"x": x, "y": x}
         made.append(Row("t", partition, place, round(seconds * SECOND), (site, 1), values))
     return made
 
@@ -117,7 +132,7 @@ def table_of(rows: Sequence[Row]) -> pa.Table:
         "place": [row.offset for row in rows],
         "site": [row.key[0] for row in rows],
         "line": [row.key[1] for row in rows],
-        **{name: [row.values[name] for row in rows] for name in ("x", "y", "i", "s")},
+        **{name: [row.values[name] for row in rows] for name in VALUES},
     }
     # Not from_pandas: NaN is a value and no null.
     arrays = [pa.array(columns[field.name], pa.int64() if field.name == "t" else field.type) for field in TABLE]

@@ -5,6 +5,8 @@ import math
 import random
 import struct
 from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -36,14 +38,21 @@ FIELDS = (
     Field("loc", "timestamp[iso, America/Tijuana]"),
     Field("loc2", "timestamp[iso, Australia/Lord_Howe, later]"),
     Field("j", "json"),
+    Field("m", "decimal(12, 2)"),
+    Field("m38", "decimal(38, 10)"),
+    Field("m0", "decimal(5, 0)"),
+    Field("m33", "decimal(3, 3)"),
     Field("ab", "int64", path="a.b"),
     Field("ac", "string", path="a.c"),
     Field("axy", "json", path="a.x.y"),
+    Field("am", "decimal(9, 4)", path="a.m"),
 )
+FLAT = [field.name for field in FIELDS if field.path is None]
 NEEDY = (
     Field("s", "string", required=True),
     Field("j", "json", required=True),
     Field("n", "int32", required=True, path="a.n"),
+    Field("m", "decimal(7, 3)", required=True, path="a.m"),
 )
 LIMITS = {"max_bytes": 900, "max_fields": 25, "max_string_bytes": 120, "max_depth": 6}
 CASES = {
@@ -61,7 +70,10 @@ NASTY = [
     "253402300799999", "253402300800000", "253402300799999999", "253402300800000000", "-62135596800000001", "1764000000000", "-1", "-1500",
     "1764000000123456789", "01", "+1", ".5", "1.", "1e", "-", "--1", "1e5.5", "0x10", "NaN", "Infinity", "-Infinity", "nan", "nul", "truex", "true1",
     "True", "'a'", "null", "true", "false", '"12"', '"1e2"', '"-0"', '" 12"', '"12 "', '"1.5"', '"true"', '"True"', '"1"', '""', '"null"', '"NaN"',
-    '"1e999"', "[]", "{}", "[1,]", "[,]", "{,}", '{"a":1,}', "[1 2]", "[1}", "{1:2}", '{"a" 1}', "[[[[[[[[1]]]]]]]]", "// c\n1", "/* */1", '{"b":1}',
+    '"1e999"', "12345678901.23", "9999999999.99", "10000000000.00", "-9999999999.99", "0.10", "0.100", "0.125", "1.005", "-0.00", "0.0000000000001", "12e-1",
+    "0.5", "0.999", "-0.999", "1.000", "99999", "99999.0", "100000", "9" * 28 + "." + "9" * 10, "9" * 28 + "." + "9" * 11, "1" + "0" * 28, "1e27", "1e28", "1e-10",
+    "1e-11", "100e-3", "0.001e3", "0e-400", "1e999999999999", "1e-999999999999", "-1.50", '"-1.50"', '"0.1"', '"1.005"', '"1,50"', '"+1"', '"\\u0031"', '"1_0"',
+    '"-0.00"', '"""', '"12', '{"m":1.5}', '{"m":"1.5"}', '{"m":null}', '{"m":1.00005}', '{"n":1,"m":2.5}', "[]", "{}", "[1,]", "[,]", "{,}", '{"a":1,}', "[1 2]", "[1}", "{1:2}", '{"a" 1}', "[[[[[[[[1]]]]]]]]", "// c\n1", "/* */1", '{"b":1}',
     '{"b":"x"}', '{"b":1,"b":2.0}', '{"b":1.5,"b":null}', '{"x":{"y":[1, 2 ,{}]}}', '{"x":[]}', '{"c":"q","x":{"y":null}}', '{"x":{"y":1},"x":{}}',
     '{"n":1}', '{"n":null}', '{"n":2147483648}',
     r'"\u0000"', r'"\ud800"', r'"\udc00"', r'"\ud83d\ude00"', r'"\ud83dx"', r'"\ud83d\n"', r'"\ud83d\ud83d\ude00"', r'"\ude00\ud83d"', r'"\\ud800"',
@@ -104,7 +116,10 @@ def raw_batch(values):
 
 
 def plain(value):
-    """A comparable form: floats by their bits, so that -0.0 is not 0.0."""
+    """A comparable form: floats by their bits, so that -0.0 is not 0.0; decimals as fractions, of which none is -0."""
+    if isinstance(value, Decimal):
+        assert not (value.is_zero() and value.is_signed())
+        return Fraction(value)
     return struct.pack("d", value).hex() if isinstance(value, float) else value
 
 
@@ -213,7 +228,9 @@ def good_value(rng, name):
                 ensure_ascii=rng.random() < 0.5,
             )
         case "object":
-            return json.dumps({key: rng.choice([1, None, "q", 2.0, {"y": [1, "x"]}]) for key in rng.sample("bcxn", 2)})
+            return json.dumps(
+                {key: rng.choice([1, 1, 2.0, 2.5, None, "q", {"y": [1, "x"]}]) for key in rng.sample("bcxnm", 4)}
+            )
         case "any":
             return json.dumps(rng.choice([None, 1, [1, {"k": [None, True]}], {"s": 1}, "t"]))
         case "date":
@@ -226,6 +243,7 @@ def good_value(rng, name):
             return rng.choice(["true", "false"])
     return rng.choice(
         [
+            f"{rng.randrange(-(10**7), 10**7) / 100:.{rng.randrange(5)}f}",
             str(rng.randrange(-5, 300)),
             str(rng.getrandbits(rng.randrange(1, 70))),
             repr(rng.gauss(0, 1e3)),
@@ -297,7 +315,7 @@ def test_random_and_damaged_documents_are_judged_alike(case, seed):
 
 @pytest.mark.parametrize("case", ["plain", "coerce", "narrow"])
 def test_every_nasty_value_in_every_column_is_judged_alike(case):
-    names = [field.name for field in FIELDS[:17]] + ["a", "unknown"]
+    names = [*FLAT, "a", "unknown"]
     check(CASES[case], [f'{{"{name}": {value} }}'.encode() for name in names for value in NASTY])
 
 
@@ -306,7 +324,7 @@ def test_the_campaign_reaches_every_reason():
     seen = campaign("narrow", 77, 3_000) + campaign("needy", 78, 800)
     seen += Counter(
         v[-1]
-        for v in check(CASES["plain"], [f'{{"{f.name}":{v}}}'.encode() for f in FIELDS[:17] for v in NASTY])
+        for v in check(CASES["plain"], [f'{{"{name}":{v}}}'.encode() for name in FLAT for v in NASTY])
         if v[0] == "bad"
     )
     seen += Counter(v[-1] for v in check(CASES["plain"], [b"", b"\x00\x00\x00\x00\x01{}", b"[1]"]))
@@ -324,7 +342,7 @@ JSON = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.dictionaries(st.sampled_from([field.name for field in FIELDS[:17]] + ["a", "zz"]), JSON, max_size=6),
+        st.dictionaries(st.sampled_from([*FLAT, "a", "zz"]), JSON, max_size=6),
         max_size=4,
     )
 )
@@ -366,3 +384,22 @@ def test_where_a_batch_is_cut_changes_nothing(data):
     assert decoded(CASES["plain"], values) == decoded(CASES["plain"], values[:cut]) + decoded(
         CASES["plain"], values[cut:]
     )
+
+
+DECIMAL_TYPES = st.integers(1, 38).flatmap(lambda digits: st.tuples(st.just(digits), st.integers(0, digits)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(DECIMAL_TYPES, st.booleans(), st.data())
+def test_every_decimal_written_any_way_is_itself_or_refused(type_, coerce, data):
+    """Never through a float, never rounded: what is read is the number that is written, digit by digit."""
+    digits, places = type_
+    spec = JsonSpec((Field("v", f"decimal({digits}, {places})"),), coerce=coerce)
+    texts = []
+    for _ in range(4):
+        unscaled = data.draw(st.integers(-(10**digits) - 1, 10**digits + 1))
+        shift = places + data.draw(st.sampled_from([0, 0, 0, -1, 1]))
+        exact = Decimal((int(unscaled < 0), tuple(map(int, str(abs(unscaled)))), -shift))
+        texts += [f"{exact:f}", f"{exact:E}", f"{unscaled}e{-shift}", f'"{exact:f}"']
+
+    check(spec, [f'{{"v":{text}}}'.encode() for text in texts])

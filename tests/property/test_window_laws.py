@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import math
 from itertools import pairwise
@@ -9,12 +10,14 @@ from itertools import pairwise
 import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.oracles import calendars as plants
 from tests.oracles.windows import (
     MAX_US,
     Row,
     Window,
     calendar,
     cumulative,
+    holed,
     hopping,
     sessions,
     sliding,
@@ -22,8 +25,9 @@ from tests.oracles.windows import (
     solve_by_rows,
     tumbling,
 )
-from tests.unit.windows.drive import Drive, PlainCalendar, partition_of, slices
+from tests.unit.windows.drive import Drive, HoledCalendar, PlainCalendar, partition_of, slices
 
+from arrowflow.calendars import PlantCalendar
 from arrowflow.types import MIN_US
 from arrowflow.windows.spec import (
     Aggregate,
@@ -61,7 +65,7 @@ INTS = st.one_of(st.none(), st.integers(-(2**40), 2**40), st.just(2**55), st.jus
 TEXTS = st.one_of(st.none(), st.sampled_from(["", "a", "ab", "é", "\U0001f600", "\ue000", "z"]))
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 SIZES = st.sampled_from([1, 7, 10, 60])
-BASES = st.sampled_from([0, -37, -1_000_000_007, 1_762_000_000_000_000, MIN_US + 3, MAX_US - 200])
+BASES = st.sampled_from([0, -37, -1_000_000_007, 1_762_000_000_000_000, MIN_US + 3, MAX_US - 200, MAX_US - 60])
 
 
 def names(spec):
@@ -222,7 +226,7 @@ def alone(window, event):
         after = 0
     elif window.max_length_us is not None:
         before, after = 1, max(window.gap_us, window.max_length_us)
-    if event < MIN_US + before or event > MAX_US - after:
+    if event < MIN_US + before or event >= MAX_US - after:
         return "out_of_range"
     if isinstance(window, Sliding):
         return Window(event - window.size_us, event)
@@ -326,6 +330,98 @@ def test_calendar_windows_have_one_answer_too(data, rows, tables, unit, off, tol
         window = calendar(row["window_start"], windows[row["site"]], unit, "window")
         assert row.get("shift", window.label) == window.label
         assert row["production_day"].toordinal() - EPOCH.toordinal() == window.day
+
+
+CUTS = st.lists(st.tuples(st.sets(st.integers(1, 8), max_size=4), st.integers(0, 1)), min_size=1, max_size=3)
+
+
+@st.composite
+def timetables_with_holes(draw):
+    """The same, some windows cut by intervals called off: at their start, at their end, anywhere; more than one."""
+    pieces, pattern = [], draw(CUTS)
+    for number, window in enumerate(draw(timetables())):
+        cuts, turn = pattern[number % len(pattern)]
+        edges = {window.start, window.end}
+        if window.label != "off":
+            edges |= {window.start + cut for cut in cuts if window.start + cut < window.end}
+        spans = list(pairwise(sorted(edges)))
+        turn = turn if len(spans) > 1 else 0
+        for place, (start, end) in enumerate(spans):
+            hole = place % 2 != turn
+            pieces.append((start, end, Window(start, end, "off", window.day) if hole else window))
+    return pieces
+
+
+@law
+@given(
+    st.data(),
+    streams(base=st.just(0), spread=20),  # near each other, so that a hole and the window around it are often both open
+    st.lists(timetables_with_holes(), min_size=2, max_size=2),
+    st.sampled_from(["shift", "week", "month"]),
+    st.sampled_from(["window", "dead_letter"]),
+    st.sampled_from([0, 5]),
+)
+def test_windows_with_holes_have_one_answer_too(data, rows, tables, unit, off, tolerance):
+    pieces = {"mty": tables[0], "gdl": tables[1], None: tables[0]}
+    spec = WindowSpec(CalendarWindow(HoledCalendar(pieces), "site", unit, off), ("site", "line"), EVERYTHING, 2)
+    outcome = run(data, spec, rows, tolerance)
+
+    check(spec, rows, tolerance, outcome, lambda row: holed(row.event_us, pieces.get(row.key[0]), off))
+    for row in outcome.results:
+        bounds = (row["window_start"], row["window_end"])
+        (window,) = {w for _start, _end, w in pieces[row["site"]] if (w.start, w.end) == bounds}
+        assert row["production_day"].toordinal() - EPOCH.toordinal() == window.day
+        assert row.get("shift", window.label) == window.label
+        assert row.get("off", window.label == "off") == (window.label == "off")
+
+
+PLANTS = {"mty": "America/Monterrey", "gdl": "America/Tijuana"}
+RULES = plants.Rules(
+    {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:00-06:00"},
+    {"T1": ("10:00-10:30",), "T3": ("01:30-02:30",)},
+    (datetime.date(2025, 10, 27), datetime.date(2025, 11, 1), datetime.date(2025, 11, 5)),
+)
+"""A Monday, a first of the month and a Wednesday are off, around the night in which Tijuana puts its clocks back."""
+
+
+def plant_window(row, rules, off):
+    """The window that plain zoneinfo code gives the row, or why it has none."""
+    if row.key[0] not in PLANTS:
+        return "no_calendar"
+    epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    instant = epoch + datetime.timedelta(microseconds=row.event_us)
+    ((_, _, label, day, opens, closes),) = plants.pieces_at(plants.load(PLANTS[row.key[0]]), rules, instant)
+    if label == "off" and off == "dead_letter":
+        return "off"
+    start, end = ((at - epoch) // datetime.timedelta(microseconds=1) for at in (opens, closes))
+    return Window(start, end, label, plants.days_since_epoch(day))
+
+
+@law
+@given(
+    st.data(),
+    streams(base=st.just(0), spread=240),
+    st.sampled_from(["shift", "day", "week", "month"]),
+    st.sampled_from(["window", "dead_letter"]),
+    st.sampled_from(plants.WEEKDAYS),
+)
+def test_weeks_months_and_shifts_with_breaks_of_real_plants_have_one_answer_too(data, rows, unit, off, weekday):
+    """Rows a few hours apart from 24 October to 7 November 2025."""
+    start = int(datetime.datetime(2025, 10, 24, 7, 59, tzinfo=datetime.UTC).timestamp()) * 10**6
+    rows = {
+        partition: [
+            Row("t", row.partition, row.offset, start + row.event_us * 10**10 // 2, row.key, row.values)
+            for row in stream
+        ]
+        for partition, stream in rows.items()
+    }
+    rules = dataclasses.replace(RULES, unit=unit, week_starts=weekday)
+    calendar = PlantCalendar("site", PLANTS, rules.shifts, rules.holidays, breaks=rules.breaks)
+    bounds = calendar.for_unit(unit, week_starts=weekday if unit == "week" else None)
+    spec = WindowSpec(CalendarWindow(bounds, "site", unit, off), ("site", "line"), EVERYTHING, 10**10)
+    outcome = run(data, spec, rows, 10**11)
+
+    check(spec, rows, 10**11, outcome, lambda row: plant_window(row, rules, off))
 
 
 @law

@@ -39,7 +39,7 @@ def arrowflow(*args: str | Path, path: str = "", **env: str) -> subprocess.Popen
     )  # fmt: skip
 
 
-def ended(child: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str, str]:
+def ended(child: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
     """Wait for the end; returns exit code, stdout and stderr. A child that does not end is killed, whatever failed."""
     try:
         out, err = child.communicate(timeout=seconds)
@@ -49,7 +49,7 @@ def ended(child: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str,
     return child.returncode, out, err
 
 
-def wait_for(condition, seconds: float = 60.0) -> None:
+def wait_for(condition, seconds: float = 180.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -7,6 +7,8 @@ frames      Arrow from anyone: tables, batches, streams; event times out of them
 partitions  who was met, how far each is, and where a new one joins
 operator    `WindowOperator`: rows in, closed windows out
 keeping     an operator's state as one table
+drawing     `draw`: what falls where, seen through the operator
+picture     rows and windows as SVG text
 pipeline    `Pipeline` with `test`, and `load`
 trial       a pipeline run on rows in memory, and what came of it
 messages    the source and the decoders of a trial

@@ -79,7 +79,8 @@ def unpacked(table: pa.Table, spec: WindowSpec, time: str, tolerance_us: int) ->
     metadata = dict(table.schema.metadata or {})
     note = _read(metadata.pop(_KEY, None))
     now = _query(spec, time)
-    changed = sorted(name for name in {*now, *note.query} if now.get(name) != note.query.get(name))
+    then = _without_keys(note.query)
+    changed = sorted(name for name in {*now, *then} if _without_keys(now).get(name) != then.get(name))
     if changed:
         said = "; ".join(f"{name} was {note.query.get(name)}, is {now.get(name)}" for name in changed)
         raise StateRefused(f"the snapshot was made by an operator of another description: {said}")
@@ -108,6 +109,14 @@ def _query(spec: WindowSpec, time: str) -> dict[str, Any]:
     """What results depend on, as JSON gives it back."""
     query: dict[str, Any] = json.loads(json.dumps({"time": time, **spec.fingerprint()}, default=str))
     return query
+
+
+def _without_keys(query: dict[str, Any]) -> dict[str, Any]:
+    """The query but for who is on the roster, which may change: windows still to come count against the new one."""
+    roster = query.get("roster")
+    if roster is None:
+        return query
+    return {**query, "roster": {name: value for name, value in roster.items() if name != "keys"}}
 
 
 def _standing(note: _Note, spec: WindowSpec, tolerance_us: int) -> dict[SourcePartition, Standing]:

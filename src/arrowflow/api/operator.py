@@ -23,7 +23,7 @@ from arrowflow.protocols import Operator
 from arrowflow.types import I64, MIN_US, Balance, Closed, Folded, RawBatch, RowBatch
 from arrowflow.windows.clocks import Ticked
 from arrowflow.windows.plan import WindowKind
-from arrowflow.windows.spec import WindowSpec
+from arrowflow.windows.spec import Roster, WindowSpec
 
 
 class WindowOperator:
@@ -54,6 +54,9 @@ class WindowOperator:
         How much memory open windows may take, such as ``"2GiB"``; `StateTooLarge` stops a push before they take more.
     scope : "pipeline" or "partition"
         Whether a window waits for all partitions, or only for the one that feeds its key.
+    roster : Roster, optional
+        Keys expected in every window, made by `arrowflow.Roster`: silent ones have rows too, and each row says how many
+        of them there were.
     time_unit : "s", "ms", "us", "ns" or None
         What `time` counts, where it is a column of integers.
     partition, offset : str or None
@@ -80,6 +83,7 @@ class WindowOperator:
         correct_for: Span | None = None,
         max_state_bytes: int | str | None = None,
         scope: Literal["pipeline", "partition"] = "pipeline",
+        roster: Roster | None = None,
         time_unit: Literal["s", "ms", "us", "ns"] | None = None,
         partition: str | None = None,
         offset: str | None = None,
@@ -93,6 +97,7 @@ class WindowOperator:
             scope=scope,
             correct_for_us=None if correct_for is None else span_us("correct_for", correct_for),
             max_state_bytes=None if max_state_bytes is None else size_bytes("max_state_bytes", max_state_bytes),
+            roster=roster,
         )
         tolerance_us = span_us("max_out_of_orderness", max_out_of_orderness)
         if tolerance_us < 0:
@@ -123,7 +128,7 @@ class WindowOperator:
         -------
         Table
             Keys, ``window_start``, ``window_end``, aggregates and ``__af_closed_by``, ordered by start and keys; with
-            `correct_for` also ``__af_revision``.
+            `correct_for` also ``__af_revision``; with a `roster` also ``status``, ``reported``, ``expected`` and ``missing``.
 
         Raises
         ------

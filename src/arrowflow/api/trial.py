@@ -162,10 +162,11 @@ def _numbered(named: Mapping[Any, Any]) -> dict[int, Any]:
 def _bytes(messages: Sequence[Message], node: SourceNode) -> pa.Array[pa.BinaryScalar]:
     """Messages as a broker holds them; dictionaries become JSON."""
     json = node.decoder.fingerprint().get("format") == "json"
+    encode = msgspec.json.Encoder(decimal_format="number").encode
     values: list[bytes | None] = []
     for place, message in enumerate(messages):
         if isinstance(message, Mapping) and json:
-            values.append(msgspec.json.encode(message))
+            values.append(encode(message))
         elif isinstance(message, str):
             values.append(message.encode())
         elif message is None or isinstance(message, bytes):

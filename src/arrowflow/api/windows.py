@@ -1,10 +1,12 @@
-"""One constructor for each kind of window, taking time as people write it. Returns the core's own descriptions."""
+"""One constructor for each kind of window, and for a roster, taking time as people write it. Returns the core's own descriptions."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Literal
 
+from arrowflow.api.frames import Frame, in_types, plain_schema, table_of
 from arrowflow.api.spans import Span, instant_us, span_us
 from arrowflow.calendars import PlantCalendar
 from arrowflow.windows import spec
@@ -77,22 +79,47 @@ def Session(gap: Span, *, max_length: Span | None = None) -> spec.Session:  # no
 
 def Shifts(  # noqa: N802
     calendar: PlantCalendar,
-    unit: Literal["shift", "day"] = "shift",
+    unit: Literal["shift", "day", "week", "month"] = "shift",
     *,
     off: Literal["window", "dead_letter"] = "window",
+    week_starts: str | None = None,
 ) -> spec.CalendarWindow:
     """Windows as the wall clock of each plant shows them; `by` must contain the key of the calendar.
 
     Parameters
     ----------
     calendar : PlantCalendar
-        Zones per key value, shifts, holidays.
-    unit : "shift" or "day"
-        One window per named shift, or one per production day.
+        Zones per key value, shifts, breaks, holidays.
+    unit : "shift", "day", "week" or "month"
+        One window per named shift, or one per production day, week or month.
     off : "window" or "dead_letter"
-        Whether rows outside every shift have a window called ``off`` or are refused.
+        Whether rows between shifts, in breaks and on holidays have windows of their own or are refused.
+    week_starts : str, optional
+        The weekday of a week's first production day; "monday" unless given. Only for weeks.
     """
-    return spec.CalendarWindow(calendar.for_unit(unit), calendar.key, unit, off)
+    return spec.CalendarWindow(calendar.for_unit(unit, week_starts=week_starts), calendar.key, unit, off)
+
+
+def Roster(  # noqa: N802
+    keys: Frame, *, per: str | Sequence[str] | None = None, max_silence: Span | None = None
+) -> spec.Roster:
+    """Keys that are expected in every window: silent ones have rows too, with the status ``no_data``.
+
+    Parameters
+    ----------
+    keys : frame
+        One row per expected key, one column per column of `by`; anything with ``__arrow_c_stream__`` or
+        ``__arrow_c_array__``.
+    per : str or sequence of str, optional
+        Columns of `by` within whose values keys are counted; by default all keys of a window together.
+    max_silence : str, timedelta or int, optional
+        How long windows in which nobody at all is heard go on to have rows; by default a thousand windows, or 366 days
+        of a calendar, but no more than 250,000 rows.
+    """
+    table = table_of(keys)
+    plain = in_types(table, {field.name: field.type for field in plain_schema(table.schema)})
+    own = (per,) if isinstance(per, str) else None if per is None else tuple(per)
+    return spec.Roster(plain, own, None if max_silence is None else span_us("max_silence", max_silence))
 
 
 def _origin(origin: Span | dt.datetime) -> int:

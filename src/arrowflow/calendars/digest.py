@@ -10,7 +10,7 @@ from arrowflow.protocols import Calendar
 
 
 def boundary_digest(calendar: Calendar, key: str | None, from_us: int, to_us: int) -> str:
-    """Return the SHA-256 (hex) of the windows that touch ``[from_us, to_us)``: starts, end, labels and days.
+    """Return the SHA-256 (hex) of the windows that touch ``[from_us, to_us)``: starts, end, labels, days and windows.
 
     Equal for equal boundaries, whatever rules or database version they came from. A key without a calendar has
     a digest of its own.
@@ -21,5 +21,7 @@ def boundary_digest(calendar: Calendar, key: str | None, from_us: int, to_us: in
     names = "\0".join(calendar.labels[index] for index in table.label)
     digest = hashlib.sha256(np.asarray(table.start_us, "<i8").tobytes())
     digest.update(np.asarray(table.production_day, "<i4").tobytes())
+    for bound in table.windows():
+        digest.update(np.asarray(bound, "<i8").tobytes())
     digest.update(names.encode())
     return digest.hexdigest()

@@ -95,7 +95,7 @@ class ZoneOffsets:
     def steps(self, from_us: int, to_us: int) -> tuple[I64, I64]:
         """Return ``(at_us, offset_us)`` whose periods cover ``[from_us, to_us)``; the last one is open-ended."""
         low = max(int(np.searchsorted(self.at_us, from_us, side="right")) - 1, 0)
-        high = int(np.searchsorted(self.at_us, to_us, side="left"))
+        high = max(low + 1, int(np.searchsorted(self.at_us, to_us, side="left")))  # before the first year there is one
         at, offset = [self.at_us[low:high]], [self.offset_us[low:high]]
         if self.ruled and to_us > self.at_us[-1]:
             edges = np.clip(np.array([max(from_us, self.at_us[-1]), to_us]), FIRST_US, LAST_US)

@@ -16,7 +16,7 @@ from arrowflow.cli.session import Session
 def command(session: Session, *, config: str, as_json: bool) -> None:
     """Say what the pipeline in CONFIG will do; connects to nothing.
 
-    Operators, clocks, windows and state; files per day; what each table guarantees; what an outage costs.
+    Operators, clocks, windows and state; columns of a result; files per day; what each table guarantees; what an outage costs.
     """
     from datetime import UTC, datetime
 

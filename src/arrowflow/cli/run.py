@@ -16,6 +16,7 @@ from arrowflow.cli.session import Session
 if TYPE_CHECKING:
     from arrowflow.cli.lines import Lines
     from arrowflow.cli.live import LiveView
+    from arrowflow.cli.opening import Opening
     from arrowflow.cli.session import Handle
     from arrowflow.events import Finished
     from arrowflow.failpoints import Failpoints
@@ -48,7 +49,8 @@ def command(
     Without options it follows the topics until it is stopped. Ctrl-C, SIGTERM and SIGHUP commit what was read and
     end with exit code 0; a second Ctrl-C ends at once with 130, and the next run goes on from the newest record.
     """
-    from arrowflow.cli.summary import summary_data, summary_text
+    from arrowflow.cli.opening import Opening
+    from arrowflow.cli.summary import Took, summary_data, summary_text
     from arrowflow.pipeline import RunOptions
 
     if close_open_windows and not until_caught_up:
@@ -67,13 +69,14 @@ def command(
     failpoints = _failpoints()
     began = time.monotonic()
     with _observer(session, pipeline.name) as observer:
-        run = session.start(pipeline, options, observer=observer, failpoints=failpoints)
-        finished = _wait(run, observer)
-    seconds = time.monotonic() - began
+        opening = Opening(observer)
+        run = session.start(pipeline, options, observer=opening, failpoints=failpoints)
+        finished = _wait(run, observer, opening)
+    took = Took(time.monotonic() - began, opening.seconds)
     if as_json:
-        _print(json.dumps(summary_data(pipeline, options, finished, seconds)))
+        _print(json.dumps(summary_data(pipeline, options, finished, took)))
     else:
-        told = summary_text(pipeline, options, finished, seconds).split("\n")
+        told = summary_text(pipeline, options, finished, took).split("\n")
         _print("\n".join(session.clean(line) for line in told))
 
 
@@ -85,12 +88,12 @@ def _print(summary: str) -> None:
         let_go(sys.stdout)
 
 
-def _wait(run: Handle, observer: Lines | LiveView) -> Finished:
+def _wait(run: Handle, observer: Lines | LiveView, opening: Opening) -> Finished:
     from arrowflow.cli.signals import Draining
 
     with Draining(run, lambda message: observer.say("warning", message)):
         while not run.wait(_WAIT_S):
-            pass
+            opening.look()
     return run.result()
 
 

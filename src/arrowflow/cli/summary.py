@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from arrowflow.cli.figures import balance_data, balance_line, count
 from arrowflow.events import Finished
 from arrowflow.pipeline import Pipeline, RunOptions
 
 
-def summary_data(pipeline: Pipeline, options: RunOptions, finished: Finished, seconds: float) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a run took, and how much of it to get to work: kernels, broker, the records of earlier runs."""
+
+    seconds: float
+    starting_s: float = 0.0
+
+    @property
+    def working_s(self) -> float:
+        return self.seconds - self.starting_s
+
+
+def summary_data(pipeline: Pipeline, options: RunOptions, finished: Finished, took: Took) -> dict[str, object]:
     """Return the summary as plain data."""
     return {
         "pipeline": pipeline.name,
@@ -17,16 +31,16 @@ def summary_data(pipeline: Pipeline, options: RunOptions, finished: Finished, se
         "balance": balance_data(finished.balance),
         "rows_out": finished.rows_out,
         "files": finished.files,
-        "seconds": round(seconds, 3),
+        "seconds": round(took.seconds, 3),
+        "starting_seconds": round(took.starting_s, 3),
         "outputs": {node.name: {"stream": node.stream, "path": _root(node.spec)} for node in pipeline.sinks},
     }
 
 
-def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, seconds: float) -> str:
+def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, took: Took) -> str:
     """Return the summary as lines for a person."""
-    rate = finished.balance.read / seconds if seconds > 0 else 0
     lines = [
-        f"{pipeline.name}: {count(finished.epochs, 'epoch')} in {seconds:.1f} s, {rate:,.0f} records/s"
+        f"{pipeline.name}: {_work(finished, took)}, after {took.starting_s:.1f} s to start"
         + ("; a dry run: nothing was written" if options.dry_run else f"; newest record {finished.head}"),
         balance_line(finished.balance),
     ]
@@ -36,6 +50,13 @@ def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, se
     if not options.dry_run:
         lines += [f"  {node.name:<12} {_root(node.spec)}" for node in pipeline.sinks]
     return "\n".join(lines)
+
+
+def _work(finished: Finished, took: Took) -> str:
+    if not finished.epochs:
+        return f"nothing new to commit in {took.working_s:.1f} s"
+    rate = finished.balance.read / took.working_s if took.working_s > 0 else 0
+    return f"{count(finished.epochs, 'epoch')} in {took.working_s:.1f} s, {rate:,.0f} records/s"
 
 
 def _root(spec: object) -> str:

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from arrowflow.calendars import PlantCalendar
     from arrowflow.decoders.schema import Field
     from arrowflow.sinks.parquet import ParquetSpec
-    from arrowflow.windows.spec import CalendarWindow, Cumulative, Hopping, Session, Sliding, Tumbling, WindowSpec
+    from arrowflow.windows.spec import (
+        CalendarWindow,
+        Cumulative,
+        Hopping,
+        Roster,
+        Session,
+        Sliding,
+        Tumbling,
+        WindowSpec,
+    )
 
     WindowShape = Tumbling | Hopping | Cumulative | Sliding | Session
 
@@ -196,11 +205,28 @@ def build_operator(sections: Sections) -> OperatorNode:
         from arrowflow.windows.spec import PassThroughSpec
 
         return OperatorNode("rows", PassThroughSpec())
-    return OperatorNode("window", build_window(window, sections, sections.aggregate or {}), late=window.late)
+    spec = build_window(window, sections, sections.aggregate or {}, build_roster(sections))
+    return OperatorNode("window", spec, late=window.late)
 
 
-def build_window(window: settings.WindowSection, sections: Sections, aggregates: Mapping[str, str]) -> WindowSpec:
-    """Return the window of `sections` with the aggregates given, by result column."""
+def build_roster(sections: Sections) -> Roster | None:
+    """Return the keys that are expected; raises `ConfigError` for a file that cannot be read or holds no keys."""
+    window, completeness = sections.window, sections.completeness
+    if window is None or completeness is None:
+        return None
+    from arrowflow.config.roster import keys_of
+    from arrowflow.windows.spec import Roster
+
+    given = completeness.roster
+    keys = keys_of(absolute(given) if isinstance(given, str) else given, window.group_by)
+    per = None if completeness.per is None else tuple(completeness.per)
+    return Roster(keys, per, completeness.max_silence)
+
+
+def build_window(
+    window: settings.WindowSection, sections: Sections, aggregates: Mapping[str, str], roster: Roster | None = None
+) -> WindowSpec:
+    """Return the window of `sections` with the aggregates given, by result column, and a roster that was read before."""
     from arrowflow.windows.spec import Aggregate, WindowSpec
 
     calls = {name: parse_aggregate(text) for name, text in aggregates.items()}
@@ -212,6 +238,7 @@ def build_window(window: settings.WindowSection, sections: Sections, aggregates:
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
         correct_for_us=window.correct_for if window.late == "correct" else None,
         max_state_bytes=sections.limits.max_state_bytes or memory_limit() // 2,
+        roster=roster,
     )
 
 
@@ -240,16 +267,31 @@ def build_calendar_window(window: settings.WindowSection, sections: Sections) ->
     from arrowflow.windows.spec import CalendarWindow
 
     plants, unit = build_calendar(sections.calendars[window.calendar or ""]), window.unit or "shift"
-    return CalendarWindow(plants.for_unit(unit), key=plants.key, unit=unit, off=window.off or "window")
+    bounds = plants.for_unit(unit, week_starts=window.week_starts)
+    return CalendarWindow(bounds, key=plants.key, unit=unit, off=window.off or "window")
 
 
-def output_schema(sections: Sections, rows: pa.Schema, aggregates: Mapping[str, str]) -> pa.Schema:
+def output_schema(
+    sections: Sections, rows: pa.Schema, aggregates: Mapping[str, str], roster: Roster | None = None
+) -> pa.Schema:
     """Return the result columns over `rows`; raises `ConfigError` where the operator refuses them."""
     if sections.window is not None:
-        return build_window(sections.window, sections, aggregates).output_schema(rows)
+        return build_window(sections.window, sections, aggregates, roster).output_schema(rows)
     from arrowflow.windows.spec import PassThroughSpec
 
     return PassThroughSpec().output_schema(rows)
+
+
+def result_schema(sections: Sections) -> pa.Schema:
+    """Return the columns of a result row: the message's, through every step and the window. Sections must be checked."""
+    source = sections.source
+    one = None if source is None else source.kafka or source.replay
+    if one is None:
+        raise AssertionError("sections were not checked")
+    rows = build_decoder(one).build().schema
+    for step in sections.transform:
+        rows = build_transform(step).output_schema(rows)
+    return output_schema(sections, rows, sections.aggregate or {}, build_roster(sections))
 
 
 def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
@@ -263,7 +305,8 @@ def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
         zones=section.zones,
         shifts=section.shifts,
         holidays=by_key,
-        revisions=tuple(ShiftPlan(plan.valid_from, plan.shifts) for plan in section.revisions),
+        revisions=tuple(ShiftPlan(plan.valid_from, plan.shifts, plan.breaks) for plan in section.revisions),
+        breaks=section.breaks,
     )
 
 

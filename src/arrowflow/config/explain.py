@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from arrowflow.config import build, settings
-from arrowflow.config.columns import DERIVED
+from arrowflow.config import build, settings, tables
 from arrowflow.config.durations import duration_text
-from arrowflow.config.meaning import closing, held, lateness, meaning, stride_us
+from arrowflow.config.meaning import closing, held, lateness, meaning, misses
 from arrowflow.config.problem import listed
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
+from arrowflow.config.timetable import timetable, unusual
 
 _DAY_US = 86_400_000_000
-_HOUR_US = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +34,19 @@ def explain(sections: Sections, now: dt.datetime) -> Explanation:
         ("steps", tuple(_steps(sections))),
         ("clocks", tuple(_clocks(sections))),
         ("windows", tuple(_windows(sections))),
-        ("unusual shifts in the coming year", tuple(_unusual(sections, now))),
+        (f"unusual {_unit(sections)}s in the coming year", tuple(_unusual(sections, now))),
         ("state", tuple(_state(sections))),
-        ("files per day", tuple(_files(sections))),
+        ("columns of a result", tuple(tables.columns(sections))),
+        ("files per day", tuple(tables.files_per_day(sections))),
         ("guarantees", tuple(_guarantees(sections))),
         ("what an outage costs", tuple(_outages(sections))),
     )
     name = "" if sections.pipeline is None else sections.pipeline.name
     return Explanation(name, tuple(part for part in parts if part[1]), tuple(_warnings(sections)))
+
+
+def _unit(sections: Sections) -> str:
+    return "shift" if sections.window is None else sections.window.unit or "shift"
 
 
 def _source(sections: Sections) -> Iterator[str]:
@@ -67,7 +70,7 @@ def _source(sections: Sections) -> Iterator[str]:
     if one is not None and one.format == "json":
         yield f"each message is one JSON object; {listed(one.columns)} are read from it"
     elif one is not None:
-        yield "each message is kept as it is"
+        yield "the value of each message is kept as it is, and its key is not; one without a value is counted as filtered: tombstone"
 
 
 def _steps(sections: Sections) -> Iterator[str]:
@@ -108,26 +111,37 @@ def _windows(sections: Sections) -> Iterator[str]:
     if window.type != "calendar":
         yield from meaning(window, wait)
     else:
-        calendar = sections.calendars[window.calendar or ""]
-        yield f"one per {window.unit} in the local time of {calendar.key}, per {listed(window.group_by)}"
-        for name, hours in calendar.shifts.items():
-            yield f"  {name} {hours}"
-        for value, zone in calendar.zones.items():
-            yield f"  {value}: {zone}"
+        yield from timetable(window, sections.calendars[window.calendar or ""])
     yield from (f"{name} = {text}" for name, text in (sections.aggregate or {}).items())
     cadence = 0 if sections.checkpoint is None else sections.checkpoint.cadence
     yield f"{closing(window, wait)}, then within {duration_text(cadence)}"
     if (rule := lateness(window, wait)) is not None:
         yield rule
+    yield from _completeness(sections)
     yield from _late(window, sections)
     yield from _interim(sections)
+
+
+def _completeness(sections: Sections) -> Iterator[str]:
+    """Say who is expected, and what comes of those that are silent."""
+    roster, completeness = build.build_roster(sections), sections.completeness
+    if roster is None or completeness is None:
+        return
+    where = f" listed in {completeness.roster}" if isinstance(completeness.roster, str) else ""
+    each = f", counted per {listed(roster.per)}" if roster.per else ""
+    yield f"{roster.keys.num_rows:,} keys{where} are expected in every window{each}: a silent one has a row marked no_data, without values"
+    longest = "366 days" if sections.window is not None and sections.window.type == "calendar" else "a thousand windows"
+    default = f"{longest}, but for no more than 250,000 rows,"
+    length = default if roster.max_silence_us is None else duration_text(roster.max_silence_us)
+    yield f"when nobody at all is heard, windows go on to have such rows for {length}, as far as the watermark has passed them"
 
 
 def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
     if window.late == "drop":
         yield "rows that come later are counted and nothing else"
     elif window.late == "side":
-        yield "rows that come later are written to the late table with the reason"
+        some = ", and so are rows that missed some of their windows: missed_windows" if misses(window) else ""
+        yield f"rows that come later are written to the late table with the reason{some}"
     else:
         patience = duration_text(window.correct_for or 0)
         yield f"rows that come later, by up to {patience}, correct their window: its file is replaced by one with the next revision"
@@ -144,29 +158,10 @@ def _interim(sections: Sections) -> Iterator[str]:
 
 
 def _unusual(sections: Sections, now: dt.datetime) -> Iterator[str]:
-    """Name the shifts that a clock change makes longer or shorter than their hours say."""
+    """Name the windows that a clock change makes longer or shorter than their hours say."""
     window = sections.window
-    if window is None or window.type != "calendar" or window.unit is None:
-        return
-    plants = build.build_calendar(sections.calendars[window.calendar or ""])
-    units = plants.for_unit(window.unit)
-    start = int(now.timestamp()) * 1_000_000
-    for value in plants.zones:
-        table = units.table(value, start, start + 365 * _DAY_US)
-        if table is None:
-            continue
-        lengths: dict[int, list[tuple[int, int]]] = {}
-        for index, label in enumerate(table.label):
-            length = int(table.start_us[index + 1] - table.start_us[index])
-            lengths.setdefault(int(label), []).append((length, int(table.production_day[index])))
-        for label, found in lengths.items():
-            if units.labels[label] == "off":
-                continue
-            usual = sorted(length for length, _ in found)[len(found) // 2]
-            for length, day in found[1:]:
-                if length != usual:
-                    date = dt.date(1970, 1, 1) + dt.timedelta(days=day)
-                    yield f"{value} {units.labels[label]} of {date}: {length / _HOUR_US:g} h instead of {usual / _HOUR_US:g} h"
+    if window is not None and window.type == "calendar":
+        yield from unusual(window, sections.calendars[window.calendar or ""], now)
 
 
 def _state(sections: Sections) -> Iterator[str]:
@@ -175,13 +170,15 @@ def _state(sections: Sections) -> Iterator[str]:
         yield "none but offsets"
     else:
         wait = window.allowed_lateness + (0 if event is None else event.max_out_of_orderness)
-        size = _window_us(sections)
+        size = tables.window_us(sections)
         if window.type == "calendar":
             yield f"one row per group and open window: about {1 + math.ceil(wait / size)} windows open per group"
         else:
             yield from held(window, wait)
         if window.correct_for:
             yield f"and one per window that can still be corrected: about {math.ceil(window.correct_for / size)} more per group"
+        if sections.completeness is not None:
+            yield "and one row that says how far the roster was called"
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
         limit = sections.limits.max_state_bytes
@@ -189,46 +186,6 @@ def _state(sections: Sections) -> Iterator[str]:
         yield f"the job stops (exit code 4) before open windows take more than {most} (limits.max_state_bytes)"
     if checkpoint is not None:
         yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"
-
-
-def _window_us(sections: Sections) -> int:
-    window = sections.window
-    if window is None:
-        return _DAY_US
-    if window.type != "calendar":
-        return stride_us(window)
-    shifts = max(1, len(sections.calendars[window.calendar or ""].shifts)) if window.unit == "shift" else 1
-    return _DAY_US // shifts
-
-
-def _files(sections: Sections) -> Iterator[str]:
-    cadence = 60_000_000 if sections.checkpoint is None else sections.checkpoint.cadence
-    epochs = max(1, _DAY_US // cadence)
-    closings = epochs if sections.window is None else min(epochs, max(1, _DAY_US // _window_us(sections)))
-    why = f"{epochs:,} records a day" if closings == epochs else f"{closings:,} times a day windows close"
-    for name, sink in sections.sink.items():
-        if build.is_preview(name, sink):
-            yield f"{name}: one file, replaced again and again"
-            continue
-        known, unknown = _folders_per_closing(sink, sections)
-        times = "".join(f" × the number of different {column}" for column in unknown)
-        yield f"{name}: at most about {closings * known:,}{times} ({why}{f', {known} zones' if known > 1 else ''})"
-        if closings * known > 500:
-            yield f"  many small files are slow to read: a longer cadence than {duration_text(cadence)} makes fewer"
-    for name, section in (("late", sections.late), ("dead_letter", sections.dead_letter)):
-        if section is not None:
-            yield f"{name}: one per record that has such rows, at most {epochs:,}"
-
-
-def _folders_per_closing(sink: settings.SinkSection, sections: Sections) -> tuple[int, list[str]]:
-    """Return how many folders one closing fills as far as it is known, and the columns that multiply it."""
-    window = sections.window
-    one = {*DERIVED, "shift", "production_day", "window_start", "window_end"}
-    if window is None or window.type != "calendar":
-        return 1, [column for column in sink.partition_by if column not in one]
-    calendar = sections.calendars[window.calendar or ""]
-    unknown = [column for column in sink.partition_by if column not in one and column != calendar.key]
-    return len(calendar.zones), unknown
 
 
 def _guarantees(sections: Sections) -> Iterator[str]:
@@ -243,11 +200,20 @@ def _guarantees(sections: Sections) -> Iterator[str]:
             continue
         yield f"{name}: each result row once, also after crashes, for every reader of {sink.path}/**/*.parquet; files of one record appear one after the other"
     if sections.late is not None:
-        yield "late: each late row once, with the window it missed"
+        yield f"late: each late row once, with {_missed(sections.window)}"
     if sections.dead_letter is not None:
         kept = "with the message itself" if sections.dead_letter.payload == "raw" else "without the message"
         yield f"dead_letter: each refused record once, {kept}"
     yield "read = folded + filtered + duplicate + late + dead_lettered is checked before every commit"
+
+
+def _missed(window: settings.WindowSection | None) -> str:
+    """What the late table says a row was too late for."""
+    if window is not None and window.type == "session":
+        return "the session it would have been alone"
+    if window is not None and misses(window):
+        return "what it missed, from the start of the first window to the end of the last"
+    return "the window it missed"
 
 
 def _outages(sections: Sections) -> Iterator[str]:
@@ -276,29 +242,4 @@ def _warnings(sections: Sections) -> Iterator[str]:
     for name, value in ({} if kafka is None else kafka.properties).items():
         if isinstance(value, SecretReference) and value.readable_by_others():
             yield f"{name}: the file {value.name} can be read by others; chmod 600 keeps it yours"
-    for name, sink in sections.sink.items():
-        yield from _folder_warnings(name, sink, sections)
-
-
-def _folder_warnings(name: str, sink: settings.SinkSection, sections: Sections) -> Iterator[str]:
-    calendar = sections.window is not None and sections.window.type == "calendar"
-    if not calendar and (derived := [column for column in sink.partition_by if column in DERIVED]):
-        yield f"{name}: {listed(derived)} are UTC, for there is no calendar"
-    columns = {} if sections.source is None else _text_columns(sections.source)
-    known = {plant.key: plant.zones for plant in sections.calendars.values()}
-    for column in sink.partition_by:
-        if column in columns and any(map(_reads_as_other_type, known.get(column, ("1",)))):
-            yield (
-                f'{name}: folders hold {column} as text, and readers guess types: a value such as "007" or "1e3" comes back as a '
-                "number, unless the reader is told the type"
-            )
-
-
-def _reads_as_other_type(value: str) -> bool:
-    """Whether a reader that guesses types would not take this folder's value for text."""
-    return bool(re.fullmatch(r"[+-]?[\d.]+(e[+-]?\d+)?|true|false|null|nan|\d{4}-\d\d-\d\d.*", value, re.IGNORECASE))
-
-
-def _text_columns(source: settings.SourceSection) -> dict[str, settings.ColumnSettings]:
-    one = source.kafka or source.replay
-    return {} if one is None else {name: column for name, column in one.columns.items() if column.type == "string"}
+    yield from tables.warnings(sections)

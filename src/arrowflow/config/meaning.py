@@ -60,9 +60,14 @@ def lateness(window: settings.WindowSection, wait_us: int) -> str | None:
             f"a row is late by its own time, before it meets any other: when event time in its partition is already more than "
             f"{duration_text(wait_us)} past it"
         )
-    if window.type == "cumulative" or (window.type == "hopping" and (window.hop or 0) < (window.size or 0)):
+    if misses(window):
         return "a row that is too late for some of its windows is folded into the others; those it missed are counted apart"
     return None
+
+
+def misses(window: settings.WindowSection) -> bool:
+    """Whether a row can be in several windows, and so too late for some of them only."""
+    return window.type == "cumulative" or (window.type == "hopping" and (window.hop or 0) < (window.size or 0))
 
 
 def held(window: settings.WindowSection, wait_us: int) -> Iterator[str]:

@@ -16,7 +16,6 @@ from arrowflow.config.problem import Path, Problem, dotted, listed, meant, shown
 from arrowflow.config.secrets import REMOVED, looks_secret
 
 LATER: dict[str, tuple[str, ...]] = {
-    "window.unit": ("week", "month"),
     "sink.kind": ("bigquery", "kafka", "delta", "iceberg"),
     "source.format": ("avro", "protobuf", "debezium"),
     "dead_letter.payload": ("sealed",),
@@ -44,6 +43,7 @@ class Sections:
     window: settings.WindowSection | None
     aggregate: dict[str, str] | None
     calendars: dict[str, settings.CalendarSection]
+    completeness: settings.CompletenessSection | None
     emit: settings.EmitSection | None
     sink: dict[str, settings.SinkSection]
     late: settings.LateSection | None

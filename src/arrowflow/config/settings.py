@@ -56,6 +56,23 @@ def _holidays(value: object) -> object:
     return value
 
 
+def _roster(value: object) -> object:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and all(_is_key(each) for each in value):
+        return value
+    if isinstance(value, list) and all(isinstance(each, dict) and all(map(_is_key, each.values())) for each in value):
+        return value
+    raise ValueError(
+        'is no roster: write the name of a file, such as "sensors.csv", a list of keys, such as ["a", "b"], or of tables '
+        'with a key per column of `group_by`, such as [{ plant = "mty", sensor = "a" }]'
+    )
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, (str, int, dt.date))
+
+
 Duration = Annotated[
     int,
     BeforeValidator(parse_duration),
@@ -78,6 +95,20 @@ Holidays = Annotated[
             "anyOf": [
                 {"type": "array", "items": _DATE},
                 {"type": "object", "additionalProperties": {"type": "array", "items": _DATE}},
+            ]
+        }
+    ),
+]
+Breaks = dict[str, Annotated[list[Text], Field(min_length=1, max_length=96)]]
+RosterKeys = Annotated[
+    Any,
+    BeforeValidator(_roster),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": ["string", "integer", "boolean"]}},
+                {"type": "array", "items": {"type": "object"}},
             ]
         }
     ),
@@ -137,7 +168,7 @@ class ColumnSettings(_Section):
     """One column of the messages."""
 
     type: Text
-    """`string`, `int64`, `float64`, `bool`, `timestamp[s|ms|us|ns|iso]` and others: docs/config.md has the table."""
+    """`string`, `int64`, `float64`, `decimal(12, 2)`, `bool`, `timestamp[s|ms|us|ns|iso]` and others: docs/config.md has the table."""
     required: bool = False
     """A message without it goes to the dead letters."""
     path: Text | None = None
@@ -244,12 +275,14 @@ class WindowSection(_Section):
     """A session lasts no longer than this (session)."""
     closed: Literal["right", "both"] | None = None
     """Whether a window holds rows exactly `size` older than its own: `right` (the default) does not, `both` does (sliding)."""
-    unit: Literal["shift", "day"] | None = None
+    unit: Literal["shift", "day", "week", "month"] | None = None
     """What a window is (calendar)."""
+    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] | None = None
+    """The weekday of a week's first production day, monday unless said otherwise (calendar, unit `week`)."""
     calendar: Text | None = None
     """Name of a table under [calendars] (calendar)."""
     off: Literal["window", "dead_letter"] | None = None
-    """What becomes of rows outside every shift: a window of their own, named "off", or dead letters (calendar)."""
+    """What becomes of rows between shifts, in breaks and on holidays: a window of their own, or dead letters (calendar)."""
     group_by: Names = Field(default_factory=list)
     allowed_lateness: Duration = 0
     """How long a window stays open for stragglers after its end has passed."""
@@ -259,12 +292,26 @@ class WindowSection(_Section):
     """How long after a window's end rows can still correct it (`late = "correct"`)."""
 
 
+class CompletenessSection(_Section):
+    """Which keys are expected in every window: silent ones have rows too, marked `no_data`."""
+
+    roster: RosterKeys
+    """The keys: a CSV or Parquet file with a column per column of `group_by`, a list of keys, or a list of tables."""
+    per: Names | None = None
+    """Columns of `group_by` within whose values keys are counted; all keys of a window together unless it is given."""
+    max_silence: Duration | None = None
+    """How long windows in which nobody at all is heard go on to have rows: a thousand windows, or 366 days of a calendar, but
+    no more than 250,000 rows, unless it is given."""
+
+
 class RevisionSection(_Section):
     """A later plan of shifts."""
 
     valid_from: dt.date
     """The first production day of these shifts."""
     shifts: Annotated[dict[str, Text], Field(min_length=1)]
+    breaks: Breaks = Field(default_factory=dict)
+    """The breaks of these shifts; those of the plan before do not go on."""
 
 
 class CalendarSection(_Section):
@@ -276,6 +323,8 @@ class CalendarSection(_Section):
     """IANA time zone of each value."""
     shifts: dict[str, Text] = Field(default_factory=dict)
     """Named shifts, `"06:00-14:00"`; one may cross midnight. Needed for the unit `shift`."""
+    breaks: Breaks = Field(default_factory=dict)
+    """Times inside a shift that are off, by its name: `T1 = ["10:00-10:30"]`."""
     holidays: Holidays = Field(default_factory=list)
     """Production days without shifts: a list of dates, or one list per value of the key."""
     revisions: list[RevisionSection] = Field(default_factory=list)
@@ -360,6 +409,7 @@ class Settings(_Section):
     aggregate: dict[str, Text] | None = None
     """Result columns: name = "function(column)"."""
     calendars: dict[str, CalendarSection] = Field(default_factory=dict)
+    completeness: CompletenessSection | None = None
     emit: EmitSection | None = None
     sink: Annotated[dict[str, SinkSection], Field(min_length=1)]
     late: LateSection | None = None

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from arrowflow.decoders.civil import MAX_INSTANT_US, MIN_INSTANT_US
 from arrowflow.decoders.dialect import COERCIBLE, local_time, read_spelled
@@ -28,9 +29,11 @@ _I64_MIN, _I64_MAX = -(2**63), 2**63 - 1
 def builder(column: ColumnType, *, coerce: bool) -> Builder:
     """Return the function that builds a column of this type from a list with None for nulls.
 
-    The list holds str, bool, int (of any size), finite float, or bytes (`Kind.JSON`); with `coerce` also str
-    where a number or boolean is expected.
+    The list holds str, bool, int (of any size), finite float, or the value's own text as bytes (`Kind.JSON`,
+    `Kind.DECIMAL`); with `coerce` also str where a number or boolean is expected.
     """
+    if column.kind is Kind.DECIMAL:
+        return partial(_decimals, column, _plain(column), coerce)
     build = _builder(column)
     return partial(_spelled, column, build) if coerce and column.kind in COERCIBLE else build
 
@@ -45,6 +48,8 @@ def _builder(column: ColumnType) -> Builder:
             return partial(_integers, column.arrow, column.low, column.high)
         case Kind.FLOAT:
             return partial(_floats, column.arrow)
+        case Kind.DECIMAL:
+            raise AssertionError("decimals are built from texts")
         case Kind.INSTANT:
             return partial(_instants, column.per_second)
         case Kind.DATE:
@@ -63,7 +68,7 @@ def _spelled(column: ColumnType, build: Builder, values: list[Any]) -> Built:
                 values[row] = read_spelled(value, count)
             except Refused:
                 values[row], doubt[row] = None, True
-    return _with(build(values), doubt)
+    return with_doubt(build(values), doubt)
 
 
 def _integers(arrow: pa.DataType, low: int, high: int, values: list[int | None]) -> Built:
@@ -86,6 +91,45 @@ def _floats(arrow: pa.DataType, values: list[float | None]) -> Built:
     return _array(floats, null | doubt, arrow), doubt
 
 
+def _plain(column: ColumnType) -> str:
+    """Return the pattern of numbers that fit the column as they are written: digits, and at most its places."""
+    before = column.digits - column.places
+    whole = f"(0|[1-9][0-9]{{0,{before - 1}}})" if before else "0"
+    return f"^-?{whole}(\\.[0-9]{{1,{column.places}}})?$" if column.places else f"^-?{whole}$"
+
+
+def _decimals(column: ColumnType, plain: str, coerce: bool, values: list[bytes | None]) -> Built:
+    """Build decimals from the texts of values (with `coerce`, in quotes too): plain ones all at once, others one by one."""
+    texts = pa.array(values, pa.binary()).cast(pa.string())
+    null = _null(texts)
+    if coerce:
+        texts = pc.utf8_trim(texts, '"')
+    sure = pc.match_substring_regex(texts, plain)
+    doubt = ~(sure.fill_null(False).to_numpy(zero_copy_only=False) | null)
+    kept = pc.if_else(sure, texts, pa.scalar(None, pa.string())) if doubt.any() else texts
+    return (
+        _one_by_one(column, texts, (kept.cast(column.arrow), doubt)) if doubt.any() else (kept.cast(column.arrow), None)
+    )
+
+
+def _one_by_one(column: ColumnType, texts: Column, built: tuple[Column, Bool]) -> Built:
+    """Read the numbers in doubt, such as 12.5000 and 1.25E7; what is none, or does not fit, stays in doubt."""
+    array, doubt = built
+    asked = np.flatnonzero(doubt)
+    spelled: list[Any] = texts.take(pa.array(asked, pa.int64())).to_pylist()
+    found = []
+    for row, text in zip(asked.tolist(), spelled, strict=True):
+        try:
+            found.append(read_spelled(text, column))
+        except Refused:
+            continue
+        doubt[row] = False
+    mask = np.zeros(len(doubt), np.bool_)
+    mask[asked] = ~doubt[asked]
+    read: Column = pc.replace_with_mask(array, pa.array(mask, pa.bool_()), pa.array(found, column.arrow))
+    return read, doubt
+
+
 def _instants(per_second: int, values: list[int | None]) -> Built:
     """Build instants from counts of units since Unix time zero; below a microsecond rounds down."""
     units, too_large = _integers(pa.int64(), _I64_MIN, _I64_MAX, values)
@@ -95,7 +139,7 @@ def _instants(per_second: int, values: list[int | None]) -> Built:
     if doubt.any():
         count = np.where(doubt, 0, count)
     instant_us = count * (1_000_000 // per_second) if per_second <= 1_000_000 else count // (per_second // 1_000_000)
-    return _with((_array(instant_us, null | doubt, pa.int64()).view(TIMESTAMP), doubt), too_large)
+    return with_doubt((_array(instant_us, null | doubt, pa.int64()).view(TIMESTAMP), doubt), too_large)
 
 
 def _in_range(per_second: int) -> tuple[int, int]:
@@ -135,7 +179,7 @@ def _array(values: np.ndarray, null: Bool, arrow: pa.DataType) -> Column:
     return pa.array(values, arrow, mask=null if null.any() else None)
 
 
-def _with(built: Built, doubt: Bool | None) -> Built:
+def with_doubt(built: Built, doubt: Bool | None) -> Built:
     """Add rows in doubt to what was built."""
     array, already = built
     if doubt is None or already is None:

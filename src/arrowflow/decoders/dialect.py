@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final
 
 from arrowflow.decoders.civil import LocalTime, in_range, read_date, read_instant
@@ -17,7 +18,7 @@ from arrowflow.decoders.schema import ColumnType, Field, Kind
 from arrowflow.decoders.verdict import Refused, snippet
 
 BOM: Final = b"\xef\xbb\xbf"
-Value = str | int | float | bool | None
+Value = str | int | float | bool | Decimal | None
 """What a field may hold: instants as microseconds, dates as days, both since 1970-01-01."""
 
 _KINDS: Final = {
@@ -28,7 +29,7 @@ _KINDS: Final = {
     b"{": "an object",
     b"[": "an array",
 }
-COERCIBLE: Final = (Kind.INTEGER, Kind.FLOAT, Kind.INSTANT, Kind.BOOL)
+COERCIBLE: Final = (Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.INSTANT, Kind.BOOL)
 _MAX_EXPONENT_DIGITS: Final = 9
 _MAX_INTEGER_DIGITS: Final = 25
 """Longer integers fit no column; they are refused without being computed."""
@@ -134,9 +135,11 @@ def read_spelled(text: str, column: ColumnType) -> Value:
     raise Refused("type", f"expected {column.text}, got a string {snippet(text)} that does not spell one")
 
 
-def _number(text: bytes, column: ColumnType) -> int | float:
+def _number(text: bytes, column: ColumnType) -> int | float | Decimal:
     if column.kind is Kind.FLOAT:
         return read_float(text, column)
+    if column.kind is Kind.DECIMAL:
+        return read_decimal(text, column)
     number = read_integer(text, column)
     if column.kind is Kind.INSTANT:
         if number is None:
@@ -165,20 +168,46 @@ def read_integer(text: bytes, column: ColumnType) -> int | None:
 
     Raises `Refused` with `type` for a number with a fraction. Never computes a power larger than 10**25.
     """
+    sign, significant, zeros = _exact(text)
+    if zeros < 0:
+        raise Refused("type", f"expected {column.text}, got {snippet(text)}, which is not a whole number")
+    if len(significant) + zeros > _MAX_INTEGER_DIGITS:
+        return None
+    number: int = sign * int(significant or b"0") * 10**zeros
+    return number
+
+
+def read_decimal(text: bytes, column: ColumnType) -> Decimal:
+    """Return the decimal a JSON number spells exactly, in the places of the column; it is never rounded.
+
+    Raises `Refused` with `scale` for more places than the column has, zeros at the end not counted, and with
+    `overflow` for more digits before the point.
+    """
+    sign, significant, power = _exact(text)
+    zeros = power + column.places
+    if zeros < 0:
+        raise Refused("scale", f"{snippet(text)} has more than {column.places} places after the point")
+    if len(significant) + zeros > column.digits:
+        raise Refused(
+            "overflow", f"{snippet(text)} has more than {column.digits - column.places} digits before the point"
+        )
+    unscaled = sign * int(significant or b"0") * 10**zeros
+    return Decimal(f"{unscaled}e-{column.places}")  # from text: arithmetic would round to the context's 28 digits
+
+
+def _exact(text: bytes) -> tuple[int, bytes, int]:
+    """Return sign, digits and power of ten of a JSON number: no zeros at either end of the digits, no digits for zero.
+
+    The power of zero is 0; that of an absurd exponent is as absurd, and never computed here.
+    """
     sign = -1 if text.startswith(b"-") else 1
     mantissa, _, exponent = text.lstrip(b"-").lower().partition(b"e")
     whole, _, fraction = mantissa.partition(b".")
     digits = (whole + fraction).lstrip(b"0")
     if not digits:
-        return 0
+        return 1, b"", 0
     significant = digits.rstrip(b"0")
-    zeros = len(digits) - len(significant) - len(fraction) + _exponent(exponent)
-    if zeros < 0:
-        raise Refused("type", f"expected {column.text}, got {snippet(text)}, which is not a whole number")
-    if len(significant) + zeros > _MAX_INTEGER_DIGITS:
-        return None
-    number: int = sign * int(significant) * 10**zeros
-    return number
+    return sign, significant, len(digits) - len(significant) - len(fraction) + _exponent(exponent)
 
 
 def _exponent(text: bytes) -> int:

@@ -30,8 +30,13 @@ _INTEGERS: Final = {
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SIMPLE: Final = ("string", "bool", *_INTEGERS, "float32", "float64", "date", "json")
 _UNITS: Final = tuple(f"timestamp[{unit}]" for unit in _PER_SECOND)
-ALLOWED_TYPES: Final = (*_SIMPLE, *_UNITS, "timestamp[iso]", "timestamp[iso, <zone>]", "timestamp[iso, <zone>, <fold>]")
-"""Every text a column's type may have; `<zone>` is an IANA name, `<fold>` is earlier or later."""
+_DECIMAL: Final = "decimal(<digits>, <places>)"
+_MOST_DIGITS: Final = 38
+ALLOWED_TYPES: Final = (
+    *_SIMPLE, _DECIMAL, *_UNITS, "timestamp[iso]", "timestamp[iso, <zone>]", "timestamp[iso, <zone>, <fold>]",
+)  # fmt: skip
+"""Every text a column's type may have; `<digits>` is 1 to 38, `<places>` at most that, `<zone>` an IANA name, `<fold>`
+earlier or later."""
 
 
 class Kind(Enum):
@@ -41,6 +46,8 @@ class Kind(Enum):
     BOOL = "bool"
     INTEGER = "integer"
     FLOAT = "float"
+    DECIMAL = "decimal"
+    """A number of at most so many digits, so many of them after the point, never rounded."""
     DATE = "date"
     INSTANT = "instant"
     """An integer count of units since Unix time zero."""
@@ -63,6 +70,8 @@ class ColumnType:
         The column's type in `Decoded.table`.
     low, high : int
         Inclusive bounds of an integer column.
+    digits, places : int
+        How many digits a decimal has, and how many of them after the point.
     per_second : int
         Units per second of an `INSTANT`.
     zone, fold : str or None, int
@@ -74,6 +83,8 @@ class ColumnType:
     arrow: pa.DataType
     low: int = 0
     high: int = 0
+    digits: int = 0
+    places: int = 0
     per_second: int = 1
     zone: str | None = None
     fold: int = 0
@@ -87,6 +98,8 @@ def parse_type(text: str) -> ColumnType:
         return ColumnType(text, Kind.INTEGER, arrow, low, high)
     if text in _FIXED:
         return ColumnType(text, *_FIXED[text])
+    if text.startswith("decimal"):
+        return _decimal(text)
     inner = re.fullmatch(r"timestamp\s*\[([^\[\]]*)\]", text)
     parts = [part.strip() for part in inner[1].split(",")] if inner else []
     if len(parts) == 1 and parts[0] in _PER_SECOND:
@@ -109,6 +122,20 @@ _FIXED: Final[dict[str, tuple[Kind, pa.DataType]]] = {
     "date": (Kind.DATE, pa.date32()),
     "json": (Kind.JSON, pa.string()),
 }
+
+
+def _decimal(text: str) -> ColumnType:
+    inner = re.fullmatch(r"decimal\s*\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)", text, re.ASCII)
+    digits, places = (int(inner[1]), int(inner[2])) if inner else (0, 0)
+    if not 1 <= digits <= _MOST_DIGITS or places > digits:
+        raise ConfigError(
+            f"type {text!r} is not known. A decimal says how many digits it has and how many of them after the point: "
+            f"'decimal(12, 2)' for amounts up to 9999999999.99. Allowed: 1 to {_MOST_DIGITS} digits, at most all of them "
+            "after the point"
+        )
+    return ColumnType(
+        f"decimal({digits}, {places})", Kind.DECIMAL, pa.decimal128(digits, places), digits=digits, places=places
+    )
 
 
 def _local_text(text: str, zone: str, fold: str = "earlier") -> ColumnType:

@@ -66,8 +66,8 @@ def _type_of(member: Shape | int, fields: Sequence[Field], *, coerce: bool) -> t
     if isinstance(member, Shape):
         return member.type
     match fields[member].column.kind:
-        case Kind.JSON:
-            return msgspec.Raw
+        case Kind.JSON | Kind.DECIMAL:
+            return msgspec.Raw  # msgspec's own decimals would take strings for numbers, and NaN for one
         case Kind.BOOL:
             return bool | str if coerce else bool
         case Kind.INTEGER | Kind.INSTANT:

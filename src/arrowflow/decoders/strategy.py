@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.decoders.columns import Built, Column, builder
+from arrowflow.decoders.columns import Built, Column, builder, with_doubt
 from arrowflow.decoders.dialect import BOM
 from arrowflow.decoders.grammar import Limits, Wanted
 from arrowflow.decoders.layout import layout
@@ -94,11 +94,11 @@ class MsgspecStrategy:
 
     def _build(self, index: int, cells: list[Any]) -> Built:
         field = self._fields[index]
-        if field.column.kind is not Kind.JSON:
+        if field.column.kind not in (Kind.JSON, Kind.DECIMAL):
             return self._builders[index](cells)
         texts = [_raw_text(cell) for cell in cells]
-        array, _ = self._builders[index](texts)
-        return array, np.array([text is None for text in texts], np.bool_) if field.required else None
+        built = self._builders[index](texts)
+        return with_doubt(built, np.array([text is None for text in texts], np.bool_) if field.required else None)
 
 
 def _texts(values: pa.Array[Any], doubt: Bool) -> list[bytes]:

@@ -17,6 +17,7 @@ REASONS: Final = (
     "required",
     "type",
     "overflow",
+    "scale",
     "date",
     "timestamp",
     "timestamp_range",

@@ -13,7 +13,7 @@ from arrowflow.pipeline import Pipeline
 from arrowflow.types import Fingerprint
 
 Difference = tuple[str, object, object]
-_ABSENT = "(absent)"
+_ABSENT, _ROSTER = "(absent)", "operator.roster.keys."
 
 
 def fingerprint_of(pipeline: Pipeline) -> Fingerprint:
@@ -53,7 +53,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
     """Raise `StateRefused` with every field that differs, unless the change only adds.
 
-    A new sink and a new optional column change no result that exists, so they are let through.
+    A new sink and a new optional column change no result that exists, and other keys on a roster only those of windows
+    that are still to be given out, so they are let through.
     """
     if old.semantic == new.semantic:
         return
@@ -66,9 +67,24 @@ def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
         )
 
 
+def other_keys(old: Fingerprint, new: Fingerprint) -> str | None:
+    """Say that the roster lists other keys than it did; None if it does not, or there is none."""
+    changed = {path: values for path, *values in differences(old.query, new.query) if path.startswith(_ROSTER)}
+    if not changed:
+        return None
+    counts = changed.get(f"{_ROSTER}count")
+    how_many = "as many" if counts is None else f"{counts[1]}, and {counts[0]} then"
+    return (
+        f"the roster lists other keys than when the newest record was written ({how_many}): windows that have not come out "
+        "yet count against the new list"
+    )
+
+
 def is_additive(change: Difference) -> bool:
     """Whether a change leaves every existing result and state as it is."""
     path, before, after = change
+    if path.startswith(_ROSTER):
+        return True
     if before != _ABSENT and after != _ABSENT:
         return False
     if path.startswith("sinks.") and path.count(".") == 1:

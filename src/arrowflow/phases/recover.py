@@ -11,7 +11,7 @@ import msgspec
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
 from arrowflow.events import Notice, Started
 from arrowflow.phases.commit import adopt, record, standing
-from arrowflow.phases.fingerprint import refuse_older_zones, refuse_other_query
+from arrowflow.phases.fingerprint import other_keys, refuse_older_zones, refuse_other_query
 from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
@@ -143,6 +143,8 @@ def inspect(job: Job) -> None:
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
     refuse_older_zones(job.head.fingerprint, job.fingerprint)
+    if (told := other_keys(job.head.fingerprint, job.fingerprint)) is not None:
+        job.observer.notice(Notice("info", told))
     look(job)
 
 

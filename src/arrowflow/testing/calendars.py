@@ -36,6 +36,10 @@ class FixedCalendar:
     def labels(self) -> tuple[str, ...]:
         return (*self.names, "off")
 
+    @property
+    def has_holes(self) -> bool:
+        return False
+
     def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
         if key is None or key not in self.instants:
             return None

@@ -27,8 +27,10 @@ from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
 from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
 from arrowflow.windows.kinds.build import build_kind
+from arrowflow.windows.kinds.calendar import CalendarKind
 from arrowflow.windows.kinds.panes import BEYOND, MISSED, Due, Held, Panes
-from arrowflow.windows.plan import UTC, CalendarWindow, Plan, PlannedAggregate
+from arrowflow.windows.plan import UTC, Plan, PlannedAggregate
+from arrowflow.windows.rollcall import Closing, Rollcall
 from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
@@ -45,9 +47,10 @@ class KeyedWindows:
 
     def __init__(self, plan: Plan, max_state_bytes: int | None = None) -> None:
         self._plan, self._max_state_bytes = plan, max_state_bytes
-        self._schema = plan.output_schema()
+        self._schema, self._own_schema = plan.output_schema(), plan.own_schema()
         self._kind = build_kind(plan)
         self._state = State(plan, self._kind, max_state_bytes)
+        self._rollcall = self._build_rollcall()
         self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
@@ -76,10 +79,18 @@ class KeyedWindows:
 
     def close(self, clocks: Mapping[SourcePartition, int], watermark_us: int, epoch: int = -1) -> Closed:
         """Give out the windows that the watermark, or the clock of their feeder, has passed by the allowed lateness."""
-        slots = self._state.slots
+        state, whole = self._state, self._plan.scope == "pipeline"
+        fastest = watermark_us if whole else max(clocks.values(), default=MIN_US)
+        # Silence has rows of its own where there is a roster: then time passing is enough.
+        if self._rollcall is None and self._limit(fastest) < state.quiet_us:
+            revision, home = self._publications(np.empty(0, np.int64))
+            return Closed(self._schema.empty_table(), 0, 0, revision=revision, home=home)
+        slots = state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
-        slowest = watermark_us if self._plan.scope == "pipeline" else min(clocks.values(), default=MIN_US)
-        return self._give_out(held, self._kind.due(held), "watermark", epoch, self._limit(slowest))
+        slowest = watermark_us if whole else min(clocks.values(), default=MIN_US)
+        closed = self._give_out(held, self._kind.due(held), "watermark", epoch, self._limit(slowest))
+        state.look_again()
+        return closed
 
     def close_fed_by(self, partitions: Sequence[SourcePartition] | None, label: str, epoch: int = -1) -> Closed:
         """Close what `partitions` feed, or everything for None, before its time.
@@ -104,17 +115,23 @@ class KeyedWindows:
 
     def interim(self) -> pa.Table:
         """What every open window would give now, ordered like results; `__af_closed_by` is null."""
-        due = self._fresh(self._kind.due(self._before_time(self._state.slots)))
-        return self._table(self._in_order(due), None)
+        due = self._in_order(self._fresh(self._kind.due(self._before_time(self._state.slots))))
+        table = self._table(due, None)
+        if self._rollcall is None:
+            return table
+        return self._rollcall.rehearse(self._closing(table, due, None, MIN_US), self._state.keys)[0]
 
     def delta(self) -> pa.Table:
-        return self._state.take_delta()
+        table = self._state.take_delta()
+        return table if self._rollcall is None else self._rollcall.delta(table)
 
     def snapshot(self) -> pa.Table:
-        return self._state.dump(self._state.everything)
+        table = self._state.dump(self._state.everything)
+        return table if self._rollcall is None else self._rollcall.snapshot(table)
 
     def parts(self) -> Iterator[pa.Table]:
-        return self._state.parts()
+        parts = self._state.parts()
+        return parts if self._rollcall is None else self._rollcall.parts(parts)
 
     def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
         """Start over from a snapshot, whole or in parts, and its deltas.
@@ -126,13 +143,16 @@ class KeyedWindows:
         StateTooLarge
             If the tables need more memory than is allowed.
         """
-        state = State(self._plan, self._kind, self._max_state_bytes)
-        state.load([full] if isinstance(full, pa.Table) else full or (), deltas)
+        state, rollcall = State(self._plan, self._kind, self._max_state_bytes), self._build_rollcall()
+        parts = [full] if isinstance(full, pa.Table) else full or ()
+        expected = len(parts) * parts[0].num_rows if parts else 0
+        state.load(*(parts, deltas) if rollcall is None else rollcall.read(parts, deltas), expected=expected)
         self._refuse_moved(state)
-        self._state = state
+        self._state, self._rollcall = state, rollcall
 
     def digest(self) -> str:
-        return self._state.digest()
+        own = self._state.digest()
+        return own if self._rollcall is None else self._rollcall.digest(own)
 
     @property
     def open_windows(self) -> int:
@@ -169,7 +189,8 @@ class KeyedWindows:
     def _held(self, slots: I64, limit_us: I64, clock_us: I64 | None = None) -> Held:
         state = self._state
         bounds = (state.start_us[slots], state.end_us[slots], state.next_us.values[slots])
-        return Held(slots, state.key[slots], *bounds, limit_us, limit_us if clock_us is None else clock_us)
+        clocks = (limit_us, limit_us if clock_us is None else clock_us)
+        return Held(slots, state.key[slots], *bounds, *clocks, state.keys.ranks)
 
     def _before_time(self, slots: I64) -> Held:
         """Slots as if time had ended, while rows may still come."""
@@ -213,6 +234,8 @@ class KeyedWindows:
         gone, fresh = self._gone(due, held), self._in_order(self._fresh(due))
         revision, home = self._publications(fresh.slot)
         table = self._table(fresh, label, revision)
+        if self._rollcall is not None:
+            table = self._rollcall.call(self._closing(table, fresh, label, clock_us), state.keys)
         if self._plan.corrects:
             state.publish(fresh.slot, epoch)
         folded = int(state.rows.values[gone].sum())
@@ -223,6 +246,8 @@ class KeyedWindows:
 
     def _in_order(self, due: Due) -> Due:
         """The windows ordered by start, keys and end, whatever came first."""
+        if due.ordered:
+            return due
         order = self._state.in_order(due.slot, due.start_us, due.end_us)
         at = due.at if due.combined is None else due.at[order]
         return replace(due, slot=due.slot[order], start_us=due.start_us[order], end_us=due.end_us[order], at=at)
@@ -236,7 +261,7 @@ class KeyedWindows:
     def _table(self, due: Due, label: str | None, revision: I64 | None = None) -> pa.Table:
         state = self._state
         if not len(due.slot):
-            return self._schema.empty_table()
+            return self._own_schema.empty_table()
         contents = state.contents(due.combined)
         at = due.slot if due.combined is None else due.at
         windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
@@ -248,10 +273,18 @@ class KeyedWindows:
             *(self._finish(aggregate, contents, windows) for aggregate in self._plan.aggregates),
             _labels(label, revision, len(at)),
         ]
-        table = pa.Table.from_arrays(columns, schema=self._schema)
+        table = pa.Table.from_arrays(columns, schema=self._own_schema)
         if not self._kind.per_row:
             return table
         return table.take(pa.array(np.repeat(np.arange(len(at)), state.rows.values[due.slot]), pa.int64()))
+
+    def _closing(self, table: pa.Table, due: Due, label: str | None, clock_us: int) -> Closing:
+        """What the roll is called for: windows with rows in `table`, and all others up to the last of them or the clock."""
+        up_to = max(clock_us, int(due.end_us.max(initial=MIN_US)))
+        return Closing(table, self._state.key[due.slot], due.start_us, due.end_us, up_to, label)
+
+    def _build_rollcall(self) -> Rollcall | None:
+        return None if self._plan.roster is None else Rollcall(self._plan, self._kind)
 
     def _before(self, due: Due) -> dict[str, Before]:
         """For aggregates that look back over a window's start, the last sample before it."""
@@ -309,19 +342,19 @@ class KeyedWindows:
 
         New time zone data may move boundaries; windows not yet begun may move freely.
         """
-        if not isinstance(self._plan.window, CalendarWindow):
+        if not isinstance(self._kind, CalendarKind):
             return
         slots = state.slots
         start, end = state.start_us[slots], state.end_us[slots]
         keys = state.key_columns(slots)
-        now = self._kind.assign(start, state.keys.parts(keys), state.keys)
-        moved = np.flatnonzero((now.start_us != start) | (now.end_us != end))
+        now = self._kind.bounds_today(start, end, state.label(slots), state.keys.parts(keys), state.keys)
+        moved = np.flatnonzero((now[0] != start) | (now[1] != end))
         if len(moved):
             row = int(moved[0])
             name = tuple(column[row].as_py() for column in keys)
             raise StateRefused(
                 f"{len(moved)} open windows were recorded with other bounds than the calendar gives now: key {name}, "
-                f"recorded [{start[row]}, {end[row]}) µs, now [{now.start_us[row]}, {now.end_us[row]}) µs. "
+                f"recorded [{start[row]}, {end[row]}) µs, now [{now[0][row]}, {now[1][row]}) µs. "
                 "Were time zone data changed? Run with the version the newest record names until these windows have closed"
             )
 

@@ -94,9 +94,10 @@ class Pairs:
 
     def keep(self, numbers: I64, left: I64) -> None:
         """Keep only `numbers`, renumbered from 0 in the order given, with new left parts."""
-        self._left = np.ascontiguousarray(left).view(np.uint64).copy()
-        self._right = self._right[numbers].copy()
-        self.used = len(numbers)
+        right, self.used = self._right[numbers], len(numbers)
+        if len(self._left) > max(64, 4 * self.used):
+            self._left, self._right = (np.empty(2 * self.used, np.uint64) for _ in range(2))
+        self._left[: self.used], self._right[: self.used] = left.view(np.uint64), right
         self._reindex()
 
     def _grow(self) -> None:

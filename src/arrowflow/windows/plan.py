@@ -15,10 +15,11 @@ from arrowflow.errors import ConfigError
 from arrowflow.protocols import Calendar
 from arrowflow.types import RESERVED
 from arrowflow.windows.aggregates.custom import CustomAggregate
-from arrowflow.windows.arrays import Field
+from arrowflow.windows.arrays import Array, Field
 from arrowflow.windows.durations import duration_us
 from arrowflow.windows.functions import FUNCTIONS, Family, Function, is_float, is_kept, is_known, is_number, is_text
 from arrowflow.windows.parameters import Parameter
+from arrowflow.windows.roster import COMPLETENESS, PlannedRoster, Roster, plan_roster
 from arrowflow.windows.shapes import MAX_US, Cumulative, Hopping, Session, Sliding, Tumbling
 
 STATE_VERSION = "1"
@@ -26,6 +27,8 @@ CLOSED_BY = "__af_closed_by"
 UTC = pa.timestamp("us", tz="UTC")
 DAY = pa.date32()
 LONGEST_CALENDAR_US = 366 * 86_400_000_000
+Unit = Literal["shift", "day", "week", "month"]
+UNITS: tuple[Unit, ...] = ("shift", "day", "week", "month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,21 @@ class CalendarWindow:
         Where the boundaries come from.
     key : str
         The group key whose value picks the calendar.
-    unit : "shift" or "day"
-        One window per named interval, or one per production day.
+    unit : "shift", "day", "week" or "month"
+        One window per named interval, or one per production day, week or month.
     off : "window" or "dead_letter"
-        What becomes of rows in an interval labelled ``off``: a window of its own, or a dead letter.
+        What becomes of rows in an interval labelled ``off``: a window of its own, or a dead letter. An interval inside
+        a window, such as a break in a shift, takes nothing of the window but its rows.
     """
 
     calendar: Calendar
     key: str
-    unit: Literal["shift", "day"]
+    unit: Unit
     off: Literal["window", "dead_letter"] = "window"
 
     def __post_init__(self) -> None:
-        if self.unit not in ("shift", "day"):
-            raise ConfigError(f"calendar window: unit is {self.unit!r}; it is 'shift' or 'day'")
+        if self.unit not in UNITS:
+            raise ConfigError(f"calendar window: unit is {self.unit!r}; it is one of {', '.join(map(repr, UNITS))}")
         if self.off not in ("window", "dead_letter"):
             raise ConfigError(f"calendar window: off is {self.off!r}; it is 'window' or 'dead_letter'")
 
@@ -63,7 +67,10 @@ class CalendarWindow:
     def fields(self) -> tuple[Field, ...]:
         """Result columns this kind adds after ``window_end``."""
         day = pa.field("production_day", DAY)
-        return (pa.field("shift", pa.string()), day) if self.unit == "shift" else (day,)
+        if self.unit == "shift":
+            return pa.field("shift", pa.string()), day
+        # A day off is a row like those of other days; one among weeks or months is a row of another length.
+        return (day,) if self.unit == "day" else (day, pa.field("off", pa.bool_()))
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""
@@ -200,6 +207,7 @@ class Plan:
     allowed_lateness_us: int
     scope: Literal["pipeline", "partition"]
     correct_for_us: int | None = None
+    roster: PlannedRoster | None = None
 
     @property
     def corrects(self) -> bool:
@@ -221,6 +229,13 @@ class Plan:
 
     def output_schema(self) -> pa.Schema:
         """The columns of closed windows, in order."""
+        own = self.own_schema()
+        if self.roster is None:
+            return own
+        return pa.schema([*list(own)[:-1], *COMPLETENESS, own.field(CLOSED_BY)])
+
+    def own_schema(self) -> pa.Schema:
+        """The columns of closed windows without what a roster adds."""
         bounds = [pa.field("window_start", UTC), pa.field("window_end", UTC)]
         results = [pa.field(aggregate.name, aggregate.output) for aggregate in self.aggregates]
         return pa.schema([*self.keys, *bounds, *self.window.fields(), *results, pa.field(CLOSED_BY, pa.string())])
@@ -247,6 +262,7 @@ def plan_window(
     schema: pa.Schema,
     *,
     correct_for_us: int | None = None,
+    roster: Roster | None = None,
 ) -> Plan:
     """Check a description against `schema`; raises `ConfigError` naming what is wrong and what was possible."""
     if not 0 <= allowed_lateness_us <= MAX_US:
@@ -261,7 +277,8 @@ def plan_window(
     _check_calendar(window, group_by, schema)
     keys = tuple(_plan_key(name, schema) for name in group_by)
     planned = tuple(_plan_aggregate(aggregate, schema) for aggregate in aggregates)
-    plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us)
+    expected = _plan_roster(window, keys, scope, correct_for_us, roster)
+    plan = Plan(window, keys, planned, allowed_lateness_us, scope, correct_for_us, expected)
     _check_custom(plan)
     _check_ordered(plan)
     _check_names(plan)
@@ -423,6 +440,42 @@ def _check_correction(window: WindowKind, correct_for_us: int | None) -> None:
         )
 
 
+def _plan_roster(
+    window: WindowKind, keys: tuple[Field, ...], scope: str, correct_for_us: int | None, roster: Roster | None
+) -> PlannedRoster | None:
+    if roster is None:
+        return None
+    if isinstance(window, Session | Sliding):
+        raise ConfigError(
+            f"roster: a {window.fingerprint()['kind']} window is there only where its key has rows, so none can be without "
+            "data; a roster needs tumbling, hopping, cumulative or calendar windows"
+        )
+    if scope != "pipeline":
+        raise ConfigError(
+            'roster: under scope = "partition" nobody knows which partition a silent key would come from, and so when its '
+            'window is over; a roster needs scope = "pipeline"'
+        )
+    if correct_for_us is not None:
+        raise ConfigError(
+            'roster: late = "correct" would have to correct the counts in all rows of a window with every late row; '
+            'with a roster use late = "side" or "drop"'
+        )
+    if isinstance(window, CalendarWindow):
+        planned = plan_roster(roster, keys, stride_us=None, calendar_key=window.key)
+        _check_calendars(window, planned.columns[planned.per[0]])
+        return planned
+    stride_us = window.size_us if isinstance(window, Tumbling) else window.stride_us
+    return plan_roster(roster, keys, stride_us=stride_us, calendar_key=None)
+
+
+def _check_calendars(window: CalendarWindow, values: Array) -> None:
+    for value in values.unique().to_pylist():
+        if window.calendar.table(value, 0, 1) is None:
+            raise ConfigError(
+                f"roster: {window.key} = {value!r} has no calendar, so no windows in which it could be expected"
+            )
+
+
 def _check_ordered(plan: Plan) -> None:
     ordered = [each.name for each in plan.aggregates if each.family == "ordered"]
     if ordered and plan.corrects:
@@ -430,11 +483,20 @@ def _check_ordered(plan: Plan) -> None:
             f'aggregate {ordered[0]!r}: late = "correct" would have to correct every later window too, since it looks '
             'back at the value before its window; use late = "side" with it'
         )
+    if ordered and isinstance(plan.window, CalendarWindow) and plan.window.calendar.has_holes:
+        unit = plan.window.unit
+        inside = "breaks inside shifts" if unit == "shift" else f"days off inside a {unit}"
+        remedy = "name shifts without breaks" if unit == "shift" else 'use unit = "day"'
+        raise ConfigError(
+            f"aggregate {ordered[0]!r}: the calendar has {inside}, and how long a value holds, or what it looks back to, "
+            f"is not defined across them; {remedy}"
+        )
 
 
 def _check_names(plan: Plan) -> None:
     taken: set[str] = set()
     fixed = {"window_start", "window_end", *(field.name for field in plan.window.fields())}
+    fixed.update(() if plan.roster is None else (field.name for field in COMPLETENESS))
     for place, name in [
         *(("group_by", key.name) for key in plan.keys),
         *(("aggregate", aggregate.name) for aggregate in plan.aggregates),

@@ -13,7 +13,6 @@ from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
 from arrowflow.windows.kernels.panes import FOLD
 from arrowflow.windows.kernels.sessions import (
-    ABSORBED,
     FIRST,
     HOLDER,
     LAST,
@@ -23,6 +22,7 @@ from arrowflow.windows.kernels.sessions import (
     SESSION_WIDTH,
     follow_merges,
     join_sessions,
+    leave_sessions,
 )
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
@@ -65,7 +65,7 @@ class Seats(Protocol):
 
     @property
     def missed(self) -> I64:
-        """How many of the first windows over the pane its rows came too late for, by slot."""
+        """How many of the first windows over the pane its rows came too late for, or its twin number, by slot."""
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
         """Find or take a slot for each row whose fate is 0; the others get -1 and leave no trace."""
@@ -91,7 +91,7 @@ class Seats(Protocol):
 
 
 class Hashed:
-    """Panes whose bounds are known from the row alone: (key, missed, start) hashed."""
+    """Panes whose bounds are known from the row alone: (key, missed or twin, start) hashed."""
 
     def __init__(self) -> None:
         self._pairs = Pairs()
@@ -118,7 +118,8 @@ class Hashed:
         return np.asarray(self._pairs.left >> _KEY_BITS)
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
-        left = key if panes.missed is None else key + (panes.missed << _KEY_BITS)
+        apart = panes.missed if panes.twin is None else panes.twin
+        left = key if apart is None else key + (apart << _KEY_BITS)
         slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
         if len(born):
             self._fit()
@@ -143,7 +144,7 @@ class Hashed:
         left = key + (self.missed[slots] << _KEY_BITS)
         self._end_us.keep(slots)
         self._key.keep(slots)
-        self._key.values[:] = key
+        self._key.values[: len(key)] = key
         self._pairs.keep(slots, left)
 
     @property
@@ -218,16 +219,19 @@ class Chained:
         self._chain()
 
     def forget(self, slots: I64) -> None:
-        self._sessions.values[slots, HOLDER] = NOBODY
-        if (self._sessions.values[slots, OLDER] != ABSORBED).any():  # a session absorbed has left its chain already
-            self._chain()
+        leave_sessions(ready(slots, np.int64), self._newest.values, self._sessions.values)
 
     def keep(self, slots: I64, key: I64) -> None:
+        number = np.full(self.used + 1, NOBODY)  # the last one is that of nobody
+        number[slots] = np.arange(len(slots))
         self._sessions.keep(slots)
         self.used = len(slots)
-        self._sessions.values[:, HOLDER] = key
+        held = self._sessions.values[: self.used]
+        held[:, HOLDER], held[:, OLDER], held[:, NEWER] = key, number[held[:, OLDER]], number[held[:, NEWER]]
+        latest = np.flatnonzero((held[:, NEWER] == NOBODY) & (held[:, FIRST] != MIN_US))
         self._newest = Lane(np.int64, NOBODY)
-        self._chain()
+        self._fit_keys(key)
+        self._newest.values[key[latest]] = latest
 
     @property
     def nbytes(self) -> int:
@@ -250,7 +254,7 @@ class Chained:
         slots = np.flatnonzero((self.key != NOBODY) & (self.start_us != MIN_US))
         slots = slots[np.lexsort((self.start_us[slots], self.key[slots]))]
         key = self.key[slots]
-        self._fit_keys(key)
+        self._fit_keys(self.key)
         self._newest.values[:] = NOBODY
         self._newest.values[key] = slots  # ascending in time: the last one written is the latest
         same = key[1:] == key[:-1]

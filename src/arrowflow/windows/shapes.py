@@ -93,6 +93,11 @@ class Hopping(_Sized):
             )
 
     @property
+    def stride_us(self) -> int:
+        """How far apart windows end."""
+        return self.hop_us
+
+    @property
     def pane_us(self) -> int:
         """Length of a pane: every window is a whole number of them."""
         return math.gcd(self.size_us, self.hop_us)
@@ -122,6 +127,11 @@ class Cumulative(_Sized):
             raise ConfigError(
                 f"cumulative window: size / step is {self.size_us // self.step_us}; at most {_MOST_WINDOWS} are allowed"
             )
+
+    @property
+    def stride_us(self) -> int:
+        """How far apart windows end."""
+        return self.step_us
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on."""

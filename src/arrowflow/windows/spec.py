@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from arrowflow.windows.plan import Aggregate, CalendarWindow, Plan, WindowKind, plan_window
+from arrowflow.windows.roster import Roster
 from arrowflow.windows.shapes import Cumulative, Hopping, Session, Sliding, Tumbling
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = [
     "Cumulative",
     "Hopping",
     "PassThroughSpec",
+    "Roster",
     "Session",
     "Sliding",
     "Tumbling",
@@ -49,6 +51,8 @@ class WindowSpec:
         as a later revision. None: windows come out once.
     max_state_bytes : int or None
         Memory that open windows may take; `StateTooLarge` is raised before they take more. None: no limit.
+    roster : Roster or None
+        Keys expected in every window: silent ones have rows too, and each row says how many of them there were.
     """
 
     window: WindowKind
@@ -58,6 +62,7 @@ class WindowSpec:
     scope: Literal["pipeline", "partition"] = "pipeline"
     correct_for_us: int | None = None
     max_state_bytes: int | None = None
+    roster: Roster | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -74,6 +79,7 @@ class WindowSpec:
             self.scope,
             schema,
             correct_for_us=self.correct_for_us,
+            roster=self.roster,
         )
 
     def output_schema(self, schema: pa.Schema) -> pa.Schema:
@@ -91,8 +97,10 @@ class WindowSpec:
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on; patience may change at a restart, where floors rise with it."""
         corrects = {} if self.correct_for_us is None else {"correct_for_us": self.correct_for_us}
+        roster = {} if self.roster is None else {"roster": dict(self.roster.fingerprint())}
         return {
             **corrects,
+            **roster,
             "window": dict(self.window.fingerprint()),
             "group_by": list(self.group_by),
             "aggregates": [dict(aggregate.fingerprint()) for aggregate in self.aggregates],

@@ -6,9 +6,9 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from arrowflow.windows.aggregates.accumulator import Accumulator, Slice
 from arrowflow.windows.aggregates.build import build_accumulator, most_per_row
 from arrowflow.windows.aggregates.states import CustomStates
 from arrowflow.windows.aggregates.traces import Trace
-from arrowflow.windows.arrays import Array, Field, Numbers, nulls
+from arrowflow.windows.arrays import I32, Array, Field, Numbers, nulls
 from arrowflow.windows.chains import LastWords, blocks, pieces
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
@@ -28,7 +28,8 @@ from arrowflow.windows.hands import WORTH_IT, Hands
 from arrowflow.windows.kernels.counts import count_rows, merge_counts
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
-from arrowflow.windows.lanes import Lane
+from arrowflow.windows.lanes import Lane, Rare
+from arrowflow.windows.order import order_of
 from arrowflow.windows.plan import Plan
 from arrowflow.windows.room import Room, bytes_of, size_of
 from arrowflow.windows.seats import Chained, Hashed, Seats
@@ -39,8 +40,12 @@ _TOLD, _HASHED, _CHANGED = 1, 2, 4
 _TOUCHED = _TOLD | _HASHED | _CHANGED
 _ALL128 = (1 << 128) - 1
 _NEVER = 2**63 - 1
+_PATIENCE = 64
+"""A key that comes again and again is forgotten at most once while this many panes go per key known."""
 CARRY_US = MIN_US
 """The start of a slot that is no pane: it holds what was last known of its key before the panes that are open."""
+_TELLING = ("start", "missed", "bound")
+"""What tells panes of one key apart."""
 _PLACE_TYPES: dict[str, pa.DataType] = {"given_out": pa.bool_(), "missed": pa.int32()}
 
 
@@ -65,10 +70,20 @@ class Contents:
     accumulators: dict[str, Accumulator]
 
 
+class _Tombs(NamedTuple):
+    """Panes that are gone and not yet told of: their places as the readers of the deltas know them."""
+
+    keys: Keys
+    """Who knows what the numbers of their keys mean."""
+    key: I64
+    places: dict[str, I64]
+    """What tells panes of one key apart, by the kind's name for it."""
+
+
 class State:
     """All open panes of one operator.
 
-    Slots are taken in order and marked when their pane is gone; once a third is gone everything is moved together.
+    Slots are taken in order and marked when their pane is gone; once half are gone everything is moved together.
     What was touched since the last delta, and since the last digest, is remembered per slot.
     """
 
@@ -86,13 +101,14 @@ class State:
         published = (self.revision, self.home) if plan.corrects else ()
         named = (self._label, self._day) if plan.window.fields() else ()
         held = (lane for each in self.accumulators.values() for lane in each.lanes)
-        self._lanes = (*own, *published, *named, *held)
+        self._lanes: tuple[Lane | Rare, ...] = (*own, *published, *named, *held)
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
+        self._quiet_us: int | None = None
         self._hands = Hands()
         self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
-        self._gone: list[pa.Table] = []
-        self._dead = 0
+        self._gone: list[_Tombs] = []
+        self._dead, self._crowd = 0, 0
         self._hash_sum = 0
         self._room = Room(max_bytes, self._array_bytes, self._object_bytes, self._complain)
         self._most_per_row = sum(map(most_per_row, self.accumulators.values()))
@@ -141,6 +157,18 @@ class State:
         """Pane end by slot."""
         return self._seats.end_us
 
+    @property
+    def quiet_us(self) -> int:
+        """Below this limit no pane has anything due: a closing need not look at them one by one."""
+        if self._quiet_us is None:
+            # Samples carried on go by the clock; windows that can be corrected stay, so something is always due.
+            self._quiet_us = MIN_US if self.traces else self._least_wait(self.slots)
+        return self._quiet_us
+
+    def look_again(self) -> None:
+        """Work `quiet_us` out anew when it is asked for: panes may be due later than it says, never earlier."""
+        self._quiet_us = None
+
     def owner(self, key: I64) -> I64:
         """Per key number, the partition that feeds its open panes, or `NOBODY`."""
         self._fit_to_keys(self._owner)
@@ -168,11 +196,11 @@ class State:
         """Take panes out; a tombstone for each goes into the next delta."""
         if not len(slots):
             return
-        self._gone.append(self._identity(slots, self._told_or_start(slots)))
+        self._bury(slots, self._told_or_start(slots))
         self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
         self._seats.forget(slots)
         self._dead += len(slots)
-        if self._dead > 1024 and 3 * self._dead > self._seats.used:
+        if self._dead > 1024 and 2 * self._dead > self._seats.used:
             self._compact()
         self._own()
 
@@ -207,12 +235,12 @@ class State:
         self._hands.rest()
         if combined is None:
             return Contents(self.rows.values, self.accumulators)
-        rows = _scratch(self.rows, combined)
+        rows = self.rows.copied(combined.copied, combined.slots)
         merge_counts(combined.into, combined.source, rows)
         accumulators = self._build_accumulators()
         for name, own in self.accumulators.items():
             for lane, scratch in zip(own.lanes, accumulators[name].lanes, strict=True):
-                scratch.values = _scratch(lane, combined)
+                scratch.values = lane.copied(combined.copied, combined.slots)
             accumulators[name].merge(combined.into, combined.source)
         return Contents(rows, accumulators)
 
@@ -226,8 +254,7 @@ class State:
 
     def in_order(self, slots: I64, start_us: I64, end_us: I64) -> I64:
         """The order of windows by start, key values (nulls last) and end: the same whatever came first."""
-        rank = self.keys.ranks(self.key[slots])
-        return np.lexsort((end_us, rank, start_us))
+        return order_of(start_us, self.keys.ranks(self.key[slots]), end_us)
 
     def key_columns(self, slots: I64) -> list[Array]:
         """The key values of panes."""
@@ -238,6 +265,10 @@ class State:
         if not self.plan.window.fields():
             return []
         return self.kind.describe(self._label.values[slots], self._day.values[slots])
+
+    def label(self, slots: I64) -> I32:
+        """The number of each pane's name, where the kind of window names panes."""
+        return np.asarray(self._label.values[slots])
 
     def fed_by(self, partitions: Sequence[SourcePartition]) -> I64:
         """Slots of the open panes those partitions feed."""
@@ -267,12 +298,12 @@ class State:
         slots = self._marked(_TOLD)
         moved = slots[(self._told_us.values[slots] != _NEVER) & (self._told_us.values[slots] != self.start_us[slots])]
         if len(moved):
-            self._gone.append(self._identity(moved, self._told_us.values[moved]))
+            self._bury(moved, self._told_us.values[moved])
         told = self.dump(slots)
         self._hash(self._marked(_HASHED), told, slots)
         self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
         self._told_us.values[slots] = self.start_us[slots]
-        parts = [_with_gone(table, gone=True) for table in self._gone] + [_with_gone(told, gone=False)]
+        parts = [_with_gone(self._identity(each), gone=True) for each in self._gone] + [_with_gone(told, gone=False)]
         self._gone = []
         return pa.concat_tables(parts)
 
@@ -284,11 +315,13 @@ class State:
         self._told_us.values[slots] = self.start_us[slots]
         return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
 
-    def load(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot, in parts of one size, and deltas, in order: the last word on a pane counts."""
+    def load(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table], expected: int = 0) -> None:
+        """Fill an empty state from a snapshot, in parts, and deltas, in order: the last word on a pane counts.
+
+        Lanes are made for `expected` panes at once, since what arrays leave behind when they grow is not given back.
+        """
         assert not len(self), "a state is loaded once, while it is empty"
-        if full:
-            self._fit(len(full) * full[0].num_rows)  # once: what arrays leave behind when they grow is not given back
+        self._fit(expected)
         words = LastWords(len(self._identity_names()) - len(self.plan.keys))
         for table, met in self._newest_first(full, deltas):
             self._take(table, words, met)
@@ -376,10 +409,16 @@ class State:
         if panes.label is not None and panes.day is not None:
             self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
         self.next_us.values[fresh] = self.kind.born_next(panes, born)
+        if self._quiet_us is not None:
+            self._quiet_us = min(self._quiet_us, self._least_wait(fresh))
         if self.plan.scope == "partition":
             self.feeder.values[fresh] = feeder
             self._fit_to_keys(self._owner)
             self._owner.values[key[born]] = feeder
+
+    def _least_wait(self, slots: I64 | slice) -> int:
+        waits = self.kind.waits_us(self.end_us[slots], self.next_us.values[slots])
+        return MIN_US if waits is None else int(waits.min(initial=_NEVER))
 
     def _build_accumulators(self) -> dict[str, Accumulator]:
         return {each.name: build_accumulator(each, self.feeders) for each in self.plan.accumulators}
@@ -415,7 +454,7 @@ class State:
         match lane:
             case "start":
                 values = self.start_us
-            case "end":
+            case "end" | "bound":
                 values = self.end_us
             case "missed":
                 values = self._seats.missed
@@ -428,24 +467,31 @@ class State:
         told = self._told_us.values[slots]
         return np.where(told == _NEVER, self.start_us[slots], told)
 
-    def _identity(self, slots: I64, start_us: I64) -> pa.Table:
-        """Rows that only say which panes they are."""
+    def _bury(self, slots: I64, start_us: I64) -> None:
+        """Note the places of panes for the next delta, by number: they are written when it is taken."""
+        known = {"start": start_us, "missed": self._seats.missed, "bound": self.end_us}
+        telling = [lane for _name, lane in self.kind.columns if lane in _TELLING]
+        places = {lane: start_us if lane == "start" else known[lane][slots] for lane in telling}
+        self._gone.append(_Tombs(self.keys, self.key[slots], places))
+
+    def _identity(self, tombs: _Tombs) -> pa.Table:
+        """Rows that only say where panes were."""
         places: list[Array] = [
-            pa.array(start_us, pa.int64()) if lane == "start" else self._place(lane, slots).cast(_place_type(name))
+            pa.array(tombs.places[lane], pa.int64()).cast(_place_type(name))
             for name, lane in self.kind.columns
-            if lane in ("start", "missed")
+            if lane in tombs.places
         ]
-        known = dict(zip(self._identity_names(), [*self.key_columns(slots), *places], strict=True))
+        known = dict(zip(self._identity_names(), [*tombs.keys.take(tombs.key), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
         filled = [
-            nulls(len(slots), field.type) if column is None else column
+            nulls(len(tombs.key), field.type) if column is None else column
             for column, field in zip(columns, self.schema, strict=True)
         ]
         return pa.Table.from_arrays(filled, schema=self.schema)
 
     def _identity_names(self) -> list[str]:
         """The columns that tell panes apart."""
-        places = [name for name, lane in self.kind.columns if lane in ("start", "missed")]
+        places = [name for name, lane in self.kind.columns if lane in _TELLING]
         return [*(f"key.{field.name}" for field in self.plan.keys), *places]
 
     def _dumped_and_hashed(self, slots: I64) -> pa.Table:
@@ -483,14 +529,22 @@ class State:
         self._hands.rest()
         slots = self.everything
         key = self.key[slots]
-        live = np.unique(key)
-        if self.keys.weight > 2 * len(live) + 1024:
+        seen = np.zeros(len(self.keys), np.bool_)
+        seen[key] = True
+        live = np.flatnonzero(seen)
+        if self._crowd < 0:
+            # Keys that came back at once after they were forgotten: to forget them costs more than to keep them.
+            self._crowd = 2 * self.keys.weight
+        elif self.keys.weight > max(2 * len(live) + 1024, self._crowd):
             columns, keys = self.keys.take(live), Keys(self.plan.keys)
             fresh = np.zeros(len(self.keys), np.int64)
             fresh[live] = keys.number_all(columns, len(live))
             self.keys, key = keys, fresh[key]
             self.keys.watch(self._room.admit)
             self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
+            self._crowd = -1
+        else:
+            self._crowd = max(0, self._crowd - self._dead // _PATIENCE)
         for lane in self._lanes:
             lane.keep(slots)
         self._seats.keep(slots, key)
@@ -513,7 +567,7 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _newest_first(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+    def _newest_first(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
         """Tables to load, and from which key number on a key was not met in any before."""
         for delta in reversed(deltas):
             yield self._checked(delta), _NEVER
@@ -534,16 +588,18 @@ class State:
         columns = {field.name: whole(table.column(field.name), field.type) for field in self.schema}
         places = {lane: bits_of(columns[name]) for name, lane in self.kind.columns}
         start, none = places["start"], np.zeros(len(rows), np.int64)
-        before = self._seats.used
-        self._seats.take(key, start, places.get("end", start), places.get("missed", none))
+        extras = [columns[field.name] for field in self.plan.window.fields()]
+        label, day = self.kind.recall(extras) if extras else (none.astype(np.int32), none.astype(np.int32))
+        end, before = places.get("end", places.get("bound", start)), self._seats.used
+        self._seats.take(key, start, end, places.get("missed", self.kind.twins(label)))
         self._fit()
-        self._fill(np.arange(before, self._seats.used), columns, start, places.get("next", none))
+        slots = np.arange(before, self._seats.used)
+        if extras:
+            self._label.values[slots], self._day.values[slots] = label, day
+        self._fill(slots, columns, start, places.get("next", none))
 
     def _fill(self, slots: I64, columns: Mapping[str, Array], start_us: I64, next_us: I64) -> None:
         """Put rows of the table into slots that are blank."""
-        extras = [columns[field.name] for field in self.plan.window.fields()]
-        if extras:
-            self._label.values[slots], self._day.values[slots] = self.kind.recall(extras)
         self.next_us.values[slots] = next_us
         self.rows.values[slots] = bits_of(columns["rows"])
         if self.plan.corrects:
@@ -563,10 +619,6 @@ def _build_seats(plan: Plan) -> Seats:
     if isinstance(window, Session) and window.max_length_us is None:
         return Chained(window.gap_us)
     return Hashed()
-
-
-def _scratch(lane: Lane, combined: Combined) -> Numbers:
-    return lane.copied(combined.copied, combined.slots)
 
 
 def _place_type(name: str) -> pa.DataType:

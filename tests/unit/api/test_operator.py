@@ -323,7 +323,7 @@ def test_a_description_that_makes_no_sense_is_refused_at_once(settings, says):
         ({"offset": "part"}, {"part": pa.array([None], pa.int64())}, "1 nulls"),
         ({"offset": "part"}, {"part": pa.array([-1])}, "not negative"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, str) else None,
 )
 def test_a_push_that_cannot_be_read_changes_nothing(settings, columns, says):
     op = minutes(**settings)

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import time
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
@@ -48,12 +49,43 @@ def test_messages_are_read_filtered_and_put_into_the_shifts_of_their_plant():
     assert (trial.late.num_rows, trial.dead_letters.num_rows) == (0, 0)
 
 
+def test_a_file_may_ask_for_weeks_with_holidays_in_them(tmp_path):
+    """The week of Tijuana that ends with the night of 2 November has 169 hours, and 28 October is off."""
+    text = (CONFIGS / "gold.toml").read_text(encoding="utf-8")
+    shifts = 'shifts = { T1 = "06:00-14:00", T2 = "14:00-22:00", T3 = "22:00-06:00" }'
+    assert shifts in text
+    text = text.replace('unit = "shift"', 'unit = "week"').replace(shifts, f"{shifts}\nholidays = [2025-10-28]")
+    (tmp_path / "weeks.toml").write_text(text, encoding="utf-8")
+    weeks = af.load(tmp_path / "weeks.toml", {})
+
+    trial = weeks.test([event(-24 * 6, 2), event(-24 * 5, 4), event(-24 * 4.5, 8), event(0, 1), event(25.9, 16)])
+
+    rows = [
+        (row["window_end"] - row["window_start"], str(row["production_day"]), row["off"], row["total_unidades"])
+        for row in trial.rows.to_pylist()
+    ]
+    assert sorted(rows, key=lambda row: row[1]) == [
+        (dt.timedelta(hours=168), "2025-10-20", False, 2),  # 04:00 on Monday the 27th is still the night before
+        (dt.timedelta(hours=169), "2025-10-27", False, 21),  # 4 on the night before the day off, 1 and 16 at its end
+        (dt.timedelta(hours=24), "2025-10-28", True, 8),
+    ]
+
+
 def test_a_frame_of_decoded_rows_gives_the_same_as_its_messages():
     messages = [event(0, 2), event(1, 3), event(0, 5, "monterrey")]
     frame = pl.DataFrame(messages).with_columns(pl.from_epoch("timestamp", time_unit="ms").dt.replace_time_zone("UTC"))
 
     assert GOLD.test(frame).rows.equals(GOLD.test(messages).rows)
     assert GOLD.test(frame.to_arrow()).rows.equals(GOLD.test([json.dumps(each) for each in messages]).rows)
+
+
+def test_decimals_of_python_are_numbers_of_a_message():
+    kpis = af.load(CONFIGS / "kpis.toml", {})
+    order = {"order_id": "o", "planta": "tijuana", "timestamp": NOON.isoformat(), "estado": "creada"}
+
+    trial = kpis.test([{**order, "costo": Decimal(cost)} for cost in ("0.10", "0.2", "9007199254740993.07")])
+
+    assert trial.rows["costo_total"].to_pylist() == [Decimal("9007199254740993.37")]
 
 
 def test_bad_messages_are_dead_letters_however_many_and_tombstones_are_filtered():

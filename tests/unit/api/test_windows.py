@@ -39,6 +39,11 @@ PLANTS = af.PlantCalendar("planta", {"monterrey": "America/Monterrey"}, {"T1": "
             af.Shifts(PLANTS, "day", off="dead_letter"),
             spec.CalendarWindow(PLANTS.for_unit("day"), "planta", "day", "dead_letter"),
         ),
+        (
+            af.Shifts(PLANTS, "week", week_starts="sunday"),
+            spec.CalendarWindow(PLANTS.for_unit("week", week_starts="sunday"), "planta", "week"),
+        ),
+        (af.Shifts(PLANTS, "month"), spec.CalendarWindow(PLANTS.for_unit("month"), "planta", "month")),
     ],
     ids=str,
 )

@@ -183,7 +183,14 @@ def test_a_shift_may_last_the_whole_day(text):
     [
         ({"zones": {"tijuana": "America/Tijuan"}}, "zones.tijuana: time zone 'America/Tijuan' is not in tzdata"),
         ({"zones": {}}, "a calendar needs `key`"),
-        ({"breaks": {"lunch": "12:00-12:30"}}, "breaks are not supported yet"),
+        ({"breaks": {"T9": ("12:00-12:30",)}}, "breaks.T9: there is no such shift; shifts are T1, T2, T3"),
+        ({"breaks": {"T1": "12:00-12:30"}}, "breaks.T1 = '12:00-12:30': write a list"),
+        ({"breaks": {"T1": ("12-13",)}}, "break '12-13' of shift T1: write it as 'HH:MM-HH:MM'"),
+        ({"breaks": {"T1": ("05:59-06:30",)}}, "is not inside the shift, which is 06:00-14:00"),
+        ({"breaks": {"T3": ("05:30-06:30",)}}, "is not inside the shift, which is 22:00-06:00"),
+        ({"breaks": {"T1": ("10:00-10:31", "10:30-11:00")}}, "breaks 10:00-10:31 and 10:30-11:00 of shift T1 overlap"),
+        ({"breaks": {"T1": ("10:00-10:00",)}}, "has no length"),
+        ({"breaks": {"T1": ("06:00-14:00",)}}, "leave nothing of it"),
         ({"holidays": {"leon": (date(2025, 1, 1),)}}, "holidays.leon: no such key"),
         ({"holidays": (datetime(2025, 1, 1),)}, "is not a date"),  # noqa: DTZ001
     ],
@@ -193,10 +200,22 @@ def test_what_a_calendar_cannot_keep_is_refused(change, message):
         PlantCalendar(**{"key": "planta", "zones": PLANTS, "shifts": SHIFTS, **change})
 
 
-@pytest.mark.parametrize("unit", ["week", "month", "fortnight"])
-def test_units_that_do_not_exist_yet_are_refused_by_name(unit):
-    with pytest.raises(ConfigError, match=unit):
-        PlantCalendar("planta", PLANTS, SHIFTS).for_unit(unit)
+def test_a_unit_that_is_none_is_refused_by_name():
+    with pytest.raises(ConfigError, match="unit 'fortnight' is not one of 'shift', 'day', 'week', 'month'"):
+        PlantCalendar("planta", PLANTS, SHIFTS).for_unit("fortnight")
+
+
+@pytest.mark.parametrize(
+    ("unit", "weekday", "message"),
+    [
+        ("month", "monday", "week_starts = 'monday' belongs to the unit 'week', and this is 'month'"),
+        ("week", "Mondy", "write one of monday, tuesday, .*did you mean 'monday'"),
+        ("week", "", "is no weekday"),
+    ],
+)
+def test_a_first_weekday_is_for_weeks_and_has_a_name(unit, weekday, message):
+    with pytest.raises(ConfigError, match=message):
+        PlantCalendar("planta", PLANTS, SHIFTS).for_unit(unit, week_starts=weekday)
 
 
 def test_shifts_must_be_named_before_they_are_windows():

@@ -312,4 +312,4 @@ def test_there_is_no_live_view_where_stdout_is_no_terminal():
 
     _invoke(engine)
 
-    assert isinstance(engine.started[0][2], Lines)
+    assert isinstance(engine.started[0][2].view, Lines)

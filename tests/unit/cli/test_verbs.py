@@ -28,8 +28,9 @@ def _run(*args):
     return CliRunner().invoke(main, list(args))
 
 
-@pytest.mark.parametrize("name", ["gold.toml", "raw.toml"])
-def test_the_configurations_that_ship_are_valid(here, name):
+@pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.toml")))
+def test_the_configurations_that_ship_are_valid(here, name, monkeypatch):
+    monkeypatch.setenv("ARROWFLOW_ROSTER", str(CONFIGS / "scada_sensors.csv"))  # its own path counts from the checkout
     result = _run("validate", str(CONFIGS / name))
 
     assert result.exit_code == 0, result.output
@@ -86,10 +87,69 @@ def test_explain_says_what_the_gold_pipeline_will_do(here):
     for part in ("source", "clocks", "windows", "state", "files per day", "guarantees", "what an outage costs"):
         assert f"\n{part}\n" in result.stdout
     assert "a result appears once event time is 30m past the window's end, then within 5m" in result.stdout
-    assert "parquet: at most about 9 (3 times a day windows close, 3 zones)" in result.stdout
+    assert "parquet: at most about 9 (windows close 3 times a day, 3 zones)" in result.stdout
     assert "tijuana T3 of" in result.stdout, "two nights a year are not 8 hours long"
     assert "monterrey T3 of" not in result.stdout
     assert list(here.iterdir()) == []
+
+
+def _explain_gold(*changes):
+    text = (CONFIGS / "gold.toml").read_text(encoding="utf-8")
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    Path("a.toml").write_text(text, encoding="utf-8")
+    result = _run("explain", "a.toml")
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+SHIFTS = 'shifts = { T1 = "06:00-14:00", T2 = "14:00-22:00", T3 = "22:00-06:00" }'
+
+
+def test_explain_says_what_breaks_do(here):
+    breaks = 'breaks = { T1 = ["10:00-10:30"], T3 = ["23:45-00:15", "02:00-02:30"] }'
+    later = '[[calendars.plants.revisions]]\nvalid_from = 2026-01-01\nshifts = { D = "07:00-19:00" }'
+    told = _explain_gold((SHIFTS, f"{SHIFTS}\n{breaks}\n{later}"))
+    refused = _explain_gold((SHIFTS, f"{SHIFTS}\n{breaks}"), ('unit = "shift"', 'unit = "shift"\noff = "dead_letter"'))
+
+    assert "    T1 06:00-14:00, without 10:00-10:30\n    T2 14:00-22:00\n" in told
+    assert "    T3 22:00-06:00, without 23:45-00:15, 02:00-02:30\n" in told
+    assert "    from production day 2026-01-01 on\n    D 07:00-19:00\n" in told
+    assert "    rows between shifts, in breaks are in windows of their own, called off, one per interval\n" in told
+    assert "parquet: at most about 18 (windows close 6 times a day, 3 zones)" in told
+    assert "    rows in breaks are dead letters: off\n" in refused
+    assert "parquet: at most about 9 (windows close 3 times a day, 3 zones)" in refused
+    assert "off" not in _explain_gold()
+    day = _explain_gold((SHIFTS, f"{SHIFTS}\n{breaks}"), ('unit = "shift"', 'unit = "day"'))
+    assert "    breaks count in their day: they are off only where a window is a shift\n" in day
+
+
+def test_explain_says_what_weeks_and_months_are(here):
+    week = _explain_gold(
+        ('unit = "shift"', 'unit = "week"\nweek_starts = "sunday"'), (SHIFTS, f"{SHIFTS}\nholidays = [2026-12-25]")
+    )
+    month = _explain_gold(('unit = "shift"', 'unit = "month"'), (SHIFTS, ""))
+
+    assert "    a production day begins at 06:00\n    a week begins with the production day of a sunday\n" in week
+    assert "rows on holidays are not in their week but in windows of their own, one per day, with off = true" in week
+    assert "parquet: at most about 3 (windows close once a week and after each holiday, 3 zones)" in week
+    assert "unusual weeks in the coming year" in week
+    assert re.search(r"tijuana week of \S+: 167 h instead of 168 h", week)
+    assert (
+        "    a production day begins at midnight\n    a month is the production days whose dates are in it\n" in month
+    )
+    assert "parquet: at most about 3 (windows close once a month, 3 zones)" in month
+    assert re.search(r"tijuana month of \d{4}-03-01: 743 h instead of 744 h", month)
+    assert re.search(r"tijuana month of \d{4}-11-01: 721 h instead of 720 h", month)
+    assert month.count(" h instead of ") == 2
+
+
+def test_explain_says_when_a_production_day_begins(here):
+    told = _run("explain", str(CONFIGS / "kpis.toml")).stdout
+
+    assert "    a production day begins at 06:00\n" in told
+    assert "a production day begins" not in _run("explain", str(CONFIGS / "gold.toml")).stdout
 
 
 def test_explain_says_what_corrections_and_previews_do(here):
@@ -127,7 +187,7 @@ def test_explain_is_the_same_as_json(here):
 
     assert told["pipeline"] == "raw_production"
     assert told["windows"] == ["none"]
-    assert any("are UTC" in warning for warning in told["warnings"])
+    assert any("go by UTC" in warning for warning in told["warnings"])
 
 
 def test_schema_is_a_json_schema_that_names_every_section(here):
@@ -153,6 +213,20 @@ def test_init_writes_a_configuration_that_is_valid(here):
 
     result = _run("validate", "pipeline.toml")
     assert result.exit_code == 0, result.output
+
+
+def test_init_writes_the_starter_that_lies_with_the_other_configurations(here):
+    assert _run("init", "mine.toml").exit_code == 0
+
+    assert Path("mine.toml").read_bytes() == (CONFIGS / "starter.toml").read_bytes()
+
+
+def test_every_key_of_the_starter_is_explained_on_its_line():
+    lines = (CONFIGS / "starter.toml").read_text(encoding="utf-8").splitlines()
+    keys = [line for line in lines if re.match(r"\w+ = ", line)]
+
+    assert len(keys) >= 20
+    assert [line for line in keys if "  # " not in line] == []
 
 
 def test_init_leaves_a_file_that_exists_alone(here):

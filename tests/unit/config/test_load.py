@@ -177,6 +177,30 @@ def test_a_calendar_may_have_holidays_and_later_plans(here):
     assert [plan.valid_from for plan in calendar.revisions] == [date(2026, 1, 1)]
 
 
+def test_a_calendar_may_have_breaks_and_a_later_plan_its_own(here):
+    extra = 'breaks = { T1 = ["10:00-10:30", "12:00-12:10"] }\n[[calendars.plants.revisions]]\nvalid_from = 2026-01-01\nshifts = { D = "08:00-20:00" }\nbreaks = { D = ["13:00-14:00"] }\n'
+
+    window = _load(BASE.replace(WINDOW, CALENDAR + extra)).operator.spec.window
+
+    assert window.calendar.calendar.breaks == {"T1": ("10:00-10:30", "12:00-12:10")}
+    assert window.calendar.calendar.revisions[0].breaks == {"D": ("13:00-14:00",)}
+    assert window.calendar.has_holes
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "week_starts"),
+    [
+        ('"week"', "week", "monday"),
+        ('"week"\nweek_starts = "sunday"', "week", "sunday"),
+        ('"month"', "month", "monday"),
+    ],
+)
+def test_a_window_may_be_a_week_or_a_month(here, written, unit, week_starts):
+    window = _load(BASE.replace(WINDOW, CALENDAR.replace('"shift"', written))).operator.spec.window
+
+    assert (window.unit, window.calendar.unit, window.calendar.week_starts) == (unit, unit, week_starts)
+
+
 def test_several_tables_may_take_the_results(here):
     second = '[sink.by_hour]\nkind = "parquet"\npath = "lake/hours"\npartition_by = ["hour"]\ncompression = "zstd"\n[checkpoint]'
 

@@ -1,5 +1,7 @@
 """The decoder's own mechanics: chunks, strategies, layouts of the input, what details say."""
 
+from decimal import Decimal
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -142,3 +144,21 @@ def test_a_snippet_is_escaped_and_cut():
     assert snippet(b"\xff\x00") == r"'\xff\x00'"
     assert snippet("x" * 41) == "'" + "x" * 40 + "'..."
     assert snippet("x" * 40) == "'" + "x" * 40 + "'"
+
+
+def test_a_decimal_written_in_another_way_needs_no_second_look_and_one_that_does_not_fit_does():
+    fields = (Field("v", "decimal(12, 2)"),)
+    texts = [
+        b'{"v":12.5000}',
+        b'{"v":1.25E7}',
+        b'{"v":12.5}',
+        b'{"v":null}',
+        b'{"v":1.005}',
+        b'{"v":"12.5"}',
+        b'{"v":[1]}',
+    ]
+
+    guess = MsgspecStrategy(fields, JsonSpec(fields).limits, coerce=False).read(pa.array(texts, pa.binary()))
+
+    assert guess.doubt.tolist() == [False, False, False, False, True, True, True]
+    assert guess.columns[0].to_pylist()[:4] == [Decimal("12.50"), Decimal("12500000.00"), Decimal("12.50"), None]

@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -306,6 +307,23 @@ def test_row_15_integers_at_their_limits_fit_and_one_further_overflows(type_, lo
 )
 def test_row_15_huge_integers_overflow_without_being_computed(number):
     assert outcome(b'{"v":' + number + b"}") == "overflow"
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (b"0.1", "0.10"), (b"0.10", "0.10"), (b"0.100", "0.10"), (b"12", "12.00"), (b"-0.00", "0.00"), (b"-12.5", "-12.50"), (b"1e3", "1000.00"),
+        (b"1E-2", "0.01"), (b"9999999999.99", "9999999999.99"), (b"-9999999999.99", "-9999999999.99"), (b"0e999999999999", "0.00"),
+        (b"9999999999.990000000000000000000000000000000000000000", "9999999999.99"), (b"0.125", "scale"), (b"1e-3", "scale"), (b"1e-999999999999", "scale"),
+        (b"0.001e1", "0.01"), (b"10000000000", "overflow"), (b"-10000000000.00", "overflow"), (b"1e10", "overflow"), (b"9" * 100_000, "overflow"),
+        (b"1e999999999999", "overflow"), (b"10000000000.001", "scale"), (b'"12.50"', "type"), (b"true", "type"), (b"{}", "type"), (b"null", None),
+        (b"1.0.0", "syntax"), (b"01.00", "syntax"), (b"NaN", "syntax"),
+    ],
+)  # fmt: skip
+def test_row_15_a_decimal_is_the_number_as_written_or_a_dead_letter(number, value):
+    seen = outcome(b'{"v":' + number + b"}", "decimal(12, 2)")
+
+    assert (str(seen) if isinstance(seen, Decimal) else seen) == value
 
 
 @pytest.mark.parametrize(

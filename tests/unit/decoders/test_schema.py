@@ -44,11 +44,40 @@ def test_an_unknown_type_names_the_column_the_nearest_type_and_all_allowed(text,
         "timestamp[[ms]]",
         "int64 ",
         "list[int64]",
+        "decimal",
+        "decimal()",
+        "decimal(12)",
+        "decimal(12, 2",
+        "decimal(2, 3)",
+        "decimal(0, 0)",
+        "decimal(39, 2)",
+        "decimal(12, -2)",
+        "decimal(12.0, 2)",
+        "decimal(99999999999999999999, 2)",
+        "decimal128(12, 2)",
     ],
 )
 def test_what_is_nearly_a_type_is_none(text):
     with pytest.raises(ConfigError, match="type"):
         parse_type(text)
+
+
+def test_a_decimal_that_cannot_be_says_what_one_looks_like():
+    with pytest.raises(ConfigError) as refused:
+        Field("costo", "decimal(40, 2)")
+
+    assert str(refused.value) == (
+        "column 'costo': type 'decimal(40, 2)' is not known. A decimal says how many digits it has and how many of them "
+        "after the point: 'decimal(12, 2)' for amounts up to 9999999999.99. Allowed: 1 to 38 digits, at most all of them "
+        "after the point"
+    )
+
+
+@pytest.mark.parametrize(("text", "arrow"), [("decimal(38, 0)", pa.decimal128(38, 0)), ("decimal(4,4)", pa.decimal128(4, 4))])  # fmt: skip
+def test_a_decimal_is_arrows_with_its_digits_and_places(text, arrow):
+    assert parse_type(text).arrow == arrow
+    assert parse_type(text).text == f"decimal({arrow.precision}, {arrow.scale})"
+    assert parse_type(text.replace("(", " ( ").replace(",", " , ").replace(")", " )")).text == parse_type(text).text
 
 
 def test_an_unknown_zone_has_a_hint_and_never_touches_the_file_system():

@@ -417,6 +417,32 @@ def test_row_31_in_tijuana_the_night_of_the_clock_change_has_its_9_or_7_hours_an
     assert found["day"][begin] == (length // 600, float(sum(range(0, length, 600))))
 
 
+@pytest.mark.parametrize(("begin", "night"), [(TIJUANA_2025_11_01_0600, 9), (TIJUANA_2026_03_07_0600, 7)])
+def test_row_31_the_week_has_the_hour_of_its_night_and_the_nights_break_is_off(tmp_path, begin, night):
+    """Both nights begin a Saturday; a record every ten minutes, each with its own weight, to the end of the next one."""
+    shifts = {"T1": "06:00-14:00", "T2": "14:00-22:00", "T3": "22:00-06:00"}
+    breaks = {"T3": ("04:00-04:30",)}
+    plants = PlantCalendar(key="k", zones={"tijuana": "America/Tijuana"}, shifts=shifts, breaks=breaks)
+    week = (6 * 24 + 16 + night) * HOUR
+    seconds = range(begin - HOUR, begin + week + HOUR, 600)
+    stream = rows(*(("tijuana", second, float(second - begin)) for second in seconds))
+    found = {}
+    for bounds in (plants.for_unit("shift"), plants.for_unit("week", week_starts="saturday")):
+        operator = WindowSpec(
+            window=CalendarWindow(bounds, key="k", unit=bounds.unit),
+            group_by=("k",),
+            aggregates=(Aggregate("n", "count", None), Aggregate("total", "sum", "v")),
+        )
+        start(pipeline(tmp_path, stream, name=bounds.unit, operator=operator), TO_THE_END).result()
+        found[bounds.unit] = {at: (n, total) for _, at, n, total in results(tmp_path, bounds.unit)}
+
+    opens, pause = begin + 16 * HOUR, begin + (16 + night - 2) * HOUR
+    assert found["week"][begin] == (week // 600, float(sum(range(0, week, 600))))
+    assert found["shift"][pause] == (3, float(sum(range(pause - begin, pause - begin + HOUR // 2, 600))))
+    whole = range(opens - begin, opens - begin + night * HOUR, 600)
+    assert found["shift"][opens] == (6 * night - 3, float(sum(whole)) - found["shift"][pause][1])
+
+
 # The off-by-one table: a window [0, 10 s), disorder 0, patience L. `ahead` is the largest time before the row.
 #            event  ahead  L    where the row goes
 EDGES = [

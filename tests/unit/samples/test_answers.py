@@ -20,7 +20,7 @@ from arrowflow.samples.answers.reading import Refused, read
 from arrowflow.samples.streams import order_events
 
 ZONE_NAMES = {"monterrey": "America/Monterrey", "guadalajara": "America/Mexico_City", "tijuana": "America/Tijuana"}
-COLUMN = {"timestamp": "timestamp[ms]", "n": "int64", "x": "float64", "s": "string"}
+COLUMN = {"timestamp": "timestamp[ms]", "n": "int64", "x": "float64", "s": "string", "m": "decimal(5, 2)"}
 
 
 def zone(plant):
@@ -517,8 +517,14 @@ def check_figures(config, window, members):
     else:
         assert window["cambios"] == len(members)
         assert window["cantidad_total"] == sum(values("cantidad"))
-        assert window["costo_total"] == (float(sum(map(Fraction, values("costo")))) if values("costo") else None)
+        assert window["costo_total"] == exact_total(values("costo"))
         assert datetime.fromisoformat(window["ultimo_cambio"]) == latest
+
+
+def exact_total(amounts):
+    """The stream writes the shortest digits that mean a float: those are the amount."""
+    with localcontext(prec=60):
+        return str(sum(Decimal(repr(amount)) for amount in amounts).quantize(Decimal("0.01"))) if amounts else None
 
 
 def exact_mean(values):
@@ -627,6 +633,11 @@ def test_an_instant_outside_the_table_of_offsets_is_refused():
         (b'{"x":"1.0"}', "type"),
         (b'{"s":1}', "type"),
         (b'{"n":9223372036854775808}', "overflow"),
+        (b'{"m":"1.00"}', "type"),
+        (b'{"m":true}', "type"),
+        (b'{"m":1.005}', "scale"),
+        (b'{"m":1000.00}', "overflow"),
+        (b'{"m":-1000}', "overflow"),
     ],
 )
 def test_a_value_that_cannot_be_read_has_its_reason(value, reason):
@@ -637,8 +648,8 @@ def test_a_value_that_cannot_be_read_has_its_reason(value, reason):
 
 
 def test_a_value_that_can_be_read_becomes_a_row_of_the_schemas_columns():
-    row = read(b' {"n": 12.0, "x": 3, "timestamp": 1500, "other": [1]}\n', COLUMN)
+    row = read(b' {"n": 12.0, "x": 3, "timestamp": 1500, "other": [1], "m": 999.99}\n', COLUMN)
 
-    assert row == {"timestamp": 1_500_000, "n": 12, "x": 3.0, "s": None}
+    assert row == {"timestamp": 1_500_000, "n": 12, "x": 3.0, "s": None, "m": Decimal("999.99")}
     assert isinstance(row["n"], int)
     assert isinstance(row["x"], float)

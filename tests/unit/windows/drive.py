@@ -179,6 +179,10 @@ class PlainCalendar:
     def labels(self) -> tuple[str, ...]:
         return ("T1", "T2", "T3", "off")
 
+    @property
+    def has_holes(self) -> bool:
+        return False
+
     def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
         held = self.windows.get(key)
         if held is None:
@@ -195,3 +199,35 @@ class PlainCalendar:
 
     def fingerprint(self) -> Mapping[str, object]:
         return {"plain": sorted(map(str, self.windows))}
+
+
+@dataclass(frozen=True)
+class HoledCalendar:
+    """A calendar from lists: for each key value its consecutive pieces, each with the window it is part of."""
+
+    pieces: Mapping[str | None, Sequence[tuple[int, int, Window]]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ("T1", "T2", "T3", "off")
+
+    @property
+    def has_holes(self) -> bool:
+        return True
+
+    def table(self, key: str | None, from_us: int, to_us: int) -> CalendarTable | None:
+        """The pieces that touch the range, each whole, without those of the same window further away."""
+        held = self.pieces.get(key)
+        if held is None:
+            return None
+        over = [piece for piece in held if piece[1] > from_us and piece[0] < to_us]
+        return CalendarTable(
+            np.array([start for start, _end, _window in over] + [over[-1][1]], np.int64),
+            np.array([self.labels.index(window.label) for _start, _end, window in over], np.int32),
+            np.array([window.day for _start, _end, window in over], np.int32),
+            np.array([window.start for _start, _end, window in over], np.int64),
+            np.array([window.end for _start, _end, window in over], np.int64),
+        )
+
+    def fingerprint(self) -> Mapping[str, object]:
+        return {"holed": sorted(map(str, self.pieces))}

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles import aggregates as oracle
+from tests.oracles import loglog
 from tests.oracles.digest import item_hash
 from tests.oracles.windows import Row
 from tests.unit.windows.cells import Cells
@@ -364,7 +365,7 @@ def test_distinct_values_are_counted_exactly_up_to_the_limit(kind, values, data)
 @pytest.mark.parametrize(
     ("kind", "value"),
     [(pa.int64(), int), (pa.float64(), float), (pa.string(), str), (CENTS, lambda n: Decimal(n) / 100)],
-    ids=str,
+    ids=["int64", "float64", "string", "decimal"],
 )
 def test_beyond_the_limit_the_estimate_is_within_three_percent(kind, value):
     values = [value(n) for n in range(30_000)]
@@ -412,6 +413,16 @@ def test_estimates_are_unbiased_from_one_value_to_a_million(count):
     found = estimate(add_hashes(blank_registers(), hashes))
 
     assert abs(found - count) <= (0 if count < 3 else 0.03 * count)
+
+
+@pytest.mark.parametrize("full", [1, 100, 8000, 2**14 - 1])
+@pytest.mark.parametrize("rank", [49, 50])
+def test_registers_that_hardly_hold_more_are_estimated_too(full, rank):
+    """Of 2**60 values and more: the series for registers that are full."""
+    registers = np.full(2**14, rank, np.uint8)
+    registers[:full] = 51
+
+    assert estimate(registers) == pytest.approx(loglog.estimate_of({51: full, rank: 2**14 - full}), rel=1e-12)
 
 
 @pytest.mark.parametrize(("kind", "value"), [(pa.int64(), int), (pa.string(), str)])

@@ -26,6 +26,7 @@ class Days:
     later: int
     changed: int = 2**62
     labels: tuple[str, ...] = ("day",)
+    has_holes: bool = False
 
     def table(self, key, from_us, to_us):
         days = np.arange(from_us // DAY_US - 2, to_us // DAY_US + 3)

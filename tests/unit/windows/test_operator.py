@@ -10,7 +10,7 @@ from tests.unit.windows.drive import Drive, PlainCalendar, batch_of
 
 from arrowflow.errors import ConfigError, PromiseBroken
 from arrowflow.types import MIN_US, SourcePartition
-from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
+from arrowflow.windows.spec import Aggregate, CalendarWindow, Hopping, Session, Sliding, Tumbling, WindowSpec
 
 SCHEMA = pa.schema([pa.field("k", pa.string()), pa.field("v", pa.int64())])
 N = (Aggregate("n", "count"),)
@@ -78,6 +78,34 @@ def test_row_34_a_window_closes_when_its_patience_is_over(watermark, lateness, c
 @pytest.mark.parametrize("event", [MIN_US, MIN_US + 7, MAX_US, MAX_US - 7])
 def test_a_window_that_does_not_fit_into_int64_is_a_dead_letter(event):
     assert fold_at(spec(), event, MIN_US) == "out_of_range"
+
+
+@pytest.mark.parametrize("edge", [MIN_US + 150, MAX_US - 150], ids=["first", "last"])
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_row_out_of_range_is_so_after_a_row_of_its_pane_that_is_not(edge, step):
+    """Panes are 30 µs long: rows on both sides of the edge share one."""
+    window = Hopping(60, 90, edge % 30 - 15)
+    rows = [row(edge - 3 * step, offset=0), row(edge + 3 * step, offset=1)]
+    fates = []
+    for parts in ([rows], [rows[:1], rows[1:]]):
+        drive = Drive(WindowSpec(window, ("k",), (Aggregate("n", "count"),)), SCHEMA, 1000)
+        for part in parts:
+            drive.fold(part)
+        fates.append((drive.outcome.rejects, drive.outcome.between, drive.outcome.folded))
+
+    assert fates[0] == fates[1]
+
+
+@pytest.mark.parametrize("window", [Sliding(10), Session(10), Session(10, 10)], ids=["sliding", "session", "pieces"])
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_would_end_at_the_last_microsecond_is_out_of_range_and_the_rest_closes_at_the_end(window, before):
+    drive = Drive(WindowSpec(window, ("k",), (Aggregate("n", "count"),)), SCHEMA)
+    after = 0 if isinstance(window, Sliding) else 10
+
+    drive.fold([row(MAX_US - after - before)])
+
+    assert len(drive.finish().results) == before
+    assert len(drive.outcome.rejects) == 1 - before
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,17 @@ from tests.unit.windows.custom import Spread
 from tests.unit.windows.drive import Drive, PlainCalendar
 
 from arrowflow.errors import ConfigError
-from arrowflow.windows.spec import Aggregate, CalendarWindow, PassThroughSpec, Tumbling, WindowSpec
+from arrowflow.windows.spec import (
+    Aggregate,
+    CalendarWindow,
+    Cumulative,
+    Hopping,
+    PassThroughSpec,
+    Session,
+    Sliding,
+    Tumbling,
+    WindowSpec,
+)
 
 UTC = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -82,14 +92,43 @@ def test_row_42_a_size_that_is_not_positive_or_does_not_fit_is_refused(size):
         (lambda: Aggregate("x", "men", "speed"), "did you mean 'mean'"),
         (lambda: Aggregate("x", "sum"), "sum needs a column"),
         (lambda: Aggregate("", "count"), "needs a name"),
-        (lambda: calendar(unit="week"), "unit is 'week'"),
+        (lambda: calendar(unit="year"), "unit is 'year'; it is one of 'shift', 'day', 'week', 'month'"),
         (lambda: calendar(off="drop"), "off is 'drop'"),
         (lambda: Tumbling(1, 2**63), "origin"),
+        (lambda: Tumbling(1, -(2**63)), "tumbling window: origin"),
+        (lambda: Hopping(0, 1), "hopping window: size is 0"),
+        (lambda: Hopping(1, 0), "hopping window: hop is 0"),
+        (lambda: Hopping(1, 1, 2**63), "hopping window: origin"),
+        (lambda: Hopping(10_001, 1), "each row lies in 10001 windows; at most 10000 are allowed"),
+        (lambda: Hopping(100_001, 100_002), "put together from 100001 panes; at most 100000 are allowed"),
+        (lambda: Cumulative(0, 1), "cumulative window: size is 0"),
+        (lambda: Cumulative(1, 0), "cumulative window: step is 0"),
+        (lambda: Cumulative(1, 1, 2**63), "cumulative window: origin"),
+        (lambda: Cumulative(10, 3), "not a whole number of steps"),
+        (lambda: Cumulative(10_001, 1), "size / step is 10001; at most 10000 are allowed"),
+        (lambda: Sliding(0), "sliding window: size is 0"),
+        (lambda: Sliding(1, "left"), "closed is 'left'"),
+        (lambda: Session(0), "session window: gap is 0"),
+        (lambda: Session(1, 0), "session window: max_length is 0"),
     ],
 )
 def test_a_description_that_can_never_work_is_refused_at_once(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_what_is_just_allowed_is_allowed():
+    Tumbling(1, 2**63 - 1)
+    Tumbling(2**63 - 1, 1 - 2**63)
+    Hopping(10_000, 1)
+    Hopping(100_000, 100_001)
+    Cumulative(10_000, 1)
+    Sliding(1, "both")
+    Session(1, 1)
+
+
+def test_windows_start_at_time_zero_unless_told_otherwise():
+    assert [kind.origin_us for kind in (Tumbling(10), Hopping(10, 5), Cumulative(10, 5))] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

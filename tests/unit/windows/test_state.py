@@ -301,6 +301,38 @@ def test_a_forgotten_pair_gets_a_new_number():
     assert pairs.intern(np.array([1, 2]), np.array([5, 5]), on)[0].tolist() == [2, 1]
 
 
+def test_pairs_that_are_gone_cost_the_others_nothing():
+    """A thousand of them with the same right part would all stand in one place of the hash table."""
+    pairs, on = Pairs(), np.zeros(1500, np.int8)
+    pairs.intern(np.arange(1500), np.full(1500, 7), on)
+    pairs.forget(np.arange(1000))
+    number, born = pairs.intern(np.arange(1200, 2700), np.full(1500, 7), on)
+    place = pairs._index[pairs._index >= 0]
+
+    assert number.tolist() == list(range(1200, 1500)) + list(range(1500, 2700))
+    assert len(born) == 1200
+    assert sorted(place.tolist()) == list(range(1000, 2700)), "those that are gone have no place"
+
+    pairs.keep(np.arange(2000, 2700), pairs.left[2000:2700])
+    assert pairs.intern(np.arange(2699, 1999, -1), np.full(700, 7), on[:700])[0].tolist() == list(range(699, -1, -1))
+    assert len(pairs.left) == len(pairs.right) == 700
+
+
+def test_keys_that_come_again_and_again_are_not_forgotten_each_time():
+    """Fifteen hundred keys, all of whose windows close before they come again."""
+    spec = WindowSpec(Tumbling(10), ("k",), (Aggregate("n", "count"),))
+    drive = Drive(spec, SCHEMA)
+    state, renumbered = drive.operator._state, 0
+    for epoch in range(20):
+        keys = state.keys
+        drive.fold([Row("t", 0, 1500 * epoch + i, 10 * epoch, (f"{i}",), {"x": 0.5, "i": i}) for i in range(1500)])
+        assert drive.operator.close_fed_by(None, "x").windows == 1500
+        renumbered += state.keys is not keys
+
+    assert state.keys.weight == 1500
+    assert renumbered == 1
+
+
 def test_a_pair_forgotten_after_it_was_met_again_gets_a_new_number():
     """What was met last is remembered apart; that has to be forgotten too."""
     pairs, once, twice = Pairs(), np.zeros(1, np.int8), np.zeros(2, np.int8)

@@ -15,7 +15,7 @@ from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.sums import ExactSum, FloatSum, IntegerSum
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, carry_product_cells
-from arrowflow.windows.kernels.rounding import round_quotients
+from arrowflow.windows.kernels.rounding import round_cells, round_quotients
 from arrowflow.windows.kernels.sums import CARRY_EVERY, CHUNKS, carry_cells
 from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
 
@@ -264,3 +264,23 @@ def test_rows_without_a_pane_and_nulls_add_nothing():
 
     assert [result(accumulator, slot=slot) for slot in (0, 1)] == [1.0, 4.0]
     assert accumulator.lanes[1].values[:2].tolist() == [1, 1]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_sums_in_fixed_point_are_rounded_once_whatever_form_their_chunks_have(data):
+    width = data.draw(st.integers(2, 7))
+    chunk = st.one_of(st.integers(-(2**62), 2**62), st.integers(-4, 4), st.sampled_from([2**32, 2**32 - 1, -(2**32)]))
+    rows = data.draw(st.lists(st.lists(chunk, min_size=width, max_size=width), min_size=1, max_size=4))
+    slot = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=6))
+    divisor = data.draw(
+        st.lists(st.one_of(st.just(1), st.integers(1, 2**31 - 1)), min_size=len(slot), max_size=len(slot))
+    )
+    chunks, out = np.array(rows, np.int64), np.empty(len(slot))
+
+    round_cells(np.array(slot, np.int64), chunks, np.array(divisor, np.int64), -112, out)
+
+    for place, cell, by in zip(out, slot, divisor, strict=True):
+        total = sum(value << (32 * c) for c, value in enumerate(rows[cell]))
+        assert bits(place) == bits(float(Fraction(total, 2**112) / by))
+    assert chunks.tolist() == rows

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from arrowflow.config import build, columns, settings
 from arrowflow.config.document import Document
+from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, listed, meant, printable, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
@@ -73,3 +74,8 @@ def written_folders(sections: Sections) -> list[tuple[Path, str]]:
         if section is not None:
             folders.append(((name, "path"), section.path))
     return folders
+
+
+def in_durations(sentence: str) -> str:
+    """Write the microseconds of the window core as the file writes them."""
+    return re.sub(r"(\d+) µs", lambda found: duration_text(int(found[1])), sentence)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from arrowflow.config import build, columns, settings
 from arrowflow.config.aggregates import parse_aggregate
-from arrowflow.config.checks.common import decoded, no_column, one_source, twice
+from arrowflow.config.checks.common import decoded, in_durations, no_column, one_source, twice
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, listed, meant, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from arrowflow.windows.spec import Roster
 
 
 def _transforms(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
@@ -94,7 +98,64 @@ def _result(sections: Sections, rows: pa.Schema, document: Document) -> Iterator
             faults.append(document.problem(("aggregate", name), str(error), at_key=name in taken))
     yield from faults
     if not faults:
-        yield from _folders(sections, build.output_schema(sections, rows, sections.aggregate or {}), document)
+        yield from _roster(sections, rows, document)
+
+
+def _roster(sections: Sections, rows: pa.Schema, document: Document) -> Iterator[Problem]:
+    """Read the roster, ask the operator about it, then look at the folders of all there will be."""
+    roster = None
+    if sections.completeness is not None and _may_have_roster(sections):
+        taken = list(_taken(sections, document))
+        yield from taken
+        if taken:
+            return
+        try:
+            roster = build.build_roster(sections)
+            build.output_schema(sections, rows, {}, roster)
+        except ConfigError as error:
+            sentence = in_durations(str(error)).removeprefix("roster: ")
+            key = "per" if sentence.startswith("per ") else "max_silence" if "max_silence" in sentence else "roster"
+            yield document.problem(("completeness", key), sentence)
+            return
+    yield from _folders(sections, build.output_schema(sections, rows, sections.aggregate or {}, roster), document)
+    if roster is not None:
+        yield from _keys_in_folders(sections, roster, document)
+
+
+def _keys_in_folders(sections: Sections, roster: Roster, document: Document) -> Iterator[Problem]:
+    """Complain of expected keys that no folder can be named by: their rows could never be written."""
+    for name, sink in sections.sink.items():
+        refused = () if build.is_preview(name, sink) else build.build_table(sink, sections).key_refusals(roster.keys)
+        if refused:
+            sentence = f"key {refused[0].row + 1} cannot be in a folder of [sink.{name}]: {refused[0].detail}"
+            yield document.problem(("completeness", "roster"), sentence)
+
+
+def _may_have_roster(sections: Sections) -> bool:
+    """Whether another check has nothing to say about the place of the roster."""
+    window, event = sections.window, sections.event_time
+    placed = window is not None and window.type not in ("session", "sliding") and window.late != "correct"
+    per = [] if sections.completeness is None else sections.completeness.per or []
+    return placed and (event is None or event.scope == "pipeline") and len(set(per)) == len(per)
+
+
+def _taken(sections: Sections, document: Document) -> Iterator[Problem]:
+    """Complain of columns that have the name of one a roster adds."""
+    from arrowflow.windows.roster import COMPLETENESS
+
+    added = [each.name for each in COMPLETENESS]
+    groups = [] if sections.window is None else sections.window.group_by
+    for index, name in enumerate(groups):
+        if name in added:
+            yield document.problem(
+                ("window", "group_by", index),
+                f"{shown(name)} is a column that [completeness] adds; derive another name",
+            )
+    for name in sections.aggregate or {}:
+        if name in added:
+            yield document.problem(
+                ("aggregate", name), "is a column that [completeness] adds; choose another", at_key=True
+            )
 
 
 def _window_is_whole(sections: Sections) -> bool:
@@ -114,7 +175,7 @@ def _window_is_whole(sections: Sections) -> bool:
     if calendar is None or window.unit is None or calendar.key not in window.group_by:
         return False
     try:
-        build.build_calendar(calendar).for_unit(window.unit)
+        build.build_calendar(calendar).for_unit(window.unit, week_starts=window.week_starts)
     except ConfigError:
         return False
     return True

@@ -73,7 +73,7 @@ _OTHER_TYPES = {
     "str": "string", "text": "string", "varchar": "string", "utf8": "string",
     "int": "int64", "integer": "int64", "long": "int64", "bigint": "int64",
     "float": "float64", "double": "float64", "real": "float64", "number": "float64",
-    "boolean": "bool", "timestamp": "timestamp[ms]", "datetime": "timestamp[iso]",
+    "numeric": "decimal(12, 2)", "money": "decimal(19, 4)", "boolean": "bool", "timestamp": "timestamp[ms]", "datetime": "timestamp[iso]",
 }  # fmt: skip
 
 

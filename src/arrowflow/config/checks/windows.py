@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
 from arrowflow.config import build, settings
-from arrowflow.config.checks.common import decoded, one_source, twice
+from arrowflow.config.checks.common import decoded, in_durations, one_source, twice
 from arrowflow.config.document import Document
-from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, printable, shown
 from arrowflow.config.sections import SLIDING_IS_HOPPING, Sections
 from arrowflow.errors import ConfigError
@@ -95,7 +94,7 @@ _WINDOW_OPTIONAL = {
     "sliding": ("closed",),
     "session": ("max_length",),
     "cumulative": ("origin",),
-    "calendar": ("off",),
+    "calendar": ("off", "week_starts"),
 }
 _LENGTHS = ("size", "hop", "step", "gap", "max_length")
 _NOT_HERE = {
@@ -125,6 +124,9 @@ def _window(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
     yield from _foreign_keys(window, document)
     yield from _lengths(window, document)
     yield from _corrections(window, document)
+    if window.type == "calendar" and window.week_starts is not None and window.unit not in (None, "week"):
+        sentence = f'belongs to unit = "week", and this is {shown(window.unit)}: remove it'
+        yield document.problem(("window", "week_starts"), sentence, at_key=True)
     yield from twice(document, ("window", "group_by"), window.group_by)
     if not window.group_by and sections.event_time is not None and sections.event_time.scope == "partition":
         yield document.problem(
@@ -157,6 +159,39 @@ def _corrections(window: settings.WindowSection, document: Document) -> Iterator
         )
 
 
+def _completeness(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
+    """Where a roster can be; what it lists is looked at when the columns are known."""
+    completeness, window, event = sections.completeness, sections.window, sections.event_time
+    if completeness is None:
+        return
+    if window is None:
+        if sections.whole("window"):
+            yield document.problem(
+                ("completeness",), "is about the keys of windows, and there is no [window]: remove it", at_key=True
+            )
+        return
+    yield from twice(document, ("completeness", "per"), completeness.per or [])
+    if window.type in ("session", "sliding"):
+        yield document.problem(
+            ("completeness",),
+            f"a {window.type} window is there only where its key has rows, so none can be without data: a roster needs "
+            "tumbling, hopping, cumulative or calendar windows",
+            at_key=True,
+        )
+    if event is not None and event.scope == "partition":
+        yield document.problem(
+            ("event_time", "scope"),
+            'under "partition" nobody knows which partition a silent key would come from, and so when its window is over: '
+            'with [completeness] it is "pipeline"',
+        )
+    if window.late == "correct":
+        yield document.problem(
+            ("window", "late"),
+            '"correct" would have to correct the counts in all rows of a window with every late row: with [completeness] '
+            'use "side" or "drop"',
+        )
+
+
 def _foreign_keys(window: settings.WindowSection, document: Document) -> Iterator[Problem]:
     """Complain of keys that belong to other kinds of windows."""
     keys = {kind: (*_WINDOW_KEYS[kind], *_WINDOW_OPTIONAL[kind]) for kind in _WINDOW_KEYS}
@@ -182,12 +217,7 @@ def _lengths(window: settings.WindowSection, document: Document) -> Iterator[Pro
     try:
         build.build_shape(window)
     except ConfigError as error:
-        yield document.problem(("window", _WINDOW_KEYS[window.type][-1]), _in_durations(str(error)))
-
-
-def _in_durations(sentence: str) -> str:
-    """Write the microseconds of the window core as the file writes them."""
-    return re.sub(r"(\d+) µs", lambda found: duration_text(int(found[1])), sentence)
+        yield document.problem(("window", _WINDOW_KEYS[window.type][-1]), in_durations(str(error)))
 
 
 def _window_hint(key: str) -> str:
@@ -196,7 +226,7 @@ def _window_hint(key: str) -> str:
         "hop": ', such as hop = "5m": a window begins so often',
         "step": ', such as step = "1h": the window grows by so much',
         "gap": ', such as gap = "10m": a longer pause ends the session',
-        "unit": ': "shift" or "day"',
+        "unit": ': "shift", "day", "week" or "month"',
         "calendar": ": the name of a table under [calendars]",
     }[key]
 
@@ -245,17 +275,52 @@ def _calendar(path: Path, calendar: settings.CalendarSection, document: Document
                 (*path, "zones", value),
                 f"{shown(zone)} is no IANA time zone{meant(zone, zones) or '; names look like America/Monterrey'}",
             )
-    plans = [
-        ((*path, "shifts"), calendar.shifts),
-        *(((*path, "revisions", index, "shifts"), plan.shifts) for index, plan in enumerate(calendar.revisions)),
+    yield from _plan(path, calendar, document)
+    for index, plan in enumerate(calendar.revisions):
+        yield from _plan((*path, "revisions", index), plan, document)
+
+
+def _plan(
+    path: Path, plan: settings.CalendarSection | settings.RevisionSection, document: Document
+) -> Iterator[Problem]:
+    faults = [
+        document.problem(
+            (*path, "shifts", name),
+            f'{shown(hours)} is no shift: write "HH:MM-HH:MM" from 00:00 to 24:00, such as "22:00-06:00"',
+        )
+        for name, hours in plan.shifts.items()
+        if not _SHIFT.fullmatch(hours.strip())
     ]
-    for where, shifts in plans:
-        for name, hours in shifts.items():
-            if not _SHIFT.fullmatch(hours.strip()):
-                yield document.problem(
-                    (*where, name),
-                    f'{shown(hours)} is no shift: write "HH:MM-HH:MM" from 00:00 to 24:00, such as "22:00-06:00"',
-                )
+    yield from faults
+    if not faults:
+        for name, texts in plan.breaks.items():
+            yield from _breaks((*path, "breaks", name), name, texts, plan.shifts, document)
 
 
-CHECKS = (_event_time, _window, _calendars)
+def _breaks(
+    path: Path, name: str, texts: Sequence[str], shifts: Mapping[str, str], document: Document
+) -> Iterator[Problem]:
+    """Complain of breaks of no shift, of what is no break, and of breaks that do not fit into their shift."""
+    from arrowflow.calendars.shifts import parse_shifts
+
+    if name not in shifts:
+        sentence = f"there is no shift {shown(name)}, only {listed(shifts)}{meant(name, shifts)}"
+        yield document.problem(path, sentence, at_key=True)
+        return
+    faults = [
+        document.problem(
+            (*path, index),
+            f'{shown(text)} is no break: write "HH:MM-HH:MM" from 00:00 to 24:00, such as "10:00-10:30"',
+        )
+        for index, text in enumerate(texts)
+        if not _SHIFT.fullmatch(text.strip())
+    ]
+    yield from faults
+    if not faults:
+        try:
+            parse_shifts({name: shifts[name]}, {name: texts})
+        except ConfigError as error:
+            yield document.problem(path, str(error))
+
+
+CHECKS = (_event_time, _window, _completeness, _calendars)

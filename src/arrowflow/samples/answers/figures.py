@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 
 from arrowflow.samples.answers.civil import instant
@@ -26,6 +27,16 @@ def float_sum(rows: Sequence[Placed], column: str) -> float | None:
     """The exact sum of a float column, rounded once."""
     values = _floats(rows, column)
     return math.fsum(values) if values else None
+
+
+def decimal_sum(rows: Sequence[Placed], column: str, places: int) -> str | None:
+    """The exact sum of a decimal column, as text with all its places."""
+    values = [value for value in _values(rows, column) if isinstance(value, Decimal)]
+    if not values:
+        return None
+    unscaled = sum(map(Fraction, values), Fraction(0)) * 10**places
+    whole, fraction = divmod(abs(int(unscaled)), 10**places)
+    return f"{'-' if unscaled < 0 else ''}{whole}.{fraction:0{places}}"
 
 
 def mean(rows: Sequence[Placed], column: str) -> float | None:

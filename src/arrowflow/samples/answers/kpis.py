@@ -29,7 +29,7 @@ RULES = Rules(
         "timestamp": "timestamp[iso]",
         "estado": "string",
         "cantidad": "int64",
-        "costo": "float64",
+        "costo": "decimal(18, 2)",
     },
     event_time="timestamp",
     tolerance_us=60 * MINUTE_US,
@@ -49,6 +49,6 @@ def _figures(rows: Sequence[Placed]) -> dict[str, object]:
     return {
         "cambios": figures.count(rows, "order_id"),
         "cantidad_total": figures.whole_sum(rows, "cantidad"),
-        "costo_total": figures.float_sum(rows, "costo"),
+        "costo_total": figures.decimal_sum(rows, "costo", places=2),
         "ultimo_cambio": figures.latest_event(rows),
     }

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 
 from arrowflow.samples.answers.civil import microseconds
 
 Row = dict[str, object]
 
 _INT64 = range(-(2**63), 2**63)
+
+
+class _Written(float):
+    """A number with the digits it was written with."""
+
+    text: str
+
+    @classmethod
+    def of(cls, text: str) -> _Written:
+        number = cls(text)
+        number.text = text
+        return number
 
 
 class Refused(Exception):
@@ -29,8 +44,8 @@ def read(value: bytes, columns: Mapping[str, str]) -> Row:
     value : bytes
         The record's value; not a tombstone.
     columns : Mapping of str to str
-        Column to ``string``, ``int64``, ``float64``, ``timestamp[ms]`` or ``timestamp[iso]``; time stamps
-        come out as microseconds.
+        Column to ``string``, ``int64``, ``float64``, ``decimal(p, s)``, ``timestamp[ms]`` or ``timestamp[iso]``;
+        time stamps come out as microseconds.
 
     Raises
     ------
@@ -50,7 +65,7 @@ def read(value: bytes, columns: Mapping[str, str]) -> Row:
 
 
 def _document(text: str) -> object:
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
+    decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_Written.of)
     try:
         document, end = decoder.raw_decode(text.lstrip(" \t\r\n"))
     except json.JSONDecodeError:
@@ -82,6 +97,8 @@ def _typed(value: object, kind: str) -> object:
             return _whole(value) * 1_000
         case "timestamp[iso]":
             return _time(value)
+        case _ if decimal := re.fullmatch(r"decimal\((\d+), (\d+)\)", kind):
+            return _decimal(value, int(decimal[1]), int(decimal[2]))
         case _:
             raise AssertionError(kind)
 
@@ -94,6 +111,18 @@ def _whole(value: object) -> int:
     if value not in _INT64:
         raise Refused("overflow")
     return value
+
+
+def _decimal(value: object, digits: int, places: int) -> Decimal:
+    """The number as it is written, if it has no more places and no more digits before the point."""
+    if isinstance(value, bool) or not isinstance(value, int | _Written):
+        raise Refused("type")
+    exact = Decimal(value.text if isinstance(value, _Written) else value)
+    if (Fraction(exact) * 10**places).denominator != 1:
+        raise Refused("scale")
+    if abs(Fraction(exact)) >= 10 ** (digits - places):
+        raise Refused("overflow")
+    return exact
 
 
 def _time(value: object) -> int:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Literal, cast
 
 from arrowflow.errors import ConfigError
-from arrowflow.events import Notice
 from arrowflow.protocols import RunContext, Source
 from arrowflow.sources.kafka.embedded import EmbeddedSpec
 from arrowflow.sources.kafka.properties import masked, problems
@@ -94,9 +93,6 @@ class KafkaSpec:
             raise ConfigError(
                 'source.kafka.brokers: "embedded" needs a folder for its data; give EmbeddedSpec(data_dir)'
             )
-        if self.fetch == "auto":
-            reason = 'fetch = "auto": columnar fetch is not built yet, so records come through the ordinary client'
-            context.observer.notice(Notice("info", reason))
         broker = self.embedded.start(self.topics) if self.embedded else None
         start: Start = cast(Start, self.start) if self.start in _STARTS else self.start_ms()
         brokers = broker.bootstrap if broker else self.brokers

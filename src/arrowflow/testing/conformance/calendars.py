@@ -78,9 +78,28 @@ class CalendarConformance:
         for key, from_us, to_us in self.asked():
             table = self.table(key, from_us, to_us, calendar)
 
+            opens, _closes = table.windows()
             assert ((table.label >= 0) & (table.label < len(calendar.labels))).all()
-            assert (np.diff(table.production_day) >= 0).all()
-            assert (np.abs(table.production_day - table.start_us[:-1] // DAY_US) <= 4).all()
+            assert (np.diff(table.production_day[np.argsort(opens, kind="stable")]) >= 0).all()
+            assert (np.abs(table.production_day - opens // DAY_US) <= 4).all()
+
+    def test_holes_are_off_and_tables_tell_the_windows_around_them(self) -> None:
+        """Intervals with the same bounds and name are one window, whatever lies between them is off."""
+        calendar = self.calendar()
+        off = calendar.labels.index("off") if "off" in calendar.labels else -1
+        for key, from_us, to_us in self.asked():
+            table = self.table(key, from_us, to_us, calendar)
+            opens, closes = table.windows()
+            start, end = table.start_us[:-1], table.start_us[1:]
+
+            assert ((opens <= start) & (end <= closes)).all()
+            assert calendar.has_holes or ((opens == start) & (end == closes)).all()
+            for low, high in {(int(a), int(b)) for a, b in zip(opens, closes, strict=True)}:
+                inside = (start >= low) & (end <= high)
+                own = inside & (opens == low) & (closes == high)
+                assert len(set(zip(table.label[own], table.production_day[own], strict=True))) == 1
+                assert (table.label[inside & ~own] == off).all()
+                assert not (inside & ~own).any() or (table.label[own] != off).all()
 
     def test_overlapping_asks_agree_on_every_boundary_and_name(self) -> None:
         """An answer may cut the windows at its two edges; what lies within two answers is the same in both."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from arrowflow.types import I64, Bool
 from arrowflow.windows.arrays import Array, Field, Numbers
 from arrowflow.windows.columns import Columns
-from arrowflow.windows.lanes import Lane
+from arrowflow.windows.lanes import Lane, Rare
 from arrowflow.windows.plan import PlannedAggregate
 
 
@@ -90,7 +90,7 @@ class Accumulator(Protocol):
     """
 
     @property
-    def lanes(self) -> Sequence[Lane]:
+    def lanes(self) -> Sequence[Lane | Rare]:
         """Its arrays, one entry per slot; the state grows, copies and compacts them."""
 
     @property

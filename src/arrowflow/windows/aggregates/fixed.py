@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import Array, Field, Numbers
-from arrowflow.windows.lanes import Lane
+from arrowflow.windows.lanes import Lane, Rare
 
 Carry = Callable[[I64, Numbers], None]
 
@@ -34,7 +34,7 @@ class FixedPoint:
 
     def __init__(self, name: str, width: int, places: int, tiny: int, carry: Carry) -> None:
         self._carry, self.places, self.tiny = carry, places, tiny
-        self.chunks, self.spill = Lane(np.int64, width=width), Lane(object)
+        self.chunks, self.spill = Lane(np.int64, width=width), Rare()
         self.lanes = (self.chunks, self.spill)
         self._width, self._step = width, tiny - places
         # What the chunks hold with either sign; kernels stop at half of it.
@@ -52,16 +52,17 @@ class FixedPoint:
     def merge_spills(self, into: I64, source: I64) -> None:
         """Add the spills of slots to those of others, pair by pair."""
         spill = self.spill.values
-        if np.any(spill[source] != 0):
+        if spill:
             for a, b in zip(into.tolist(), source.tolist(), strict=True):
-                spill[a] += spill[b]
+                if b in spill:
+                    spill[a] += spill[b]
 
     def settle(self, slots: I64) -> None:
         """Bring slots into the one form their number has: all in the chunks if it fits there, else all spilled above."""
         self._carry(slots, self.chunks.values)
         chunks, spill = self.chunks.values, self.spill.values
         top = self._width - 1
-        for slot in slots[spill[slots] != 0].tolist():
+        for slot in slots[self.spill.among(slots)].tolist():
             units, rest = divmod(self.total(slot), 1 << self._step)
             fits = abs(units) < self._room
             spill[slot] = rest if fits else (units << self._step) + rest
@@ -71,11 +72,11 @@ class FixedPoint:
 
     def total(self, slot: int) -> int:
         """The number in multiples of ``2**-tiny``."""
-        return (self._in_chunks(slot) << self._step) + int(self.spill.values[slot])
+        return (self._in_chunks(slot) << self._step) + self.spill.values.get(slot, 0)
 
     def ratio(self, slot: int) -> tuple[int, int]:
         """The number as (integer, binary places): of `places` where nothing is spilled, else of `tiny`."""
-        if self.spill.values[slot]:
+        if self.spill.values.get(slot):
             return self.total(slot), self.tiny
         return self._in_chunks(slot), self.places
 
@@ -83,17 +84,22 @@ class FixedPoint:
         """The columns `fields` names."""
         self.settle(slots)
         chunks = pa.array(self.chunks.values[slots].ravel(), pa.int64())
-        spill = [_to_bytes(value) if value else None for value in self.spill.values[slots].tolist()]
-        return [pa.FixedSizeListArray.from_arrays(chunks, self._width), pa.array(spill, pa.binary())]
+        spill = self.spill.values
+        rest: Array = pa.nulls(len(slots), pa.binary())
+        if spill:
+            held = [spill.get(slot, 0) for slot in slots.tolist()]
+            rest = pa.array([_to_bytes(value) if value else None for value in held], pa.binary())
+        return [pa.FixedSizeListArray.from_arrays(chunks, self._width), rest]
 
     def load(self, slots: I64, columns: Sequence[Array]) -> None:
         """The inverse of `dump`."""
         chunks, spill = columns
         assert isinstance(chunks, pa.FixedSizeListArray)
         self.chunks.values[slots] = chunks.flatten().to_numpy().reshape(-1, self._width)
-        self.spill.values[slots] = 0
+        for slot in slots[self.spill.among(slots)].tolist():
+            del self.spill.values[slot]
         for i in np.flatnonzero(spill.is_valid().to_numpy(zero_copy_only=False)).tolist():
-            self.spill.values[slots[i]] = int.from_bytes(spill[i].as_py(), "little", signed=True)
+            self.spill.values[int(slots[i])] = int.from_bytes(spill[i].as_py(), "little", signed=True)
 
     def _in_chunks(self, slot: int) -> int:
         return sum(chunk << (32 * c) for c, chunk in enumerate(self.chunks.values[slot].tolist()))

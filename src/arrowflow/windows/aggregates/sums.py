@@ -11,9 +11,9 @@ from arrowflow.errors import PromiseBroken
 from arrowflow.types import I64, Bool
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.fixed import FixedPoint, divide, units_of
-from arrowflow.windows.arrays import Array, Numbers
+from arrowflow.windows.arrays import Array, Numbers, ready
 from arrowflow.windows.columns import I64x2, decimals_of, words_of_decimals
-from arrowflow.windows.kernels.rounding import round_quotients
+from arrowflow.windows.kernels.rounding import round_cells, round_quotients
 from arrowflow.windows.kernels.sums import (
     CARRY_EVERY,
     CHUNKS,
@@ -92,7 +92,8 @@ class IntegerSum:
         high = np.where(negative, -high - borrow, high)
         low = np.where(negative & (low > 0), _LOW62 + 1 - low, low)
         limbs = [low & _LOW32, (low >> 32) | ((high & 3) << 30), (high >> 2) & _LOW32, high >> 34]
-        out = _rounded(np.stack(limbs, axis=1), negative, count, 0)
+        out = np.empty(len(count), np.float64)
+        round_quotients(np.stack(limbs, axis=1), negative, np.minimum(count, _LARGEST_DIVISOR), 0, out)
         for i in np.flatnonzero(count > _LARGEST_DIVISOR):
             total = (int(high[i]) << 62) + int(low[i])
             out[i] = (-total if negative[i] else total) / int(count[i])
@@ -123,9 +124,10 @@ class FloatSum:
         count, flags = total.count.values[slots], total.flags.values[slots]
         divisor = np.maximum(count, 1) if aggregate.function == "mean" else np.ones(len(slots), np.int64)
         out = total.quotients(slots, divisor)
-        out[flags == SEEN_PLUS] = np.inf
-        out[flags == SEEN_MINUS] = -np.inf
-        out[is_nan(flags)] = np.nan
+        if flags.any():
+            out[flags == SEEN_PLUS] = np.inf
+            out[flags == SEEN_MINUS] = -np.inf
+            out[is_nan(flags)] = np.nan
         return pa.array(out, pa.float64(), mask=np.asarray(count == 0), from_pandas=False)
 
     def dump(self, slots: I64) -> list[Array]:
@@ -187,16 +189,9 @@ class ExactSum:
 
     def quotients(self, slots: I64, divisor: I64) -> Numbers:
         """float64[m]: the sums divided, each rounded once."""
-        self.number.settle(slots)
-        chunks = self.number.chunks.values[slots]
-        negative = chunks[:, -1] < 0
-        chunks[negative] *= -1
-        carry_cells(np.flatnonzero(negative), chunks)
-        top = chunks[:, -1]
-        limbs = np.column_stack([chunks[:, :-1], top & _LOW32, top >> 32])
-        out = _rounded(limbs, negative, divisor, LOWEST)
-        exact = (self.number.spill.values[slots] != 0).astype(np.bool_) | (divisor > _LARGEST_DIVISOR)
-        for i in np.flatnonzero(exact).tolist():
+        out = np.empty(len(slots), np.float64)
+        round_cells(ready(slots), self.number.chunks.values, np.minimum(divisor, _LARGEST_DIVISOR), LOWEST, out)
+        for i in np.union1d(self.number.spill.among(slots), np.flatnonzero(divisor > _LARGEST_DIVISOR)).tolist():
             out[i] = divide(self.number.total(int(slots[i])), int(divisor[i]) << TINY)
         return out
 
@@ -219,10 +214,3 @@ def _words(high: I64, low: I64) -> I64x2:
     words[:, 0] = low | ((high & 3) << 62)
     words[:, 1] = high >> 2
     return words
-
-
-def _rounded(limbs: Numbers, negative: Bool, divisor: I64, lowest: int) -> Numbers:
-    out = np.empty(len(limbs), np.float64)
-    small = np.minimum(divisor, _LARGEST_DIVISOR)
-    round_quotients(np.ascontiguousarray(limbs), np.asarray(negative), np.ascontiguousarray(small), lowest, out)
-    return out

@@ -25,6 +25,7 @@ _C3 = np.uint64(0xC2B2AE3D)
 _C4 = np.uint64(0x27D4EB2F)
 _C5 = np.uint64(0x165667B1)
 _C6 = np.uint64(0xD6E8FEB9)
+_GONE = np.uint64(2**64 - 1)
 
 
 @njit("uint64(uint64, uint64)", nogil=True, cache=True)
@@ -144,7 +145,8 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> Non
     Parameters
     ----------
     known_left, known_right : uint64[c]
-        Pairs by number; the first `used` are set and distinct.
+        Pairs by number; the first `used` are set, and distinct but for those that are gone: their left part is all
+        ones, and they are left out, as all of them would stand in each other's way.
     used : int64
         How many.
     index : int32[s]
@@ -156,6 +158,8 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> Non
     """
     mask = np.uint64(len(index) - 1)
     for number in range(used):
+        if known_left[number] == _GONE:
+            continue
         at = hash_pair(known_left[number], known_right[number]) & mask
         while index[at] >= 0:
             at = (at + _ONE) & mask

@@ -91,14 +91,15 @@ def assign_hopping(
     Oracle: ``tests/oracles/windows.py::hopping``.
     """
     pane_phase, hop_phase, size_rest = origin_us % pane_us, origin_us % hop_us, size_us % hop_us
-    start, end, first, last = 0, 0, 0, 0
+    low, high = _MIN_US + size_us + hop_us, _MAX_US - size_us - hop_us
+    start, end, first, last, since, until = 0, 0, 0, 0, 0, 0
     for i in range(len(event_us)):
         event = event_us[i]
-        if not start <= event < end:
+        if not since <= event < until:
             into_hop = (event % hop_us - hop_phase) % hop_us
             start_us[i], end_us[i], first_us[i], last_us[i] = 0, 0, 0, 0
             # The last window starts at or before the row; the first one ends just after it.
-            if event < _MIN_US + size_us + hop_us or event > _MAX_US - size_us - hop_us:
+            if event < low or event > high:
                 fate[i] = OUT_OF_RANGE
                 continue
             if into_hop >= size_us:
@@ -107,6 +108,8 @@ def assign_hopping(
             into_pane = (event % pane_us - pane_phase) % pane_us
             start = event - into_pane
             end = start + pane_us
+            # What the row before it says holds where the whole pane is in range.
+            since, until = max(start, low), min(end, high + 1)
             last = event - into_hop + size_us
             # Ends lie one hop apart; the first one after the row is this far from it.
             first = event + hop_us - (into_hop - size_rest) % hop_us

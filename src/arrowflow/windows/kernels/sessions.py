@@ -150,7 +150,13 @@ def join_sessions(
         slot[i] = NOBODY
         if key[i] == NOBODY:
             continue
-        at, later = find_session(event_us[i], gap_us, newest[key[i]], sessions)
+        at = newest[key[i]]
+        # Most rows lie in the latest session of their key, or just after it.
+        if at != NOBODY and sessions[at, FIRST] <= event_us[i] <= sessions[at, LAST] + gap_us:
+            sessions[at, LAST] = max(sessions[at, LAST], event_us[i])
+            slot[i] = at
+            continue
+        at, later = find_session(event_us[i], gap_us, at, sessions)
         if at == NOBODY or event_us[i] > sessions[at, LAST] + gap_us:
             if used == len(sessions):
                 return i, used, merges
@@ -163,6 +169,33 @@ def join_sessions(
             merged[merges, 0], merged[merges, 1] = slot[i], at
             merges += 1
     return len(key), used, merges
+
+
+@njit("void(int64[::1], int64[::1], int64[:, ::1])", nogil=True, cache=True)
+def leave_sessions(slot: I64, newest: I64, sessions: I64x2) -> None:
+    """Take sessions out of the chains of their keys.
+
+    Parameters
+    ----------
+    slot : int64[m]
+        Their slots, each once; those absorbed have left their chain already, and some may be in none.
+    newest, sessions : int64[k], int64[c, 5]
+        As in `join_sessions`, changed in place: their `HOLDER` becomes -1.
+
+    Notes
+    -----
+    O(m). Oracle: lists, in ``tests/unit/windows/test_sessions.py``.
+    """
+    for i in range(len(slot)):
+        at = slot[i]
+        older, newer = sessions[at, OLDER], sessions[at, NEWER]
+        if older >= 0:
+            sessions[older, NEWER] = newer
+        if newer >= 0:
+            sessions[newer, OLDER] = older
+        elif newest[sessions[at, HOLDER]] == at:
+            newest[sessions[at, HOLDER]] = older
+        sessions[at, HOLDER], sessions[at, OLDER], sessions[at, NEWER] = NOBODY, NOBODY, NOBODY
 
 
 @njit("void(int64[::1], int64[:, ::1], int64[::1])", nogil=True, cache=True)

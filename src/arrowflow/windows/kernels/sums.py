@@ -239,16 +239,23 @@ def merge_floats(into: I64, source: I64, begin: int, chunks: I64x2, count: I64, 
 
     Notes
     -----
-    O(m). Oracle: ``math.fsum`` over all values.
+    O(m). A cell carries when one of its chunks is half full: that leaves room for `CARRY_EVERY` more values, and for
+    one more merge after them. Oracle: ``math.fsum`` over all values.
     """
     for i in range(begin, len(into)):
         a, b = into[i], source[i]
-        carry_cell(chunks, a)
-        carry_cell(chunks, b)
         if abs(chunks[a, CHUNKS - 1]) > _HALF_FULL or abs(chunks[b, CHUNKS - 1]) > _HALF_FULL:
-            return i
+            carry_cell(chunks, a)
+            carry_cell(chunks, b)
+            if abs(chunks[a, CHUNKS - 1]) > _HALF_FULL or abs(chunks[b, CHUNKS - 1]) > _HALF_FULL:
+                return i
+        widest = 0
         for c in range(CHUNKS):
-            chunks[a, c] += chunks[b, c]
+            both = chunks[a, c] + chunks[b, c]
+            chunks[a, c] = both
+            widest |= both ^ (both >> 63)  # the magnitude, less one where it is negative: no branch on the data
+        if widest >= _HALF_FULL:
+            carry_cell(chunks, a)
         count[a] += count[b]
         flags[a] |= flags[b]
     return len(into)

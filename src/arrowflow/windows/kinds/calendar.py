@@ -1,4 +1,7 @@
-"""Calendar windows: shifts and production days, whose bounds a `Calendar` gives per key value. Adds no hours itself."""
+"""Calendar windows: shifts, production days, weeks and months, with bounds that a `Calendar` gives per key value.
+
+Adds no hours itself.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.protocols import Calendar, CalendarTable
 from arrowflow.types import I64, Bool
 from arrowflow.windows.arrays import I32, Array, Numbers
+from arrowflow.windows.grids import Grid, Stretch
 from arrowflow.windows.kernels.panes import FOLD, NO_CALENDAR, OFF, OUT_OF_RANGE, UNKNOWN, assign_calendar
 from arrowflow.windows.keys import Keys, Values
 from arrowflow.windows.kinds.panes import Panes
@@ -79,6 +83,9 @@ class CalendarKind(Whole):
         self._pieces = Pieces.none()
         labels = self._calendar.labels
         self._off = labels.index("off") if "off" in labels else -1
+        self._has_holes = self._calendar.has_holes
+        # An interval off may begin together with the window around it: then its end tells the two apart.
+        self.columns = (("window_start_us", "start"), ("window_end_us", "bound" if self._has_holes else "end"))
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         n = len(event_us)
@@ -101,20 +108,26 @@ class CalendarKind(Whole):
         if fate == NO_CALENDAR:
             return "no_calendar", f"the value of {key!r} has no calendar"
         if fate == OFF:
-            return "off", f"event time {event_us} µs is in no shift of its {key!r}"
+            what = "in no shift" if self._window.unit == "shift" else "on a day off"
+            return "off", f"event time {event_us} µs is {what} of its {key!r}"
         return "out_of_range", f"event time {event_us} µs is outside the years 2 to 9998"
 
     def describe(self, label: I32, day: I32) -> list[Array]:
         days = pa.array(day, pa.int32()).view(DAY)
         if self._window.unit == "day":
             return [days]
+        if self._window.unit != "shift":
+            return [days, pa.array(label == self._off, pa.bool_())]
         names = pa.array(self._calendar.labels, pa.string())
         return [names.take(pa.array(label, pa.int32())), days]
 
     def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
-        day = columns[-1].view(pa.int32()).to_numpy()
+        day = columns[self._window.unit == "shift"].view(pa.int32()).to_numpy()
         if self._window.unit == "day":
             return np.zeros(len(day), np.int32), day
+        if self._window.unit != "shift":
+            off = columns[1].to_numpy(zero_copy_only=False).astype(np.bool_)
+            return np.where(off, self._off, 0).astype(np.int32), day
         coded = columns[0].dictionary_encode()
         labels, names = self._calendar.labels, coded.dictionary.to_pylist()
         strange = sorted({str(name) for name in names} - set(labels))
@@ -125,6 +138,57 @@ class CalendarKind(Whole):
             )
         numbers = np.array([labels.index(str(name)) for name in names], np.int32)
         return numbers[coded.indices.to_numpy(zero_copy_only=False)], day
+
+    def twins(self, label: I32) -> I64:
+        if not self._has_holes:
+            return super().twins(label)
+        return np.asarray(label == self._off, np.int64)
+
+    def bounds_today(self, start_us: I64, end_us: I64, label: I32, parts: Sequence[I64], keys: Keys) -> tuple[I64, I64]:
+        """Bounds that the calendar gives now to windows once known by `start_us`, `end_us` and `label`, int64[n] each."""
+        panes = self.assign(start_us, parts, keys)
+        now_start, now_end = panes.start_us.copy(), panes.end_us.copy()
+        if not self._has_holes:
+            return now_start, now_end
+        # A window may begin with a hole, which is what lies at its start: then look for the window around it.
+        part, values = parts[self._key_index], keys.values[self._key_index]
+        hidden = np.flatnonzero((label != self._off) & ((now_start != start_us) | (now_end != end_us)))
+        for number, start, end in {(int(part[i]), int(start_us[i]), int(end_us[i])) for i in hidden}:
+            held = self._around(values.take(np.array([number], np.int64))[0].as_py(), start, end)
+            found = np.flatnonzero((held.window_start_us == start) & (held.label != self._off))
+            if len(found):
+                these = hidden[(part[hidden] == number) & (start_us[hidden] == start) & (end_us[hidden] == end)]
+                now_start[these], now_end[these] = start, held.window_end_us[found[0]]
+        return now_start, now_end
+
+    def _around(self, value: str | None, start_us: int, end_us: int) -> Pieces:
+        """What is known of a key value once the calendar was asked about all of ``[start_us, end_us)``."""
+        for block in range(start_us // _BLOCK_US, (end_us - 1) // _BLOCK_US + 1):
+            if (value, block) not in self._blocks:
+                self._blocks.add((value, block))
+                self._learn_block(value, block)
+        return self._known.get(value) or Pieces.none()
+
+    def grid(self, value: str | None) -> Grid:
+        """The windows of one key value that has a calendar."""
+        return _OwnGrid(self, value)
+
+    def ending(self, value: str | None, first_us: int, last_us: int) -> Stretch:
+        """The windows of one key value whose ends are in ``[first_us, last_us]``."""
+        first_us, last_us = max(first_us, CIVIL_US[0]), min(last_us, CIVIL_US[1] - 1)
+        known = self._around(value, first_us - 1, last_us)
+        pieces = known.where((known.window_end_us >= first_us) & (known.window_end_us <= last_us))
+        # A window with a hole has pieces on both sides of it, and what fills the hole is a window of its own.
+        windows = np.column_stack([pieces.window_end_us, pieces.window_start_us, self.twins(pieces.label)])
+        _windows, first, which = np.unique(windows, axis=0, return_index=True, return_inverse=True)
+        expecting = np.bincount(which.ravel(), pieces.label != self._off, minlength=len(first)) > 0
+        return Stretch(
+            pieces.window_start_us[first],
+            pieces.window_end_us[first],
+            pieces.label[first],
+            pieces.day[first],
+            np.asarray(expecting),
+        )
 
     def _look_up(self, event_us: I64, part: I64, piece: I64, fate: Numbers) -> int:
         pieces = self._pieces
@@ -140,7 +204,9 @@ class CalendarKind(Whole):
         label = pieces.label[piece]
         if self._window.off == "dead_letter":
             fate[(fate == FOLD) & (label == self._off)] = OFF
-        return Panes.whole(pieces.window_start_us[piece], pieces.window_end_us[piece], fate, label, pieces.day[piece])
+        twin = self.twins(label) if self._has_holes else None
+        bounds = (pieces.window_start_us[piece], pieces.window_end_us[piece])
+        return Panes.whole(*bounds, fate, label, pieces.day[piece], twin)
 
     def _learn(self, event_us: I64, part: I64, values: Values) -> None:
         """Ask the calendar for every (key value, block) among the rows given that it was not asked for yet."""
@@ -168,9 +234,11 @@ class CalendarKind(Whole):
             table = self._calendar.table(value, from_us - margin, to_us + margin)
             if table is None:
                 return None
-            pieces = _pieces(table, self._window.unit)
-            if len(pieces) and pieces.start_us[0] <= from_us and pieces.end_us[-1] >= to_us:
-                return pieces.where((pieces.window_end_us > from_us) & (pieces.window_start_us < to_us))
+            pieces, whole = _pieces(table, self._window.unit)
+            touched = (pieces.end_us > from_us) & (pieces.start_us < to_us)
+            covered = table.start_us[0] <= from_us and table.start_us[-1] >= to_us
+            if covered and whole[touched].all():
+                return pieces.where(whole & (pieces.window_end_us > from_us) & (pieces.window_start_us < to_us))
             margin *= 2
         raise ConfigError(
             f"calendar of {self._window.key} = {value!r}: no whole windows cover [{from_us}, {to_us}) µs; "
@@ -189,15 +257,29 @@ class CalendarKind(Whole):
         self._pieces = Pieces.join([pieces for pieces in known if pieces is not None])
 
 
-def _pieces(table: CalendarTable, unit: str) -> Pieces:
-    """The pieces of a calendar's answer without the windows at its two edges, which it may have cut."""
+@dataclass(frozen=True, slots=True)
+class _OwnGrid:
+    """What `CalendarKind.grid` gives."""
+
+    kind: CalendarKind
+    value: str | None
+
+    def ending(self, first_us: int, last_us: int) -> Stretch:
+        return self.kind.ending(self.value, first_us, last_us)
+
+
+def _pieces(table: CalendarTable, unit: str) -> tuple[Pieces, Bool]:
+    """The pieces of a calendar's answer, and which are parts of windows that the answer cannot have cut."""
     start, end = table.start_us[:-1], table.start_us[1:]
     label, day = table.label.astype(np.int32), table.production_day.astype(np.int32)
-    edge = np.ones(len(start), np.bool_)
-    if unit == "day":
-        edge[1:] = day[1:] != day[:-1]
-    window = np.cumsum(edge) - 1
-    first = np.flatnonzero(edge)
-    last = np.append(first[1:], len(start)) - 1
-    pieces = Pieces(start, end, start[first][window], end[last][window], label, day)
-    return pieces.where((window > 0) & (window < window[-1])) if len(start) else pieces
+    opens, closes = table.windows()
+    if table.window_start_us is None and unit == "day" and len(start):
+        edge = np.append(True, day[1:] != day[:-1])
+        first = np.flatnonzero(edge)
+        window = np.cumsum(edge) - 1
+        opens, closes = start[first][window], np.append(start[first[1:]], end[-1])[window]
+    if table.window_start_us is None:  # the answer may have cut the intervals at its edges
+        whole = (opens > start[:1]) & (closes < end[-1:])
+    else:
+        whole = (opens >= start[:1]) & (closes <= end[-1:])
+    return Pieces(start, end, opens, closes, label, day), whole

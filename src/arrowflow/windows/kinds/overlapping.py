@@ -11,14 +11,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from arrowflow.types import I64, LateRows
-from arrowflow.windows.arrays import ready
-from arrowflow.windows.kernels.panes import NO_WINDOW, assign_cumulative, assign_hopping, judge_missed
+from arrowflow.types import I64, Bool, LateRows
+from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, order_ends, sweep_windows
+from arrowflow.windows.kernels.panes import assign_cumulative, assign_hopping, judge_missed
 from arrowflow.windows.keys import Keys
 from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
 from arrowflow.windows.kinds.plain import Plain
+from arrowflow.windows.order import order_of
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.shapes import Cumulative, Hopping
+
+BY_KEY, BY_END, ANYHOW = 0, 1, 2
 
 
 class Overlapping(Plain):
@@ -34,6 +37,7 @@ class Overlapping(Plain):
     def __init__(self, window: Hopping | Cumulative) -> None:
         self._window = window
         self._stride_us = window.hop_us if isinstance(window, Hopping) else window.step_us
+        self._period_us = window.hop_us if isinstance(window, Hopping) else window.size_us
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         n, window = len(event_us), self._window
@@ -59,24 +63,34 @@ class Overlapping(Plain):
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.asarray(panes.first_us[rows] + self._missed(panes)[rows] * self._stride_us)
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return next_us
+
     def due(self, held: Held) -> Due:
-        last = self._last_ends(held.start_us)
-        up_to = np.minimum(held.limit_us, last)
-        which = np.flatnonzero(up_to >= held.next_us)
-        count = (up_to[which] - held.next_us[which]) // self._stride_us + 1
-        share = _spread(held, which, count, self._stride_us)
-        ends = held.next_us[which] + count * self._stride_us
-        gone = ends > last[which]
-        window = share.window
+        n = len(held.slot)
+        which, high, last = (np.empty(n, np.int64) for _ in range(3))
+        places = (held.start_us, held.next_us, held.limit_us)
+        found = find_due(
+            *places, self._window.size_us, self._period_us, self._window.origin_us, self._stride_us, which, high, last
+        )
+        which, high, last = which[:found], high[:found], last[:found]
+        gone = high > last - self._stride_us
+        order, first, low, high_of = _grouped(held, which, high)
+        share = _shared(low, high_of, first, self._stride_us)
+        if isinstance(self._window, Hopping):
+            share = _by_end(share, self._stride_us)
+        # Panes are copied in the order of their slots, which is that of memory, and merged across.
+        place = np.append(order, np.arange(len(order), share.slots))
         return Due(
-            slot=held.slot[share.pane[share.born]],
-            start_us=self._starts(share.end_us[share.born], last[share.pane[share.born]]),
-            end_us=share.end_us[share.born],
+            slot=held.slot[which[order[share.pane]]],
+            start_us=self._starts(share.end_us, last[order[share.pane]]),
+            end_us=share.end_us,
             gone=held.slot[which[gone]],
-            combined=Combined(held.slot[which], len(which) + len(share.born), window + len(which), share.place),
-            at=np.arange(len(which), len(which) + len(share.born)),
+            combined=Combined(held.slot[which], share.slots, place[share.into], place[share.source]),
+            at=place[share.at],
             moved=held.slot[which[~gone]],
-            next_us=ends[~gone],
+            next_us=high[~gone] + self._stride_us,
+            ordered=share.order == BY_END,
         )
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
@@ -91,29 +105,68 @@ class Overlapping(Plain):
         """Starts of windows from their ends and the ends of the last windows over their panes."""
         return np.asarray((end_us if isinstance(self._window, Hopping) else last_us) - self._window.size_us)
 
-    def _last_ends(self, start_us: I64) -> I64:
-        """End of the last window over each pane."""
-        panes = self.assign(ready(start_us, np.int64), (), Keys(()))
-        assert not (panes.fate == NO_WINDOW).any()
-        return panes.last_us
-
 
 class _Share(NamedTuple):
-    """Which panes go into which windows, one entry per pair."""
+    """Which panes go into which windows, panes numbered as scratch slots are."""
 
-    pane: I64
-    """Index into what was held."""
-    place: I64
-    """Index among the panes that have something due."""
     end_us: I64
-    window: I64
-    born: I64
-    """For each window the first entry that is its."""
+    pane: I64
+    """Per window one of its panes."""
+    at: I64
+    """Per window the scratch slot of its contents."""
+    into: I64
+    source: I64
+    slots: int
+    order: int
+    """Whether windows come by key and then by end, by end and then by key, or anyhow."""
 
 
-def _spread(held: Held, which: I64, count: I64, stride_us: int) -> _Share:
-    place = np.repeat(np.arange(len(which)), count)
-    nth = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-    end_us = held.next_us[which][place] + nth * stride_us
-    window, born = Pairs().intern(held.key[which][place], end_us, np.zeros(len(place), np.int8))
-    return _Share(which[place], place, end_us, window, born)
+def _grouped(held: Held, which: I64, high_us: I64) -> tuple[I64, I64, I64, I64]:
+    """The order of panes by key and ends, where each key's begin in it, and in it the first and last end due."""
+    rank, low = held.ranks(held.key[which]), held.next_us[which]
+    first, out = np.zeros(int(rank.max(initial=-1)) + 2, np.int64), tuple(np.empty_like(which) for _ in range(3))
+    if group_panes(rank, low, high_us, first, *out):
+        order, low, high = out
+        return order, first, low, high
+    order = order_of(rank, low, high_us)
+    return order, first, low[order], high_us[order]
+
+
+def _shared(low_us: I64, high_us: I64, first: I64, stride_us: int) -> _Share:
+    """Put the windows together that are due over panes, of which the first and last due end are given."""
+    n, odd = len(low_us), np.empty(len(first) - 1, np.bool_)
+    count = count_windows(first, low_us, high_us, stride_us, odd)
+    end, pane, at = (np.empty(count, np.int64) for _ in range(3))
+    into, source = (np.empty(2 * n + 3 * count, np.int64) for _ in range(2))
+    windows, merges, slots = sweep_windows(first, odd, low_us, high_us, stride_us, end, pane, at, into, source)
+    assert windows == count
+    share = _Share(end, pane, at, into[:merges], source[:merges], slots, BY_KEY)
+    return _with_odd(share, low_us, high_us, first, odd, stride_us) if odd.any() else share
+
+
+def _with_odd(share: _Share, low_us: I64, high_us: I64, first: I64, odd: Bool, stride_us: int) -> _Share:
+    """Add the windows of keys whose panes do not begin and end in one order, as late rows make them: pane by pane."""
+    key = np.repeat(np.arange(len(odd)), np.diff(first))
+    which = np.flatnonzero(odd[key])
+    count = (high_us[which] - low_us[which]) // stride_us + 1
+    pane = np.repeat(which, count)
+    nth = np.arange(len(pane)) - np.repeat(np.cumsum(count) - count, count)
+    end = low_us[pane] + nth * stride_us
+    window, born = Pairs().intern(key[pane], end, np.zeros(len(pane), np.int8))
+    return _Share(
+        np.concatenate([share.end_us, end[born]]),
+        np.concatenate([share.pane, pane[born]]),
+        np.concatenate([share.at, share.slots + np.arange(len(born))]),
+        np.concatenate([share.into, share.slots + window]),
+        np.concatenate([share.source, pane]),
+        share.slots + len(born),
+        ANYHOW,
+    )
+
+
+def _by_end(share: _Share, stride_us: int) -> _Share:
+    """The windows by end, those of one end by key, where that takes no sort."""
+    order = np.empty(len(share.end_us), np.int64)
+    if share.order != BY_KEY or not order_ends(share.end_us, stride_us, order):
+        return share
+    return share._replace(end_us=share.end_us[order], pane=share.pane[order], at=share.at[order], order=BY_END)

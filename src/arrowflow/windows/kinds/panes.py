@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,6 +31,9 @@ class Panes:
         Ends of the first and last window over the pane; the pane's own end where each pane is a window.
     missed : int64[n] or None
         How many windows over the pane the row came too late for, filled in by `Kind.judge`; None where a pane is a window.
+    twin : int64[n] or None
+        1 for panes that may begin together with another pane of their key, 0 for the others; None where starts tell
+        panes apart.
     """
 
     start_us: I64
@@ -41,11 +44,20 @@ class Panes:
     first_us: I64
     last_us: I64
     missed: I64 | None = None
+    twin: I64 | None = None
 
     @classmethod
-    def whole(cls, start_us: I64, end_us: I64, fate: I8, label: I32 | None = None, day: I32 | None = None) -> Panes:
+    def whole(
+        cls,
+        start_us: I64,
+        end_us: I64,
+        fate: I8,
+        label: I32 | None = None,
+        day: I32 | None = None,
+        twin: I64 | None = None,
+    ) -> Panes:
         """Panes that are windows themselves."""
-        return cls(start_us, end_us, fate, label, day, end_us, end_us)
+        return cls(start_us, end_us, fate, label, day, end_us, end_us, twin=twin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +77,8 @@ class Held:
         are closed before their time.
     clock_us : int64[m]
         The clock less the allowed lateness in any case: no row on time will lie before it.
+    ranks : callable
+        ``ranks(keys)`` gives the places of keys in the order of their values: small, and comparable within one call.
     """
 
     slot: I64
@@ -74,6 +88,7 @@ class Held:
     next_us: I64
     limit_us: I64
     clock_us: I64
+    ranks: Callable[[I64], I64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,8 @@ class Due:
         Scratch slot of each window's contents, where `combined` is given.
     moved, next_us : int64[v]
         Slots that stay, and the new value of their `Held.next_us`.
+    ordered : bool
+        Whether the windows are in the order of their start, key and end already.
     """
 
     slot: I64
@@ -124,13 +141,15 @@ class Due:
     at: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     moved: I64 = field(default_factory=lambda: np.empty(0, np.int64))
     next_us: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    ordered: bool = False
 
 
 class Kind(Protocol):
     """The working part of a kind of window, built for one operator."""
 
     columns: Sequence[tuple[str, str]]
-    """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next."""
+    """Columns of the state that say which pane a row is, as (column, what it holds): start, end, missed or next; or
+    bound, an end that tells panes apart which begin together."""
     strict: bool
     """Whether the last clock that still takes rows is the window's end itself."""
     per_row: bool
@@ -151,6 +170,9 @@ class Kind(Protocol):
     def due(self, held: Held) -> Due:
         """Windows that no row on time can still change, given the limit of each slot; changes nothing."""
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        """Per slot the least limit at which it has something due or is gone; None where its bounds do not say so."""
+
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         """Return (reason, detail) for a row rejected with `fate`."""
 
@@ -159,3 +181,6 @@ class Kind(Protocol):
 
     def recall(self, columns: Sequence[Array]) -> tuple[I32, I32]:
         """The inverse of `describe`; raises `StateRefused` for a name the kind does not know."""
+
+    def twins(self, label: I32) -> I64:
+        """What `Panes.twin` is for panes with these labels; 0 where it is None."""

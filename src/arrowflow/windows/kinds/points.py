@@ -26,7 +26,8 @@ class Points(Plain):
         self._before_us, self._after_us = before_us, after_us
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
-        fits = (event_us >= MIN_US + self._before_us) & (event_us <= MAX_US - self._after_us)
+        # What ends at the last microsecond of all would wait for a clock beyond it.
+        fits = (event_us >= MIN_US + self._before_us) & (event_us < MAX_US - self._after_us)
         return Panes.whole(event_us, event_us, np.where(fits, FOLD, OUT_OF_RANGE).astype(np.int8))
 
     def judge(self, panes: Panes, event_us: I64, clock_us: I64, lateness_us: int) -> int:
@@ -36,6 +37,9 @@ class Points(Plain):
         """The window a row would have had alone."""
         own = event_us[rows]
         return LateRows(rows, own - self._before_us, own + self._after_us, BEHIND)
+
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return None
 
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.full(len(rows), _WAITS, np.int64)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from arrowflow.types import I64, LateRows
 from arrowflow.windows.kinds.panes import BEHIND, Due, Held, Panes
 from arrowflow.windows.kinds.points import Points
-from arrowflow.windows.shapes import Session
+from arrowflow.windows.shapes import MAX_US, Session
 
 
 class SessionKind(Points):
@@ -22,6 +24,9 @@ class SessionKind(Points):
     def late(self, panes: Panes, event_us: I64, rows: I64) -> LateRows:
         own = event_us[rows]
         return LateRows(rows, own, own + self._gap_us, BEHIND)
+
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return np.minimum(end_us, MAX_US - 1) + 1
 
     def due(self, held: Held) -> Due:
         over = held.end_us < held.limit_us

@@ -26,6 +26,9 @@ class Whole(Plain):
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.zeros(len(rows), np.int64)
 
+    def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
+        return end_us
+
     def due(self, held: Held) -> Due:
         over = held.end_us <= held.limit_us
         return Due(held.slot[over], held.start_us[over], held.end_us[over], gone=held.slot[over])
