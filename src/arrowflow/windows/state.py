@@ -6,7 +6,7 @@ table.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -315,11 +315,13 @@ class State:
         self._told_us.values[slots] = self.start_us[slots]
         return map(self._dumped_and_hashed, blocks(slots) if len(slots) else [slots])
 
-    def load(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> None:
-        """Fill an empty state from a snapshot, in parts of one size, and deltas, in order: the last word on a pane counts."""
+    def load(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table], expected: int = 0) -> None:
+        """Fill an empty state from a snapshot, in parts, and deltas, in order: the last word on a pane counts.
+
+        Lanes are made for `expected` panes at once, since what arrays leave behind when they grow is not given back.
+        """
         assert not len(self), "a state is loaded once, while it is empty"
-        if full:
-            self._fit(len(full) * full[0].num_rows)  # once: what arrays leave behind when they grow is not given back
+        self._fit(expected)
         words = LastWords(len(self._identity_names()) - len(self.plan.keys))
         for table, met in self._newest_first(full, deltas):
             self._take(table, words, met)
@@ -565,7 +567,7 @@ class State:
             raise StateRefused("the state was written by another query. " + "; ".join(differences))
         return table.select(expected.names)
 
-    def _newest_first(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
+    def _newest_first(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> Iterator[tuple[pa.Table, int]]:
         """Tables to load, and from which key number on a key was not met in any before."""
         for delta in reversed(deltas):
             yield self._checked(delta), _NEVER
