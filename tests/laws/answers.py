@@ -17,6 +17,7 @@ from tests.oracles import windows as oracle
 from tests.oracles.digest import item_hash
 from tests.oracles.loglog import estimate
 from tests.oracles.windows import MAX_US, MIN_US, Row, Window
+from tests.unit.windows.drive import HoledCalendar
 
 from arrowflow.windows.spec import Aggregate
 
@@ -65,7 +66,11 @@ def assignment(setup: Setup) -> Callable[[Row], object]:
             return lambda row: oracle.hopping(row.event_us, window.size_us, window.hop_us, window.origin_us)
         case "cumulative":
             return lambda row: oracle.cumulative(row.event_us, window.size_us, window.step_us, window.origin_us)
-    tables, site = window.calendar.windows, setup.spec.group_by.index("site")
+    site = setup.spec.group_by.index("site")
+    if isinstance(window.calendar, HoledCalendar):
+        pieces = window.calendar.pieces
+        return lambda row: oracle.holed(row.event_us, pieces.get(row.key[site]), window.off)
+    tables = window.calendar.windows
     return lambda row: oracle.calendar(row.event_us, tables.get(row.key[site]), window.unit, window.off)
 
 
@@ -104,8 +109,7 @@ def _results(setup: Setup, rows: Sequence[Row], answer: oracle.Answer) -> list[t
     for row in rows if traced else ():
         if oracle.place(row) not in lost:
             folded.setdefault(row.key, []).append(row)
-    extras = {"shift": lambda at: (at.label, at.day), "day": lambda at: (at.day,)}
-    extra = extras[spec.window.unit] if setup.kind == "calendar" else lambda _at: ()
+    extra = called(spec.window.unit) if setup.kind == "calendar" else lambda _at: ()
     for (key, at, *_n), members in answer.members.items():
         values = []
         for each in spec.aggregates:
@@ -115,6 +119,13 @@ def _results(setup: Setup, rows: Sequence[Row], answer: oracle.Answer) -> list[t
                 values.append(commutative_value(each, members))
         found.append((*map(normal, key), at.start, at.end, *extra(at), *map(normal, values)))
     return found
+
+
+def called(unit: str) -> Callable[[Window], tuple]:
+    """What the results of calendar windows say beside their bounds."""
+    if unit == "shift":
+        return lambda at: (at.label, at.day)
+    return (lambda at: (at.day,)) if unit == "day" else lambda at: (at.day, repr(at.label == "off"))
 
 
 def normal(value: object) -> object:

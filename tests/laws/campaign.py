@@ -32,7 +32,7 @@ class Choice(NamedTuple):
     def pairs(self) -> list[tuple[str, str]]:
         """Every law with each of the kinds it is about, in an order that mixes them."""
         each = [(law, kind) for kind in (*self.kinds, "none") for law in self.laws if kind in ONLY.get(law, self.kinds)]
-        pairs = [pair for pair in each for _ in range(WEIGHTS.get(pair[0], 4))]
+        pairs = [pair for pair in each for _ in range(WEIGHTS[pair[0]])]
         Random("pairs").shuffle(pairs)
         return pairs
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 from tests.laws import laws, runs
 
 from arrowflow.types import MIN_US, PartitionClock
-from arrowflow.windows import state
 from arrowflow.windows.aggregates import edges, sums, traces
 from arrowflow.windows.kinds import tumbling
 from arrowflow.windows.kinds.session import SessionKind
@@ -81,23 +80,22 @@ def merge_counts_only(put: Put) -> None:
 
 
 def first_words_count(put: Put) -> None:
-    words = State._last_words
+    restore = KeyedWindows.restore
 
-    def wrong(self, tables):
-        gone = [table for table in tables if table.column(state.GONE).to_pylist().count(True)]
-        return words(self, [*gone, *tables[::-1]])
+    def wrong(self, full, deltas):
+        restore(self, None, [*deltas[::-1], *([] if full is None else [full])])
 
-    put(State, "_last_words", wrong)
+    put(KeyedWindows, "restore", wrong)
 
 
 def tell_no_tombstones(put: Put) -> None:
-    delta = State.take_delta
+    delta = KeyedWindows.delta
 
     def wrong(self):
         table = delta(self)
-        return table.filter(pa.array([not gone for gone in table.column(state.GONE).to_pylist()], pa.bool_()))
+        return table.filter(pa.array([not gone for gone in table.column("gone").to_pylist()], pa.bool_()))
 
-    put(State, "take_delta", wrong)
+    put(KeyedWindows, "delta", wrong)
 
 
 def first_by_arrival(put: Put) -> None:

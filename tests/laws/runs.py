@@ -85,8 +85,9 @@ class Run:
             event = event[~ticked.ahead]
         folded = self.operator.fold(self._batch(rows, event, ticked.clock_us[~ticked.ahead]))
         self.outcome.folded += folded.folded
-        self._note(folded.late, rows, self.outcome.late)
-        self._note(folded.missed, rows, self.outcome.missed)
+        corrects = self.setup.spec.correct_for_us is not None
+        self._note(folded.late, rows, self.outcome.late, "beyond_correction" if corrects else "behind_clock")
+        self._note(folded.missed, rows, self.outcome.missed, "missed_windows")
         self.outcome.between += folded.filtered.get("no_window", 0)
         for reject in folded.rejects:
             self.outcome.rejects[place(rows[reject.row // self.stride])] = reject.reason
@@ -189,9 +190,10 @@ class Run:
         raw = RawBatch(partition_of(rows[0]), offset, np.full(size, MIN_US), np.zeros(size, np.bool_), nothing, nothing)
         return RowBatch(raw, index, table, event_us, clock_us)
 
-    def _note(self, told: LateRows | None, rows: Sequence[Row], noted: dict) -> None:
+    def _note(self, told: LateRows | None, rows: Sequence[Row], noted: dict, reason: str) -> None:
         if told is None:
             return
+        hold("reason of late rows", told.reason, reason)
         bounds = zip(told.row.tolist(), told.window_start_us.tolist(), told.window_end_us.tolist(), strict=True)
         for row, start, end in bounds:
             noted[place(rows[row])] = (start, end)
@@ -222,6 +224,9 @@ class Run:
             before = self.outcome.revisions.get(row[:width])
             wanted = (1, label, -1) if before is None else (before[0] + 1, "correction", before[1])
             hold(f"revision of {row[:width]}", (revision, said, home), wanted)
+            counted = width + len(self.setup.spec.window.fields())
+            if before is not None and before[2][counted] >= row[counted]:
+                raise Broken(f"revision {revision} of {row[:width]} has no more rows than the one before")
             self.outcome.revisions[row[:width]] = (revision, self.epoch if before is None else before[1], row)
 
 

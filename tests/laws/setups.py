@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import pyarrow as pa
 from tests.laws.columns import COLUMNS, UTC, Dice, columns_of, draw_aggregates
 from tests.oracles.windows import Window
-from tests.unit.windows.drive import PlainCalendar
+from tests.unit.windows.drive import HoledCalendar, PlainCalendar
 
 from arrowflow.windows.plan import WindowKind
-from arrowflow.windows.spec import CalendarWindow, Cumulative, Hopping, Session, Sliding, Tumbling, WindowSpec
+from arrowflow.windows.spec import (
+    Aggregate,
+    CalendarWindow,
+    Cumulative,
+    Hopping,
+    Session,
+    Sliding,
+    Tumbling,
+    WindowSpec,
+)
 
 KINDS = ("tumbling", "hopping", "cumulative", "sliding", "session", "pieces", "calendar")
 """`pieces` are sessions with a maximal length."""
@@ -44,10 +54,14 @@ def draw_setup(
     unit = 1 if kind == "calendar" else dice.choice(UNITS)
     scope = scope or dice.choice(("pipeline", "pipeline", "partition"))
     keys = _draw_keys(dice, needs_site=scope == "partition" or kind == "calendar")
-    aggregates = draw_aggregates(dice, dice.choice((1, 2, 4)), ordered=ordered and not corrects)
+    window = draw_window(dice, kind, unit)
+    holed = isinstance(window, CalendarWindow) and window.calendar.has_holes  # no ordered aggregate looks over a hole
+    aggregates = draw_aggregates(dice, dice.choice((1, 2, 4)), ordered=ordered and not corrects and not holed)
+    if corrects and aggregates[0].column is not None:
+        aggregates = (Aggregate("n", "count"), *aggregates)  # it says whether a revision has any news
     lateness = unit * dice.choice((0, 0, 1, 5, 30))
     correct = unit * dice.choice((5, 20, 60)) if corrects else None
-    spec = WindowSpec(draw_window(dice, kind, unit), keys, aggregates, lateness, scope, correct)
+    spec = WindowSpec(window, keys, aggregates, lateness, scope, correct)
     columns = [(name, KEYS[name]) for name in keys]
     columns += [(name, COLUMNS[name].type) for name in columns_of(aggregates)]
     return Setup(kind, spec, pa.schema(columns), unit * dice.choice((0, 0, 3, 25)), unit, dice.random() < 0.2)
@@ -78,10 +92,10 @@ def draw_window(dice: Dice, kind: str, unit: int) -> WindowKind:
         case "pieces":
             return Session(dice.choice((1, 4, 10, 40)) * unit, dice.choice((1, 3, 10, 25)) * unit)
         case "calendar":
-            unit_of_calendar = dice.choice(("shift", "day"))
-            return CalendarWindow(
-                dice.choice(CALENDARS), "site", unit_of_calendar, dice.choice(("window", "dead_letter"))
-            )
+            off = dice.choice(("window", "dead_letter"))
+            if dice.random() < 0.5:
+                return CalendarWindow(dice.choice(HOLED), "site", dice.choice(("shift", "week", "month")), off)
+            return CalendarWindow(dice.choice(CALENDARS), "site", dice.choice(("shift", "day")), off)
     raise AssertionError(f"there is no kind {kind!r}")
 
 
@@ -102,13 +116,37 @@ def _timetable(dice: Random) -> list[Window]:
     return [*windows, Window(end, 2**43, "off", day), Window(2**43, 2**44, "off", day + 1)]
 
 
+def _with_holes(dice: Random, windows: list[Window]) -> list[tuple[int, int, Window]]:
+    """Pieces of windows, some of them intervals called off: at the start of a window, at its end, anywhere in it."""
+    pieces = []
+    for window in windows:
+        cuts = [] if window.label == "off" else [window.start + dice.randint(1, 8) for _ in range(dice.randint(0, 3))]
+        edges = sorted({window.start, window.end, *(cut for cut in cuts if cut < window.end)})
+        first = dice.randint(0, 1) if len(edges) > 2 else 0
+        for place, (start, end) in enumerate(pairwise(edges)):
+            hole = place % 2 != first
+            pieces.append((start, end, Window(start, end, "off", window.day) if hole else window))
+    return pieces
+
+
+def _each_site(tables: dict) -> dict:
+    """The same tables for the sites of every partition under scope "partition"."""
+    return tables | {f"{p}{site or ''}": table for p in range(3) for site, table in tables.items()}
+
+
 def _calendars() -> tuple[PlainCalendar, ...]:
-    dice, found = Random("calendars"), []
-    for clip in (False, True, False, True):
-        tables = {site: _timetable(dice) for site in SITES[:-1]}
-        tables |= {f"{p}{site or ''}": table for p in range(3) for site, table in tables.items()}
-        found.append(PlainCalendar(tables, clip))
-    return tuple(found)
+    dice = Random("calendars")
+    return tuple(
+        PlainCalendar(_each_site({site: _timetable(dice) for site in SITES[:-1]}), clip)
+        for clip in (False, True, False, True)
+    )
 
 
-CALENDARS = _calendars()
+def _holed() -> tuple[HoledCalendar, ...]:
+    dice = Random("holes")
+    return tuple(
+        HoledCalendar(_each_site({site: _with_holes(dice, _timetable(dice)) for site in SITES[:-1]})) for _ in range(4)
+    )
+
+
+CALENDARS, HOLED = _calendars(), _holed()

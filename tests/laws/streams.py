@@ -16,7 +16,7 @@ SPREAD = 120
 CROWD, CROWDED = 1_100, 9
 """So many panes gone make the state move the others together; the partition of a crowd."""
 NEAR = (0, 0, 0, -1, -37, -1_000_000_007, 1_762_000_000_000_000)
-FAR = (MIN_US + 3, MAX_US - 200, MAX_US - 60)
+FAR = (MIN_US, MIN_US + 3, MAX_US - 200, MAX_US - 60)
 
 
 def draw_rows(

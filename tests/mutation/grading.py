@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.mutation.mutants import Mutant
-from tests.mutation.targets import target_of, test_files
+from tests.mutation.targets import files_of, target_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path("arrowflow/windows")
@@ -116,7 +116,7 @@ def _steps(mutant: Mutant, *, quick: bool) -> int:
 
     usual = Choice()
     aimed = Choice(usual.laws, target.kinds or usual.kinds, target.aggregates)
-    first, others = test_files(ROOT, target.tests)
+    first, others = files_of(ROOT, target.tests)
     if _is_noticed(examples(1, range(EXAMPLES), aimed)):
         return LAWS
     for step, files in enumerate((first,) if quick else (first, others), 1):

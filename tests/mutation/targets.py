@@ -88,7 +88,7 @@ def target_of(file: str) -> Target:
     return TARGETS.get(file, Target())
 
 
-def test_files(root: Path, stems: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def files_of(root: Path, stems: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """The test files with these stems, and all others of the window core."""
     every = sorted(str(file.relative_to(root)) for file in (root / UNIT).glob("test_*.py"))
     first = [f"{UNIT}/test_{stem}.py" for stem in stems if f"{UNIT}/test_{stem}.py" in every]

@@ -1,4 +1,4 @@
-"""Which windows there are whether or not any row falls into them. Every window is told by its end."""
+"""Which windows there are whether or not any row falls into them. They are looked for by their ends."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from arrowflow.windows.shapes import Cumulative, Hopping, Tumbling
 
 
 class Stretch(NamedTuple):
-    """Windows of one grid, by end ascending.
+    """Windows of one grid, ascending by end, then by start.
 
     Parameters
     ----------
     start_us, end_us : int64[m]
-        Bounds; no two windows end at the same instant.
+        Bounds, which no two windows share. Several may end at once: a week, and a day off at its end.
     label, day : int32[m]
         As in `kinds.panes.Panes`; 0 where the kind knows neither.
     expecting : bool[m]
@@ -30,6 +30,14 @@ class Stretch(NamedTuple):
     label: I32
     day: I32
     expecting: Bool
+
+    def find(self, start_us: I64, end_us: I64) -> I64:
+        """The place of each of the windows with these bounds, all of which are there."""
+        place = np.searchsorted(self.end_us, end_us)
+        while (other := self.start_us[place] != start_us).any():
+            place = place + other
+            assert (self.end_us[place] == end_us).all(), "a window with rows is none of its grid"
+        return np.asarray(place)
 
 
 def join(stretches: Sequence[Stretch]) -> Stretch:

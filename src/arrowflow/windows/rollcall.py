@@ -123,8 +123,7 @@ class Rollcall:
     def _call(self, part: Part, stretch: Stretch, closing: Closing, member: I64, scope: I64) -> _Called:
         """Call the members of one part in its windows."""
         row = np.flatnonzero((scope >= part.scopes.start) & (scope < part.scopes.stop))
-        window = np.searchsorted(stretch.end_us, closing.end_us[row])
-        assert (stretch.start_us[window] == closing.start_us[row]).all(), "a window with rows is none of its grid"
+        window = stretch.find(closing.start_us[row], closing.end_us[row])
         on_it = member[row] != NOBODY
         seen = np.zeros((len(stretch.end_us), len(part.members)), np.bool_)
         seen[window[on_it], member[row[on_it]] - part.members.start] = True
@@ -210,18 +209,9 @@ class Rollcall:
             yield _with_position(table, position)
             position = None
 
-    def read(self, full: Iterable[pa.Table], deltas: Sequence[pa.Table]) -> tuple[Iterator[pa.Table], list[pa.Table]]:
+    def read(self, full: Sequence[pa.Table], deltas: Sequence[pa.Table]) -> tuple[list[pa.Table], list[pa.Table]]:
         """Go to the position that is named last, in the parts of a snapshot or the deltas after it; return them without it."""
-        told = [self._read(delta) for delta in deltas]
-        later = self.position
-
-        def parts() -> Iterator[pa.Table]:
-            for part in full:
-                yield self._read(part)
-                if later is not None:
-                    self.position = self._told = later
-
-        return parts(), told
+        return [self._read(part) for part in full], [self._read(delta) for delta in deltas]
 
     def _read(self, table: pa.Table) -> pa.Table:
         lacking = [name for name in (SETTLED, HEARD) if name not in table.column_names]
@@ -229,11 +219,13 @@ class Rollcall:
             raise StateRefused(
                 f"the state was written by another query: it has no {lacking[0]}, and this pipeline has a roster"
             )
+        own = table.drop_columns([SETTLED, HEARD])
+        if table.column(SETTLED).null_count == table.num_rows:
+            return own  # as nearly all parts of a large snapshot: nothing is copied
         noted = table.filter(pc.is_valid(table.column(SETTLED)))
-        if noted.num_rows:
-            settled, heard = (int(noted.column(name)[-1].as_py()) for name in (SETTLED, HEARD))
-            self.position = self._told = Position(settled, heard)
-        return table.filter(pc.is_null(table.column(SETTLED))).drop_columns([SETTLED, HEARD])
+        settled, heard = (int(noted.column(name)[-1].as_py()) for name in (SETTLED, HEARD))
+        self.position = self._told = Position(settled, heard)
+        return own.filter(pc.is_null(table.column(SETTLED)))
 
     def digest(self, own: str) -> str:
         """The digest of the state, whose own rows have the digest `own`; the position counts as a row of two columns."""

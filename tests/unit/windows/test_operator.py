@@ -80,6 +80,11 @@ def test_a_window_that_does_not_fit_into_int64_is_a_dead_letter(event):
     assert fold_at(spec(), event, MIN_US) == "out_of_range"
 
 
+@pytest.mark.parametrize(("event", "fate"), [(MIN_US + 9, "out_of_range"), (MIN_US + 10, None)])
+def test_no_window_starts_at_minus_infinity(event, fate):
+    assert fold_at(spec(origin=MIN_US + 20), event, MIN_US) == fate
+
+
 @pytest.mark.parametrize("edge", [MIN_US + 150, MAX_US - 150], ids=["first", "last"])
 @pytest.mark.parametrize("step", [1, -1])
 def test_a_row_out_of_range_is_so_after_a_row_of_its_pane_that_is_not(edge, step):

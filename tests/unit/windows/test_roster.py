@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from tests.oracles.windows import Row, Window
-from tests.unit.windows.drive import Drive, PlainCalendar
+from tests.unit.windows.drive import Drive, HoledCalendar, PlainCalendar
 
 from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.types import MIN_US
@@ -206,6 +206,36 @@ def test_a_day_is_off_only_if_all_of_it_is():
     found = run(spec(days), [row(7, "mty", 1), row(15, "mty", 1), row(25, "gdl", 1)])
 
     assert {each[2]: each[5] for each in told(found) if each[0] == "mty"} == {0: 2, 10: 0, 20: 2}
+
+
+@pytest.mark.parametrize("off", ["window", "dead_letter"])
+def test_windows_that_end_with_a_hole_and_the_hole_itself_are_told_apart(off):
+    """A break in a shift, and a day off at the end of a week: what fills a hole is a window in which nobody is expected."""
+    far = [Window(-(2**44), -(2**43), "T1", -2), Window(-(2**43), 0, "T1", -1)]
+    with_break, week = Window(0, 30, "T1", 0), Window(30, 50, "T1", 1)
+    near = [
+        (0, 10, with_break), (10, 20, Window(10, 20, "off", 0)), (20, 30, with_break),
+        (30, 40, week), (40, 50, Window(40, 50, "off", 1)),
+    ]  # fmt: skip
+    rest = [Window(50, 2**43, "T1", 2), Window(2**43, 2**44, "T1", 3)]
+    pieces = [*((each.start, each.end, each) for each in far), *near, *((each.start, each.end, each) for each in rest)]
+    shifts = CalendarWindow(HoledCalendar({"mty": pieces, "gdl": pieces}), "plant", "shift", off)
+
+    found = run(
+        spec(shifts), [row(5, "mty", 1), row(15, "mty", 1), row(35, "gdl", 2), row(45, "gdl", 2), row(55, "mty", 2)]
+    )
+
+    heard = {
+        (each["window_start"], each["window_end"], each["plant"]): each["reported"]
+        for each in found
+        if each["expected"]
+    }
+    assert heard == {
+        (0, 30, "mty"): 1, (0, 30, "gdl"): 0, (30, 50, "mty"): 0, (30, 50, "gdl"): 1,
+        (50, 2**43, "mty"): 1, (50, 2**43, "gdl"): 0,
+    }  # fmt: skip
+    between = [(each["window_start"], each["window_end"], each["status"]) for each in found if not each["expected"]]
+    assert between == ([(10, 20, "reported"), (40, 50, "reported")] if off == "window" else [])
 
 
 def test_names_of_missing_keys_are_bounded_and_the_numbers_are_not():

@@ -14,9 +14,9 @@ from tests.unit.windows.drive import Drive, PlainCalendar
 
 from arrowflow.errors import StateRefused
 from arrowflow.windows.digest import digest_of
-from arrowflow.windows.keys import Keys
+from arrowflow.windows.keys import Keys, Values
 from arrowflow.windows.pairs import Pairs
-from arrowflow.windows.spec import Aggregate, CalendarWindow, Tumbling, WindowSpec
+from arrowflow.windows.spec import Aggregate, CalendarWindow, Session, Tumbling, WindowSpec
 
 SCHEMA = pa.schema([pa.field("k", pa.string()), pa.field("x", pa.float64()), pa.field("i", pa.int64())])
 AGGREGATES = (
@@ -39,6 +39,19 @@ def driven(rows, spec=SPEC):
     drive = Drive(spec, SCHEMA)
     drive.fold(rows)
     return drive
+
+
+@pytest.mark.parametrize("first", [0, -1, 2**62])
+def test_a_session_told_at_one_start_is_not_there_any_more_when_it_starts_earlier(first):
+    """Deltas know panes by their start, whichever that is."""
+    drive = Drive(WindowSpec(Session(10), ("k",), AGGREGATES), SCHEMA, 100)
+    for event in (first, first - 3, first - 5):
+        drive.fold([row(event, offset=first - event)])
+        drive.close()
+        drive.crash(full=False)
+
+    (only,) = drive.finish().results
+    assert (only["window_start"], only["n"]) == (first - 5, 3)
 
 
 def test_the_state_is_a_plain_table_that_says_what_it_is():
@@ -341,6 +354,29 @@ def test_a_pair_forgotten_after_it_was_met_again_gets_a_new_number():
     pairs.forget(np.array([0]))
 
     assert pairs.intern(np.array([1, 1]), np.array([5, 6]), twice)[0].tolist() == [2, 1]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([None, "mask", "encode"]), st.lists(st.one_of(st.none(), st.integers(0, 60)), max_size=60)
+        ),
+        max_size=8,
+    )
+)
+def test_a_value_keeps_its_number_however_it_is_looked_up(batches):
+    """Row by row, by the distinct ones where rows are many, or once for a dictionary."""
+    values, known = Values(pa.string()), {}
+    for coded, batch in batches:
+        words = pa.array([None if each is None else f"w{each}" for each in batch], pa.string())
+        numbers = values.number(words if coded is None else words.dictionary_encode(coded)).tolist()
+
+        assert numbers == [
+            known.setdefault(word, number) for word, number in zip(words.to_pylist(), numbers, strict=True)
+        ]
+        assert values.take(np.array(numbers, np.int64)).equals(words)
+    assert sorted(known.values()) == list(range(len(values)))
 
 
 def test_keys_of_several_columns_come_back_whole():

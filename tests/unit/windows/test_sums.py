@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.oracles.windows import mean, rounded, total
+from tests.unit.windows.cells import Cells
 
 from arrowflow.windows.aggregates.accumulator import Slice, Windows
 from arrowflow.windows.aggregates.sums import ExactSum, FloatSum, IntegerSum
@@ -17,7 +18,7 @@ from arrowflow.windows.columns import Columns
 from arrowflow.windows.kernels.products import PRODUCT_CHUNKS, carry_product_cells
 from arrowflow.windows.kernels.rounding import round_cells, round_quotients
 from arrowflow.windows.kernels.sums import CARRY_EVERY, CHUNKS, carry_cells
-from arrowflow.windows.plan import PlannedAccumulator, PlannedAggregate
+from arrowflow.windows.plan import Aggregate, PlannedAccumulator, PlannedAggregate
 
 NASTY = st.one_of(
     st.floats(width=64, allow_nan=False, allow_infinity=False),
@@ -284,3 +285,15 @@ def test_sums_in_fixed_point_are_rounded_once_whatever_form_their_chunks_have(da
         total = sum(value << (32 * c) for c, value in enumerate(rows[cell]))
         assert bits(place) == bits(float(Fraction(total, 2**112) / by))
     assert chunks.tolist() == rows
+
+
+@pytest.mark.parametrize("values", [[2**61, 2**61], [2**62, 0], [2**62 - 1, 1], [-(2**62), 2**62, 2**62]])
+def test_an_integer_sum_of_two_to_the_62nd_has_one_state(values):
+    """The lower part of the state carries before it is full, not after."""
+    told = []
+    for part in (values, [2**62]):
+        cells = Cells(Aggregate("r", "sum", "x"), {"x": pa.int64()}).fold([{"x": value} for value in part])
+        assert cells.results() == [2**62]
+        told.append(cells.state().column(0).to_pylist())
+
+    assert told[0] == told[1]
