@@ -146,7 +146,8 @@ class KeyedWindows:
         state, rollcall = State(self._plan, self._kind, self._max_state_bytes), self._build_rollcall()
         parts = [full] if isinstance(full, pa.Table) else full or ()
         expected = len(parts) * parts[0].num_rows if parts else 0
-        state.load(*(parts, deltas) if rollcall is None else rollcall.read(parts, deltas), expected=expected)
+        own = (parts, deltas) if rollcall is None else rollcall.read(parts, deltas)
+        state.load(own[0], own[1], expected)
         self._refuse_moved(state)
         self._state, self._rollcall = state, rollcall
 
