@@ -66,7 +66,9 @@ class Even:
         window, stride = self._window, self._stride_us
         anchor = window.origin_us + (window.size_us if isinstance(window, Hopping) else 0)
         first = anchor + -(-(first_us - anchor) // stride) * stride
-        count = max(0, (last_us - first) // stride + 1)
+        if first > last_us:  # it may lie beyond int64
+            return join([])
+        count = (last_us - first) // stride + 1
         steps = np.arange(count, dtype=np.int64)
         end = first + steps * stride
         if isinstance(window, Cumulative):

@@ -11,6 +11,7 @@ from tests.unit.windows.drive import Drive, HoledCalendar, PlainCalendar
 from arrowflow.errors import ConfigError, StateRefused
 from arrowflow.types import MIN_US
 from arrowflow.windows.digest import digest_of
+from arrowflow.windows.grids import Even
 from arrowflow.windows.rollcall import _spans
 from arrowflow.windows.roster import MOST_NAMES
 from arrowflow.windows.shapes import MAX_US
@@ -376,6 +377,17 @@ def test_a_thousand_plants_with_keys_that_come_and_go_are_found_again():
 )
 def test_ends_of_windows_are_looked_for_near_those_that_were_heard(heard, silence, first, last, spans):
     assert _spans(np.array(heard, np.int64), silence, first, last) == spans
+
+
+@pytest.mark.parametrize("window", [Tumbling(60), Hopping(60, 100), Cumulative(60, 20)])
+def test_near_the_ends_of_time_there_are_windows_only_where_they_fit(window):
+    grid = Even(window)
+
+    assert len(grid.ending(MAX_US - 3, MAX_US - 2).end_us) == 0
+    late = grid.ending(MAX_US - 200, MAX_US)
+    assert (np.diff(late.end_us) > 0).all()
+    assert (late.start_us < late.end_us).all()
+    assert len(grid.ending(MIN_US, MIN_US).end_us) == 0
 
 
 # ---- what is refused ----------------------------------------------------------------------------------------
