@@ -157,6 +157,104 @@ def count_windows(first: I64, low_us: I64, high_us: I64, stride_us: int, odd: Bo
     return windows
 
 
+@njit("int64(int64, int64, int64, int64, int64, int64[::1], int64[::1])", nogil=True, cache=True)
+def turn_over(low: int, newest: int, turn: int, grown: int, merges: int, into: I64, source: I64) -> int:
+    """Let each pane hold what lies from it to the newest one, from the newest back.
+
+    Parameters
+    ----------
+    low, newest : int64
+        The panes ``[low, newest)``, at least one.
+    turn, grown : int64
+        The slot of pane `turn` holds what lies from it to before `grown` already; -1 where it holds itself alone.
+    merges : int64
+        How many are written.
+    into, source : int64[m]
+        As in `sweep_windows`.
+
+    Returns
+    -------
+    merges : int64
+        How many are written now.
+    """
+    stays = grown != NOBODY and low == turn
+    for j in range(newest - 2, low if stays else low - 1, -1):
+        into[merges], source[merges] = j, j + 1
+        merges += 1
+    if stays and grown < newest:
+        into[merges], source[merges] = turn, grown
+        merges += 1
+    return merges
+
+
+@njit(
+    "Tuple((int64, int64, int64))(int64, int64, int64, int64, int64, int64[::1], int64[::1], int64, int64[::1],"
+    " int64[::1], int64[::1], int64[::1], int64[::1])",
+    nogil=True,
+    cache=True,
+)
+def sweep_key(
+    low: int,
+    stop: int,
+    windows: int,
+    merges: int,
+    slots: int,
+    low_us: I64,
+    high_us: I64,
+    stride_us: int,
+    end_us: I64,
+    pane: I64,
+    at: I64,
+    into: I64,
+    source: I64,
+) -> tuple[int, int, int]:
+    """Put the windows of one key together: what `sweep_windows` does for each.
+
+    Parameters
+    ----------
+    low, stop, windows, merges, slots : int64
+        The panes ``[low, stop)``, at least one; what is written, and the scratch slots taken so far.
+    low_us, high_us, stride_us, end_us, pane, at, into, source : int64[n], int64[n], int64, int64[w] and int64[m]
+        As in `sweep_windows`.
+
+    Returns
+    -------
+    windows, merges, slots : int64
+        The same, now.
+    """
+    newest, turn, grown, given = low, low, NOBODY, NOBODY
+    end = low_us[low]
+    while True:
+        while newest < stop and low_us[newest] <= end:
+            newest += 1
+        while low < newest and high_us[low] < end:
+            low += 1
+        if low == newest:
+            end = low_us[newest]
+            continue
+        found = low
+        if low >= turn:
+            merges = turn_over(low, newest, turn, grown, merges, into, source)
+            turn, grown = newest, NOBODY
+        elif grown != NOBODY or newest > turn:
+            for j in range(grown if grown != NOBODY else turn + 1, newest):
+                into[merges], source[merges] = turn, j
+                merges += 1
+            grown = newest
+            if low == given or high_us[low] - stride_us >= end:  # others need what it holds
+                found, slots = slots, slots + 1
+                into[merges], source[merges] = found, low
+                merges += 1
+            into[merges], source[merges] = found, turn
+            merges += 1
+        given = low if found == low else given
+        end_us[windows], pane[windows], at[windows] = end, low, found
+        windows += 1
+        if newest == stop and high_us[stop - 1] - stride_us < end:
+            return windows, merges, slots
+        end += stride_us
+
+
 @njit(
     "Tuple((int64, int64, int64))(int64[::1], boolean[::1], int64[::1], int64[::1], int64, int64[::1], int64[::1],"
     " int64[::1], int64[::1], int64[::1])",
@@ -193,58 +291,17 @@ def sweep_windows(
 
     Notes
     -----
-    O(n + w): two stacks, with no slot but those of the panes where windows follow one another. Panes from `low` to
-    before `turn` hold what lies from them to the turn; the one at the turn grows with what came after it. When the
-    windows leave the turn behind, it moves behind the newest pane. Oracle: a sum per window over all panes.
+    O(n + w): two stacks, with no slot but those of the panes where windows follow one another. Panes from the lowest
+    to before the turn hold what lies from them to the turn; the one at the turn grows with what came after it. When
+    the windows leave the turn behind, it moves behind the newest pane. Oracle: a sum per window over all panes.
     """
     windows, merges, slots = 0, 0, len(low_us)
     for g in range(len(odd)):
-        low, stop = first[g], first[g + 1]
-        if low == stop or odd[g]:
+        if first[g] == first[g + 1] or odd[g]:
             continue
-        newest, turn, grown, given = low, low, NOBODY, NOBODY
-        end = low_us[low]
-        while True:
-            while newest < stop and low_us[newest] <= end:
-                newest += 1
-            while low < newest and high_us[low] < end:
-                low += 1
-            if low == newest:
-                end = low_us[newest]
-                continue
-            found = low
-            if low >= turn:
-                # What grew at the turn is part of what the pane there holds from now on.
-                stays = grown != NOBODY and low == turn
-                for j in range(newest - 2, low if stays else low - 1, -1):
-                    into[merges], source[merges] = j, j + 1
-                    merges += 1
-                if stays and grown < newest:
-                    into[merges], source[merges] = turn, grown
-                    merges += 1
-                turn, grown = newest, NOBODY
-            else:
-                if grown == NOBODY and newest > turn:
-                    grown = turn + 1
-                for j in range(grown, newest if grown != NOBODY else grown):
-                    into[merges], source[merges] = turn, j
-                    merges += 1
-                if grown != NOBODY:
-                    grown = newest
-                    if low == given or high_us[low] - stride_us >= end:  # others need what it holds
-                        found = slots
-                        slots += 1
-                        into[merges], source[merges] = found, low
-                        merges += 1
-                    into[merges], source[merges] = found, turn
-                    merges += 1
-            if found == low:
-                given = low
-            end_us[windows], pane[windows], at[windows] = end, low, found
-            windows += 1
-            if newest == stop and high_us[stop - 1] - stride_us < end:
-                break
-            end += stride_us
+        windows, merges, slots = sweep_key(
+            first[g], first[g + 1], windows, merges, slots, low_us, high_us, stride_us, end_us, pane, at, into, source
+        )
     return windows, merges, slots
 
 

@@ -151,18 +151,15 @@ def join_sessions(
         if key[i] == NOBODY:
             continue
         at = newest[key[i]]
-        # Most rows lie in the latest session of their key, or just after it.
-        if at != NOBODY and sessions[at, FIRST] <= event_us[i] <= sessions[at, LAST] + gap_us:
-            sessions[at, LAST] = max(sessions[at, LAST], event_us[i])
-            slot[i] = at
+        if at != NOBODY and sessions[at, FIRST] <= event_us[i] <= sessions[at, LAST] + gap_us:  # as most rows do
+            slot[i], sessions[at, LAST] = at, max(sessions[at, LAST], event_us[i])
             continue
         at, later = find_session(event_us[i], gap_us, at, sessions)
         if at == NOBODY or event_us[i] > sessions[at, LAST] + gap_us:
             if used == len(sessions):
                 return i, used, merges
             found_session(used, at, later, key[i], event_us[i], newest, sessions)
-            slot[i], born[used] = used, i
-            used += 1
+            slot[i], born[used], used = used, i, used + 1
             continue
         slot[i] = stretch_session(at, event_us[i], gap_us, newest, sessions)
         if slot[i] != at:
