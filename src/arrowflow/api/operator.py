@@ -26,6 +26,10 @@ from arrowflow.windows.plan import WindowKind
 from arrowflow.windows.spec import Roster, WindowSpec
 
 
+_UNTOLD = 100_000
+"""So many closed windows, and as many as are open, may wait to be told of before they are forgotten."""
+
+
 class WindowOperator:
     """Rows grouped by key and window, given out once, when no row on time can still change them.
 
@@ -108,6 +112,7 @@ class WindowOperator:
         self._rows: pa.Schema | None = None
         self._core: Operator | None = None
         self._balance = Balance()
+        self._untold = 0
         self._late = Aside(pa.table({}), (), LATE_COLUMNS, numbered=True)
         self._rejected = Aside(pa.table({}), (), REFUSED_COLUMNS, numbered=True)
         self._broken: str | None = None
@@ -287,7 +292,12 @@ class WindowOperator:
         said.take(share, batch, core.fold(batch))
 
     def _close(self, core: Operator) -> pa.Table:
-        return _given_out(core.close(self._partitions.clocks_us, self._partitions.watermark_us))
+        closed = core.close(self._partitions.clocks_us, self._partitions.watermark_us)
+        self._untold += closed.windows
+        if self._untold > _UNTOLD + core.open_windows:
+            core.delta()  # nobody here asks what changed, and windows that are gone are remembered until somebody does
+            self._untold = 0
+        return _given_out(closed)
 
     def _tell(self, table: pa.Table, dealt: Dealt, said: _Said) -> None:
         """Keep what this push said of its rows, which must add up."""

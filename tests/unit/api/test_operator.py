@@ -407,3 +407,13 @@ def test_windows_that_need_more_memory_than_they_may_stop_the_push_and_a_snapsho
 def test_a_limit_that_is_no_size_is_refused(size):
     with pytest.raises(ConfigError, match="max_state_bytes"):
         minutes(max_state_bytes=size)
+
+
+def test_windows_that_are_gone_leave_nothing_behind(monkeypatch):
+    """Nobody takes deltas here: without forgetting, each closed window would be remembered for the next one."""
+    monkeypatch.setattr("arrowflow.api.operator._UNTOLD", 20)
+    op = minutes(max_out_of_orderness=0)
+    for minute in range(200):
+        op.push(table([("a", 1.0, 60 * minute, 0)]))
+
+    assert op._core.delta().num_rows <= 22
