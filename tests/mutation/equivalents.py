@@ -74,6 +74,11 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = MappingProxyType(
         ): "which chunks of a pile are joined; the samples stay the same, and every look at them sorts",
         (
             "aggregates/traces.py",
+            "return pa.array(out, pa.float64(), mask=np.asarray(pairs == 0), from_pandas=False)",
+            "return pa.array(out, pa.float64(), mask=np.asarray(pairs == 0), from_pandas=True)",
+        ): "pyarrow looks for NaN only where no mask is given",
+        (
+            "aggregates/traces.py",
             "return self._picked(held, np.where(np.diff(held.first) > 0, held.first[1:] - 1, -1))",
             "return self._picked(held, np.where(np.diff(held.first) > 0, held.first[1:] - 1, -2))",
         ): "any negative place means that nothing is known",

@@ -8,8 +8,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.oracles import traces
-from tests.oracles.windows import place, solve, solve_by_rows, tumbling
+from tests.oracles.windows import Row, place, solve, solve_by_rows, tumbling
 from tests.property.test_window_laws import BY_ROWS, alone, grouped, law, normal, overlapping, run, streams, windows_of
+from tests.unit.windows.drive import Drive
 
 from arrowflow.windows.spec import Aggregate, Cumulative, Hopping, Sliding, Tumbling, WindowSpec
 
@@ -117,3 +118,18 @@ def of_key(rows, key):
 def in_milliseconds(window):
     times = {f.name: getattr(window, f.name) for f in fields(window) if f.name != "closed"}
     return replace(window, **{name: value and value * MS for name, value in times.items()})
+
+
+def test_after_a_restart_what_was_last_known_is_still_known():
+    """Sessions and plain windows do not store when a carried sample was measured: it is read from the sample."""
+    at = 1_762_000_000_000_000
+    spec = WindowSpec(Tumbling(10 * MS), ("site", "line"), (Aggregate("made", "counter_delta", "i", ("5s",)),))
+    drive = Drive(spec, SCHEMA)
+    for offset, (event, i) in enumerate([(at, 5), (at + 20 * MS, 9), (at + 40 * MS, 30)]):
+        key = ("a", 1) if offset != 1 else ("b", 1)
+        drive.fold([Row("t", 0, offset, event, key, {"x": None, "i": i, "s": None})])
+        drive.close()
+        drive.crash(full=False)
+
+    found = {(row["site"], row["window_start"]): row["made"] for row in drive.finish().results}
+    assert found["a", at + 40 * MS] == 25

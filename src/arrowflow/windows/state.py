@@ -213,9 +213,7 @@ class State:
         for trace in self.traces.values():
             trace.merge(into, slots)
             trace.keep_latest(distinct)
-            latest = trace.latest(distinct)
-            known = distinct[latest.known]
-            self.next_us.values[known] = np.maximum(self.next_us.values[known], latest.event_us[latest.known])
+        self._date(distinct)
         self._touched.values[distinct] |= np.uint8(_TOLD | _HASHED)
 
     def move(self, slots: I64, next_us: I64) -> None:
@@ -511,6 +509,13 @@ class State:
             self._hash_sum += sum_hashes(lane_a, lane_b)
         self._touched.values[slots] &= np.uint8(_TOLD | _CHANGED)
 
+    def _date(self, carries: I64) -> None:
+        """Note in `next_us` when the last samples of carry slots were measured."""
+        for trace in self.traces.values():
+            latest = trace.latest(carries)
+            known = carries[latest.known]
+            self.next_us.values[known] = np.maximum(self.next_us.values[known], latest.event_us[latest.known])
+
     def _own(self) -> None:
         """Work out anew which partition feeds each key's open panes, and where its carry slot is."""
         if self.plan.scope == "partition":
@@ -610,6 +615,10 @@ class State:
         self.feeder.values[slots] = self.feeders.read(columns["feeder"])
         for accumulator in self.accumulators.values():
             accumulator.load(slots, [columns[field.name] for field in accumulator.fields])
+        if self.traces:  # few kinds tell `next_us`, and a carry slot without it would have expired long ago
+            carries = self.carries
+            self.next_us.values[carries] = CARRY_US
+            self._date(carries)
         self._touched.values[slots] = _HASHED
         self._told_us.values[slots] = start_us
 
