@@ -49,7 +49,7 @@ def sample():
             placed = verdict.groups.get((*sensor, begin), [])
             there = sensor in heard[begin]
             values = (figures.count(placed, "value"), figures.mean(placed, "value")) if there else (None, None)
-            told = ("reported" if there else "no_data", 70 - len(missing), 70, missing)
+            told = ("reported" if there else "no_data", 70 - len(missing), 70, missing[:20])
             rows.append((*sensor, begin, begin + timedelta(minutes=2), *values, *told))
         begin += timedelta(minutes=2)
     return records, Counter(rows), verdict.folded
@@ -72,11 +72,11 @@ def test_the_sample_has_silent_sensors_silent_windows_and_one_that_is_never_hear
     _records, rows, _folded = sample
     told = {(row[2], row[7], row[8]): set(row[9]) for row in rows}
 
-    assert all("tijuana / scada-070" in missing for missing in told.values())
+    assert not any(row[:2] == ("tijuana", "scada-070") and row[6] == "reported" for row in rows)
     found = {reported for _begin, reported, _expected in told}
     assert 0 in found, "a window in which nobody was heard"
     assert max(found) >= 40
-    assert all(len(missing) == expected - reported for (_begin, reported, expected), missing in told.items())
+    assert all(len(missing) == min(20, expected - reported) for (_begin, reported, expected), missing in told.items())
 
 
 @pytest.mark.parametrize("seed", range(8))

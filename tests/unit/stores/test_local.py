@@ -2,10 +2,12 @@
 
 import errno
 import fcntl
+import gc
 import os
 import resource
 import stat
 import subprocess
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +27,20 @@ def files_in(folder):
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
 
 
+def _unmount(folder, patience_s=20.0):
+    """Whatever else this process does may hold a file there a little longer: the frames of an error, say."""
+    until = time.monotonic() + patience_s
+    while True:
+        gc.collect()
+        done = subprocess.run(["umount", str(folder)], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        if time.monotonic() > until:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)  # leave nothing behind, and say so
+            raise AssertionError(f"files are still open in {folder}: {done.stderr.strip()}")
+        time.sleep(0.2)
+
+
 @contextmanager
 def mounted(folder, *options):
     """A file system of its own at `folder`; skips where this user may not mount."""
@@ -35,7 +51,7 @@ def mounted(folder, *options):
     try:
         yield Path(folder)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        _unmount(folder)
 
 
 @contextmanager
