@@ -25,7 +25,6 @@ from arrowflow.windows.clocks import Ticked
 from arrowflow.windows.plan import WindowKind
 from arrowflow.windows.spec import Roster, WindowSpec
 
-
 _UNTOLD = 100_000
 """So many closed windows, and as many as are open, may wait to be told of before they are forgotten."""
 
