@@ -25,17 +25,35 @@ _EDGES = Target((), ("first", "last"), ("aggregates", "operator"))
 _PRODUCTS = Target((), ("weighted_mean", "quality_mean", "var", "stddev"), ("planted_sums", "aggregates", "merge"))
 _MOMENTS = Target((), ("var", "stddev"), ("aggregates", "merge"))
 _DISTINCT = Target((), ("count_distinct",), ("aggregates", "merge", "digest"))
+_ROSTER = Target((), (), ("roster", "roster_holes"))
+_STRINGS = Target((), (), ("keys", "state"))
 _OVERLAPPING, _POINTS = ("hopping", "cumulative"), ("sliding", "pieces", "session")
 
 TARGETS = {
-    "kinds/calendar.py": Target(("calendar",), (), ("moved_boundaries", "operator", "spec")),
+    "operator.py": Target((), (), ("operator", "state", "quiet", "room")),
+    "state.py": Target((), (), ("state", "operator", "room", "quiet", "hands", "chains")),
+    "seats.py": Target((), (), ("sessions", "state", "operator", "room")),
+    "pairs.py": _STRINGS,
+    "kernels/pairs.py": _STRINGS,
+    "keys.py": _STRINGS,
+    "texts.py": _STRINGS,
+    "kernels/texts.py": _STRINGS,
+    "chains.py": Target((), (), ("chains", "state")),
+    "room.py": Target((), (), ("room",)),
+    "roster.py": _ROSTER,
+    "rollcall.py": _ROSTER,
+    "members.py": _ROSTER,
+    "grids.py": _ROSTER,
+    "aggregates/build.py": Target((), (), ("room", "aggregates")),
+    "kernels/panes.py": Target((), (), ("operator", "quiet", "spec")),
+    "kinds/calendar.py": Target(("calendar",), (), ("moved_boundaries", "holes", "operator", "spec", "roster_holes")),
     "kinds/overlapping.py": Target(_OVERLAPPING),
     "kernels/overlaps.py": Target(_OVERLAPPING, (), ("overlaps", "operator")),
     "kinds/points.py": Target(_POINTS),
     "kinds/session.py": Target(("session",)),
     "kinds/tumbling.py": Target(("tumbling",)),
     "kinds/whole.py": Target(("tumbling", "calendar")),
-    "kernels/sessions.py": Target(_POINTS),
+    "kernels/sessions.py": Target(_POINTS, (), ("sessions", "operator", "state")),
     "kernels/clocks.py": Target((), (), ("clocks", "operator")),
     "clocks.py": Target((), (), ("clocks", "operator")),
     "kernels/traces.py": _TRACES,
@@ -71,7 +89,7 @@ TARGETS = {
     "columns.py": Target((), (), ("types", "aggregates", "operator")),
     "arrays.py": Target((), (), ("arrays", "types", "operator")),
     "hands.py": Target((), (), ("hands", "operator")),
-    "lanes.py": Target((), (), ("lanes", "state")),
+    "lanes.py": Target((), (), ("lanes", "state", "room")),
     "order.py": Target((), (), ("order", "operator")),
     "passing.py": Target((), (), ("passing",)),
     "plan.py": Target((), (), ("spec", "aggregates", "custom")),
