@@ -30,7 +30,7 @@ _STRINGS = Target((), (), ("keys", "state"))
 _OVERLAPPING, _POINTS = ("hopping", "cumulative"), ("sliding", "pieces", "session")
 
 TARGETS = {
-    "operator.py": Target((), (), ("operator", "state", "quiet", "room")),
+    "operator.py": Target((), (), ("operator", "state", "quiet", "room", "roster")),
     "state.py": Target((), (), ("state", "operator", "room", "quiet", "hands", "chains")),
     "seats.py": Target((), (), ("sessions", "state", "operator", "room")),
     "pairs.py": _STRINGS,
@@ -92,7 +92,7 @@ TARGETS = {
     "lanes.py": Target((), (), ("lanes", "state", "room")),
     "order.py": Target((), (), ("order", "operator")),
     "passing.py": Target((), (), ("passing",)),
-    "plan.py": Target((), (), ("spec", "aggregates", "custom")),
+    "plan.py": Target((), (), ("spec", "aggregates", "custom", "roster")),
     "spec.py": Target((), (), ("spec", "passing")),
     "shapes.py": Target((), (), ("spec", "operator")),
     "functions.py": Target((), (), ("spec", "types")),

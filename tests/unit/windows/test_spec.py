@@ -333,3 +333,12 @@ def test_planning_loads_neither_numba_nor_a_kernel():
     )
 
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": "src"})
+
+
+def test_sums_and_means_of_decimals_have_all_the_digits_there_are():
+    asked = (Aggregate("total", "sum", "d"), Aggregate("mean", "mean", "d"))
+    spec = WindowSpec(Tumbling(10), ("k",), asked)
+    schema = spec.output_schema(pa.schema([("k", pa.string()), ("d", pa.decimal128(9, 2))]))
+
+    assert schema.field("total").type == pa.decimal128(38, 2)
+    assert schema.field("mean").type == pa.decimal128(38, 6)
