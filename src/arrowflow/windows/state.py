@@ -76,7 +76,7 @@ class _Tombs(NamedTuple):
     keys: Keys
     """Who knows what the numbers of their keys mean."""
     key: I64
-    places: dict[str, I64]
+    places: dict[str, Array]
     """What tells panes of one key apart, by the kind's name for it."""
 
 
@@ -467,17 +467,15 @@ class State:
 
     def _bury(self, slots: I64, start_us: I64) -> None:
         """Note the places of panes for the next delta, by number: they are written when it is taken."""
-        known = {"start": start_us, "missed": self._seats.missed, "bound": self.end_us}
         telling = [lane for _name, lane in self.kind.columns if lane in _TELLING]
-        places = {lane: start_us if lane == "start" else known[lane][slots] for lane in telling}
+        start = pa.array(start_us, pa.int64())
+        places = {lane: start if lane == "start" else self._place(lane, slots) for lane in telling}
         self._gone.append(_Tombs(self.keys, self.key[slots], places))
 
     def _identity(self, tombs: _Tombs) -> pa.Table:
         """Rows that only say where panes were."""
         places: list[Array] = [
-            pa.array(tombs.places[lane], pa.int64()).cast(_place_type(name))
-            for name, lane in self.kind.columns
-            if lane in tombs.places
+            tombs.places[lane].cast(_place_type(name)) for name, lane in self.kind.columns if lane in tombs.places
         ]
         known = dict(zip(self._identity_names(), [*tombs.keys.take(tombs.key), *places], strict=True))
         columns = [known.get(field.name) for field in self.schema]
