@@ -164,9 +164,7 @@ class CalendarKind(Whole):
     def _around(self, value: str | None, start_us: int, end_us: int) -> Pieces:
         """What is known of a key value once the calendar was asked about all of ``[start_us, end_us)``."""
         for block in range(start_us // _BLOCK_US, (end_us - 1) // _BLOCK_US + 1):
-            if (value, block) not in self._blocks:
-                self._blocks.add((value, block))
-                self._learn_block(value, block)
+            self._learn_block(value, block)
         return self._known.get(value) or Pieces.none()
 
     def grid(self, value: str | None) -> Grid:
@@ -214,12 +212,14 @@ class CalendarKind(Whole):
         for number in np.unique(part):
             value = values.take(np.array([number], np.int64))[0].as_py()
             for block in np.unique(blocks[part == number]).tolist():
-                if (value, block) not in self._blocks:
-                    self._blocks.add((value, block))
-                    self._learn_block(value, block)
+                self._learn_block(value, block)
         self._lay_out(values)
 
     def _learn_block(self, value: str | None, block: int) -> None:
+        """Ask the calendar for a block of one key value, unless it was asked for already."""
+        if (value, block) in self._blocks:
+            return
+        self._blocks.add((value, block))
         known = self._known.get(value, Pieces.none())
         if known is None:
             return
