@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.support.cli import arrowflow, ended
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
@@ -100,3 +101,25 @@ def test_row_76_ctrl_c_after_sigterm_ends_at_once():
     child.send_signal(signal.SIGINT)
 
     assert _end(child)[0] == 130
+
+
+INTERRUPTS_ITS_IMPORT = """
+import importlib
+
+load = importlib.import_module
+
+def interrupted(name, package=None):
+    if name == "arrowflow.cli.log":
+        exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    return load(name, package)
+
+importlib.import_module = interrupted
+"""
+
+
+def test_an_interrupt_inside_generated_code_still_ends_with_130(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTS_ITS_IMPORT, encoding="utf-8")
+
+    code, out, err = ended(arrowflow("log", "nothing", path=str(tmp_path)))
+
+    assert (code, out, err) == (130, "", "arrowflow: interrupted\n")
