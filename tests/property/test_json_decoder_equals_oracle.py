@@ -141,9 +141,9 @@ def truth(spec, values):
     return [(v[0], [plain(x) for x in v[1]]) if v[0] == "ok" else v for v in verdicts]
 
 
-def decoded(spec, values):
-    """The decoder's answers in the oracle's words."""
-    result = spec.build().decode(raw_batch(values))
+def decoded(spec, values, decoder=None):
+    """The decoder's answers in the oracle's words; a new one's unless one is given."""
+    result = (decoder or spec.build()).decode(raw_batch(values))
     assert result.table.num_rows == len(values) == len(result.ok)
     columns = [arrow_values(column) for column in result.table.columns]
     reasons = {reject.row: reject.reason for reject in result.rejects}

@@ -16,7 +16,7 @@ from arrowflow.decoders.dialect import COERCIBLE, local_time, read_spelled
 from arrowflow.decoders.iso import Read, read_dates, read_instants
 from arrowflow.decoders.schema import TIMESTAMP, ColumnType, Kind
 from arrowflow.decoders.verdict import Refused
-from arrowflow.types import Bool
+from arrowflow.types import I64, Bool
 
 Column: TypeAlias = "pa.Array[Any]"
 Built: TypeAlias = "tuple[Column, Bool | None]"
@@ -134,15 +134,20 @@ def _instants(per_second: int, values: list[int | None]) -> Built:
     """Build instants from counts of units since Unix time zero; below a microsecond rounds down."""
     units, too_large = _integers(pa.int64(), _I64_MIN, _I64_MAX, values)
     count, null = _dense(units, 0)
-    first, last = _in_range(per_second)
+    first, last = counts_in_range(per_second)
     doubt = (count < first) | (count > last)
     if doubt.any():
         count = np.where(doubt, 0, count)
-    instant_us = count * (1_000_000 // per_second) if per_second <= 1_000_000 else count // (per_second // 1_000_000)
+    instant_us = instants_of(count, per_second)
     return with_doubt((_array(instant_us, null | doubt, pa.int64()).view(TIMESTAMP), doubt), too_large)
 
 
-def _in_range(per_second: int) -> tuple[int, int]:
+def instants_of(count: I64, per_second: int) -> I64:
+    """Return microseconds since Unix time zero of counts in range; below a microsecond rounds down."""
+    return count * (1_000_000 // per_second) if per_second <= 1_000_000 else count // (per_second // 1_000_000)
+
+
+def counts_in_range(per_second: int) -> tuple[int, int]:
     """Return the first and last count of units whose instant is in range and that fit an int64."""
     first = MIN_INSTANT_US * per_second // 1_000_000
     last = (MAX_INSTANT_US + 1) * per_second // 1_000_000 - 1

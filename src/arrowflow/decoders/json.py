@@ -17,7 +17,7 @@ from arrowflow.decoders.dialect import Dialect, Value, too_large
 from arrowflow.decoders.grammar import Limits
 from arrowflow.decoders.layout import layout
 from arrowflow.decoders.schema import Field
-from arrowflow.decoders.strategy import MsgspecStrategy, Strategy
+from arrowflow.decoders.strategy import Strategy
 from arrowflow.decoders.verdict import Refused
 from arrowflow.errors import ConfigError
 from arrowflow.types import Decoded, RawBatch, Reject
@@ -29,7 +29,7 @@ DIALECT: Final = 1
 
 _DEFAULT: Final = Limits()
 _MAX_DEPTH: Final = 512
-_CHUNK_ROWS: Final = 10_000
+_CHUNK_ROWS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class JsonDecoder:
     def __init__(self, spec: JsonSpec, strategy: Strategy | None = None) -> None:
         self._limits = spec.limits
         self._dialect = Dialect(spec.fields, spec.limits, coerce=spec.coerce)
-        self._strategy = strategy or MsgspecStrategy(spec.fields, spec.limits, coerce=spec.coerce)
+        self._strategy = strategy or _best(spec)
         self._schema = pa.schema([pa.field(field.name, field.column.arrow) for field in spec.fields])
 
     @property
@@ -149,6 +149,12 @@ class JsonDecoder:
             found = zip(*(right.get(row, nothing) for row in doubt.tolist()), strict=True)
             columns = tuple(_replace(column, doubt, values) for column, values in zip(columns, found, strict=True))
         return pa.Table.from_arrays(list(columns), schema=self._schema)
+
+
+def _best(spec: JsonSpec) -> Strategy:
+    from arrowflow.decoders.compiled import CompiledStrategy  # loads numba, which describing a job does not need
+
+    return CompiledStrategy(spec.fields, spec.limits, coerce=spec.coerce)
 
 
 def _chunks(values: pa.Array[Any]) -> Iterator[tuple[int, pa.Array[Any]]]:

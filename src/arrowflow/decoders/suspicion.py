@@ -20,14 +20,14 @@ def suspects(values: pa.Array[Any], limits: Limits) -> Bool:
     start, data = layout(values)
     length = np.diff(start)
     doubt: Bool = length == 0
-    doubt |= _invalid_utf8(values)
+    doubt |= invalid_utf8(values)
     doubt |= length - 2 > limits.max_string_bytes
     for row in np.flatnonzero(length > _SHORTEST_MEMBER * limits.max_fields).tolist():
         doubt[row] |= np.count_nonzero(data[start[row] : start[row + 1]] == ord(":")) > limits.max_fields
     return doubt
 
 
-def _invalid_utf8(values: pa.Array[Any]) -> Bool:
+def invalid_utf8(values: pa.Array[Any]) -> Bool:
     """Arrow checks each value for itself and tells only that one is wrong: then blocks are tried, then their values."""
     invalid: Bool = np.zeros(len(values), np.bool_)
     if _all_utf8(values):

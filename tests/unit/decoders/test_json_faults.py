@@ -137,7 +137,7 @@ def test_row_08_every_truncation_of_a_record_is_a_dead_letter():
 
 
 def test_row_09_one_bad_record_in_100_000_is_the_only_one_that_is_judged_alone():
-    """Counted in calls; the bench times the whole engine. The bad record's chunk of 10,000 is not read twice."""
+    """Counted in calls; the bench times the whole engine. No record but the bad one costs a call."""
     good = [b'{"v":%d,"name":"some text to make it longer","x":1.5}' % row for row in range(100_000)]
     bad = [*good[:50_000], b'{"v":', *good[50_001:]]
     decoder = JsonSpec((Field("v", "int64"), Field("name", "string"))).build()
@@ -146,8 +146,8 @@ def test_row_09_one_bad_record_in_100_000_is_the_only_one_that_is_judged_alone()
     clean, dirty = (calls_of(lambda batch=batch: seen.append(decoder.decode(batch))) for batch in batches)
 
     assert [result.ok.sum() for result in seen] == [100_000, 99_999]
-    assert clean > 100_000
-    assert dirty - clean < 500
+    assert clean < 2_000
+    assert dirty - clean < 1_000
 
 
 @pytest.mark.parametrize(
