@@ -22,8 +22,9 @@ run: $(VENV)/.run          ## run the main job: sample shifts of three plants in
 test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 and Maven, and say so when they skip)
 	$(PYTEST)
 
-nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py
+nojit: $(VENV)/.dev        ## the kernels once more as plain Python, line by line
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py \
+		tests/unit/decoders/test_patterns.py tests/property/test_patterns_equal_oracle.py
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
 	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
@@ -39,7 +40,7 @@ check: lint types contracts  ## everything that is checked beside the tests
 lint: $(VENV)/.dev         ## style and docstrings
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
-	$(BIN)/python -m numpydoc lint src/arrowflow/windows/kernels/*.py
+	$(BIN)/python -m numpydoc lint $$(find src/arrowflow -path '*/kernels/*.py')
 
 types: $(VENV)/.dev        ## mypy, strict
 	$(BIN)/mypy

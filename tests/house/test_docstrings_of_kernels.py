@@ -6,7 +6,7 @@ import tomllib
 
 from tests.house.planting import PACKAGE, ROOT
 
-KERNELS = sorted(str(file) for file in (PACKAGE / "windows" / "kernels").glob("*.py"))
+KERNELS = sorted(str(file) for file in PACKAGE.glob("**/kernels/*.py"))
 CHECKS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["numpydoc_validation"]["checks"]
 
 PLANTS = {

@@ -30,8 +30,6 @@ from arrowflow.windows.arrays import ready
 _MAX_PATTERNS: Final = 16
 _LESSONS: Final = 4
 """How many records of a chunk are looked at for a new pattern: each costs as much as a hundred read slowly."""
-_SLOW_ROWS: Final = 10_000
-"""As many rows go to the slower strategy at once as stay in the processor's cache there."""
 _PADDING: Final = bytes(8)
 
 
@@ -109,22 +107,14 @@ class CompiledStrategy:
         rows = np.flatnonzero(doubt)
         if not rows.size:
             return Guess(tuple(built), doubt)
-        parts = [
-            self._slow.read(values if len(rows) == len(values) <= _SLOW_ROWS else values.take(pa.array(part)))
-            for part in np.split(rows, range(_SLOW_ROWS, len(rows), _SLOW_ROWS))
-        ]
-        found = [
-            pa.chunked_array(columns).combine_chunks()
-            for columns in zip(*(part.columns for part in parts), strict=True)
-        ]
-        still = np.zeros(len(doubt), np.bool_)
-        still[rows] = np.concatenate([part.doubt for part in parts])
+        found = self._slow.read(values if len(rows) == len(values) else values.take(pa.array(rows, pa.int64())))
         if len(rows) == len(values):
-            return Guess(tuple(found), still)
+            return found
+        still = np.zeros(len(doubt), np.bool_)
+        still[rows] = found.doubt
         mask = pa.array(doubt, pa.bool_())
-        return Guess(
-            tuple(pc.replace_with_mask(*pair) for pair in zip(built, [mask] * len(built), found, strict=True)), still
-        )
+        pairs = zip(built, found.columns, strict=True)
+        return Guess(tuple(pc.replace_with_mask(fast, mask, slow) for fast, slow in pairs), still)
 
 
 class _Cells:
@@ -132,7 +122,7 @@ class _Cells:
 
     def __init__(self, columns: int, rows: int) -> None:
         self.number = np.empty((columns, rows), np.int64)
-        self.real = np.empty((columns, rows), np.float64)
+        self.real = self.number.view(np.float64)
         self.size = np.full((columns, rows), -1, np.int32)
         self.verdict = np.zeros(rows, np.uint8)
 
@@ -188,7 +178,7 @@ def _doubtful(values: pa.Array[Any], cells: _Cells) -> Bool:
     doubt: Bool = cells.verdict == kernel.DOUBT
     foreign = np.flatnonzero(cells.verdict == kernel.SURE_IF_UTF8)
     if foreign.size:
-        invalid = invalid_utf8(values.take(pa.array(foreign)))
+        invalid = invalid_utf8(values.take(pa.array(foreign, pa.int64())))
         doubt[foreign] |= invalid
         cells.size[:, foreign[invalid]] = -1
     return doubt
@@ -217,7 +207,7 @@ def _decimals(number: I64, null: Bool, arrow: pa.DataType) -> Column:
     words[:, 0] = np.where(null, 0, number)
     words[:, 1] = words[:, 0] >> 63
     valid = pa.array(~null).buffers()[1] if null.any() else None
-    return pa.Array.from_buffers(arrow, len(number), [valid, pa.py_buffer(words)])
+    return pa.Array.from_buffers(arrow, len(number), [valid, _lent(words)])
 
 
 def _texts(data: U8, begin: I64, size: np.ndarray) -> Column:
@@ -227,4 +217,9 @@ def _texts(data: U8, begin: I64, size: np.ndarray) -> Column:
     out = np.empty(int(np.where(null, 0, size).sum(dtype=np.int64)), np.uint8)
     kernel.gather_texts(ready(data), begin, size, edge, out)
     valid = pa.array(~null).buffers()[1] if null.any() else None
-    return pa.Array.from_buffers(pa.string(), len(size), [valid, pa.py_buffer(edge), pa.py_buffer(out)])
+    return pa.Array.from_buffers(pa.string(), len(size), [valid, _lent(edge), _lent(out)])
+
+
+def _lent(array: np.ndarray) -> pa.Buffer:
+    """The memory of an array as an Arrow buffer."""
+    return pa.py_buffer(array.data)

@@ -29,7 +29,8 @@ DIALECT: Final = 1
 
 _DEFAULT: Final = Limits()
 _MAX_DEPTH: Final = 512
-_CHUNK_ROWS: Final = 32_768
+_CHUNK_ROWS: Final = 8_192
+"""As many rows as are worked on in memory that the process has already; fresh pages cost as much as decoding."""
 
 
 @dataclass(frozen=True, slots=True)

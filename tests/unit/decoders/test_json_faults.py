@@ -136,6 +136,7 @@ def test_row_08_every_truncation_of_a_record_is_a_dead_letter():
         assert outcome(record[:size], "float64") == "syntax", record[:size]
 
 
+@pytest.mark.jit
 def test_row_09_one_bad_record_in_100_000_is_the_only_one_that_is_judged_alone():
     """Counted in calls; the bench times the whole engine. No record but the bad one costs a call."""
     good = [b'{"v":%d,"name":"some text to make it longer","x":1.5}' % row for row in range(100_000)]

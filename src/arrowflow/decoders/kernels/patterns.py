@@ -36,6 +36,14 @@ _TO_TOP = np.uint64(0x6060606060606060)
 _ONE, _EIGHT, _WORD = np.uint64(1), np.uint64(8), np.uint64(64)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _NONE = np.uint64(0)
+_DIGITS, _HIGH_HALVES, _SIXES = (
+    np.uint64(0x3030303030303030),
+    np.uint64(0xF0F0F0F0F0F0F0F0),
+    np.uint64(0x0606060606060606),
+)
+_ODD_BYTES, _ODD_PAIRS, _LOWER = np.uint64(0x000F000F000F000F), np.uint64(0x000000FF000000FF), np.uint64(0xFFFFFFFF)
+_TEN, _HUNDRED, _TEN_THOUSAND = np.uint64(10), np.uint64(100), np.uint64(10_000)
+_SIXTEEN, _THIRTY_TWO = np.uint64(16), np.uint64(32)
 _MAX_DIGITS = 18
 _EXACT = 1 << 53
 _TENS = np.array([10.0**n for n in range(23)])
@@ -43,6 +51,9 @@ _WHOLE_TENS = np.array([10**n for n in range(19)], np.int64)
 _NO_DAY = -1_000_000_000
 _DAY_US = 86_400_000_000
 _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+# Where `njit` says _nrt=False no array is counted in and out at every call and return of a kernel, which took more time
+# than the work; such a kernel makes no arrays. `forceinline` spares each call some twenty arguments.
 
 if config.DISABLE_JIT:
 
@@ -57,7 +68,7 @@ if config.DISABLE_JIT:
 else:
 
     @intrinsic  # type: ignore[misc, unused-ignore]
-    def load_word(typing: Any, data: Any, at: Any) -> Any:  # noqa: ANN401, ARG001 - numba's own types
+    def load_word(typing: Any, data: Any, at: Any) -> Any:  # noqa: ANN401 - numba's own types
         """The eight bytes from `at` on, the first the lowest; aligned or not."""
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ANN401
@@ -70,7 +81,7 @@ else:
         return types.uint64(types.Array(types.uint8, 1, "C"), types.int64), generate
 
     @intrinsic  # type: ignore[misc, unused-ignore]
-    def zeros_below(typing: Any, word: Any) -> Any:  # noqa: ANN401, ARG001 - numba's own types
+    def zeros_below(typing: Any, word: Any) -> Any:  # noqa: ANN401 - numba's own types
         """How many zero bits are under the lowest one of a word that has one."""
 
         def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
@@ -85,6 +96,7 @@ else:
     cache=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
 )
 def same_text(data: U8, at: int, stop: int, text: U8, first: int, size: int) -> bool:
     """Compare ``data[at:at + size]`` with ``text[first:first + size]``.
@@ -118,7 +130,14 @@ def same_text(data: U8, at: int, stop: int, text: U8, first: int, size: int) -> 
     return True
 
 
-@njit("Tuple((int64, boolean))(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+@njit(
+    "Tuple((int64, boolean))(uint8[::1], int64, int64)",
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    _nrt=False,
+    forceinline=True,
+)
 def string_end(data: U8, at: int, stop: int) -> tuple[int, bool]:
     """Find the quote that closes a string without escapes.
 
@@ -158,7 +177,33 @@ def string_end(data: U8, at: int, stop: int) -> tuple[int, bool]:
     return -1, foreign
 
 
-@njit("Tuple((int64, int64, int64))(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+@njit("int64(uint64)", nogil=True, cache=True, error_model="numpy", _nrt=False, forceinline=True)
+def eight_digits(word: np.uint64) -> int:
+    """Read eight digits at once: ones to tens, then hundreds, then all; no step can overflow.
+
+    Parameters
+    ----------
+    word : uint64
+        Eight characters from 0 to 9, the first the lowest byte.
+
+    Returns
+    -------
+    value : int64
+        What they spell.
+    """
+    tens = (word & _ODD_BYTES) * _TEN + ((word >> _EIGHT) & _ODD_BYTES)
+    hundreds = (tens & _ODD_PAIRS) * _HUNDRED + ((tens >> _SIXTEEN) & _ODD_PAIRS)
+    return int(np.int64((hundreds & _LOWER) * _TEN_THOUSAND + (hundreds >> _THIRTY_TWO)))
+
+
+@njit(
+    "Tuple((int64, int64, int64))(uint8[::1], int64, int64)",
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    _nrt=False,
+    forceinline=True,
+)
 def read_digits(data: U8, at: int, stop: int) -> tuple[int, int, int]:
     """Read decimal digits, as many as there are.
 
@@ -173,8 +218,13 @@ def read_digits(data: U8, at: int, stop: int) -> tuple[int, int, int]:
         The first byte that is none, what they spell, and how many; -1 for the end if there are more than 18.
     """
     value, begin = 0, at
+    if at + 8 <= stop:
+        word = load_word(data, at)
+        if word & _HIGH_HALVES == _DIGITS and (word + _SIXES) & _HIGH_HALVES == _DIGITS:
+            value = eight_digits(word)
+            at += 8
     while at < stop:
-        digit = np.int64(data[at]) - 0x30
+        digit = int(np.int64(data[at])) - 0x30
         if digit < 0 or digit > 9:
             break
         if at - begin == _MAX_DIGITS:
@@ -190,6 +240,7 @@ def read_digits(data: U8, at: int, stop: int) -> tuple[int, int, int]:
     cache=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
 )
 def read_number(data: U8, at: int, stop: int) -> tuple[int, int, int, bool]:
     """Read a number without an exponent of at most eighteen digits.
@@ -217,13 +268,13 @@ def read_number(data: U8, at: int, stop: int) -> tuple[int, int, int, bool]:
         end, fraction, places = read_digits(data, end + 1, stop)
         if end < 0 or places == 0 or digits + places > _MAX_DIGITS:
             return -1, 0, 0, False
-        value = value * _WHOLE_TENS[places] + fraction
+        value = value * int(_WHOLE_TENS[places]) + fraction
     if end < stop and (data[end] | 0x20) == 0x65:
         return -1, 0, 0, False
     return end, value, places, negative
 
 
-@njit("int64(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+@njit("int64(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False, forceinline=True)
 def word_end(data: U8, at: int, stop: int) -> int:
     """Find the end of ``true``, ``false`` or ``null``.
 
@@ -293,7 +344,7 @@ def pair(data: U8, at: int, top: int) -> int:
     value : int64
         Their value, -1 if they are no digits or more than `top`.
     """
-    tens, ones = np.int64(data[at]) - 0x30, np.int64(data[at + 1]) - 0x30
+    tens, ones = int(np.int64(data[at])) - 0x30, int(np.int64(data[at + 1])) - 0x30
     value = tens * 10 + ones
     return value if 0 <= tens <= 9 and 0 <= ones <= 9 and value <= top else -1
 
@@ -357,7 +408,7 @@ def read_instant(data: U8, at: int, stop: int) -> tuple[bool, int]:
         at, begin = at + 1, at + 1
         while at < stop and 0x30 <= data[at] <= 0x39:
             scale //= 10
-            fraction += (np.int64(data[at]) - 0x30) * scale
+            fraction += (int(np.int64(data[at])) - 0x30) * scale
             at += 1
         if at == begin:
             return False, 0
@@ -372,6 +423,7 @@ def read_instant(data: U8, at: int, stop: int) -> tuple[bool, int]:
     cache=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
 )
 def take_number(data: U8, at: int, stop: int, kind: int, low: int, high: int) -> tuple[int, int, float]:
     """Read a gap of the kinds `INTEGER`, `FLOAT` and `DECIMAL`.
@@ -402,7 +454,7 @@ def take_number(data: U8, at: int, stop: int, kind: int, low: int, high: int) ->
     missing = high - places
     if missing < 0 or missing > _MAX_DIGITS or value >= _WHOLE_TENS[_MAX_DIGITS - missing]:
         return -1, 0, 0.0
-    scaled = value * _WHOLE_TENS[missing]
+    scaled = value * int(_WHOLE_TENS[missing])
     if low + high <= _MAX_DIGITS and scaled >= _WHOLE_TENS[low + high]:
         return -1, 0, 0.0
     return end, -scaled if negative else scaled, 0.0
@@ -414,6 +466,7 @@ def take_number(data: U8, at: int, stop: int, kind: int, low: int, high: int) ->
     cache=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
 )
 def take_text(data: U8, at: int, stop: int, kind: int, longest: int) -> tuple[int, int, int, bool]:
     """Read a gap that holds a string.
@@ -448,6 +501,7 @@ def take_text(data: U8, at: int, stop: int, kind: int, longest: int) -> tuple[in
     cache=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
 )
 def take_word(data: U8, at: int, stop: int, kind: int, needed: bool) -> tuple[int, int, int]:
     """Read a gap that holds ``true``, ``false`` or ``null``.
@@ -468,8 +522,53 @@ def take_word(data: U8, at: int, stop: int, kind: int, needed: bool) -> tuple[in
     if data[at] == 0x6E:
         return (-1 if needed else end), 0, -1
     if kind == BOOL:
-        return end, np.int64(data[at] == 0x74), 1
-    return (end if kind == JSON or kind == SCALAR else -1), at, end - at
+        return end, int(data[at] == 0x74), 1
+    return (end if kind in (JSON, SCALAR) else -1), at, end - at
+
+
+@njit(
+    "Tuple((int64, int64, float64, int64, boolean))(uint8[::1], int64, int64, int64, int64, int64, boolean, int64)",
+    nogil=True,
+    cache=True,
+    error_model="numpy",
+    _nrt=False,
+    forceinline=True,
+)
+def take_value(
+    data: U8, at: int, stop: int, kind: int, low: int, high: int, needed: bool, longest: int
+) -> tuple[int, int, float, int, bool]:
+    """Read whatever a gap holds.
+
+    Parameters
+    ----------
+    data, at, stop : uint8[b], int64, int64
+        The record's bytes, where the value begins and where the record ends.
+    kind, low, high, needed : int64, int64, int64, bool
+        What it is read as, its bounds as in `take_number`, and whether null is refused.
+    longest : int64
+        The longest string allowed, in bytes.
+
+    Returns
+    -------
+    end, whole, real, size, foreign : int64, int64, float64, int64, bool
+        The first byte behind the value, -1 if it is in doubt; the value or where it begins; the value of a float; its
+        size in bytes where it is text, -1 for null; whether a byte of it is not ASCII.
+    """
+    if at >= stop:
+        return -1, 0, 0.0, 0, False
+    if data[at] == 0x22:
+        end, whole, size, foreign = take_text(data, at, stop, kind, longest)
+        return end, whole, 0.0, size, foreign
+    if data[at] >= 0x61:
+        end, whole, size = take_word(data, at, stop, kind, needed)
+        return end, whole, 0.0, size, False
+    if kind in (SCALAR, JSON):
+        end = read_number(data, at, stop)[0]
+        return end, at, 0.0, end - at, False
+    if kind in (STRING, BOOL, INSTANT):
+        return -1, 0, 0.0, 0, False
+    end, whole, real = take_number(data, at, stop, kind, low, high)
+    return end, whole, real, 1, False
 
 
 @njit(
@@ -478,6 +577,7 @@ def take_word(data: U8, at: int, stop: int, kind: int, needed: bool) -> tuple[in
     nogil=True,
     error_model="numpy",
     _nrt=False,
+    forceinline=True,
     cache=True,
 )
 def read_record(
@@ -520,30 +620,23 @@ def read_record(
         if not same_text(data, at, stop, text, gaps[k, TEXT], gaps[k, LENGTH]):
             return DOUBT
         at += gaps[k, LENGTH]
-        whole, exact, length, foreign = 0, 0.0, 1, False
-        if kind == ABSENT:
-            length = -1
-        elif at == stop:
-            return verdict if kind == END else DOUBT
-        elif data[at] == 0x22:
-            at, whole, length, foreign = take_text(data, at, stop, kind, longest)
-        elif data[at] >= 0x61:
-            at, whole, length = take_word(data, at, stop, kind, gaps[k, NEEDED] != 0)
-        elif kind == SCALAR:
-            at = read_number(data, at, stop)[0]
-        elif kind == JSON:
-            whole, at = at, read_number(data, at, stop)[0]
-            length = at - whole
-        elif kind == STRING or kind == BOOL or kind == INSTANT:
-            return DOUBT
-        else:
-            at, whole, exact = take_number(data, at, stop, kind, gaps[k, LOW], gaps[k, HIGH])
-        if at < 0 or kind == END:
+        whole, exact, length, foreign = 0, 0.0, -1, False
+        if kind == END:
+            return verdict if at == stop else DOUBT
+        if kind != ABSENT:
+            at, whole, exact, length, foreign = take_value(
+                data, at, stop, kind, gaps[k, LOW], gaps[k, HIGH], gaps[k, NEEDED] != 0, longest
+            )
+        if at < 0:
             return DOUBT
         if foreign:
             verdict = SURE_IF_UTF8
         if column >= 0:
-            number[column, row], real[column, row], size[column, row] = whole, exact, length
+            size[column, row] = length
+            if kind == FLOAT:
+                real[column, row] = exact
+            else:
+                number[column, row] = whole
     return DOUBT
 
 
@@ -583,7 +676,8 @@ def read_records(
     longest : int64
         The longest string allowed, in bytes.
     number, real, size : int64[c, n], float64[c, n], int32[c, n]
-        Outputs: the value of each column, for text where it begins in `data` and its size in bytes; -1 for no value.
+        Outputs: the value of each column, a float in `real` and any other in `number`, which may be the same memory;
+        for text where it begins in `data`, and its size in bytes; -1 for no value.
     verdict, hits : uint8[n], int64[p]
         Outputs: what is known of each row, and how many rows each pattern read, added.
 
