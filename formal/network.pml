@@ -14,7 +14,9 @@ end:
        :: else
        fi;
        late_n = 0 }
-  :: atomic { late_a > 0 && !late_r -> staged[late_a] = 1; late_a = 0 }
+  :: atomic { late_a > 0 && !late_r ->
+       if :: !staged[late_a] -> staged[late_a] = 1; foreign[late_a] = 1 :: else fi;
+       late_a = 0 }
   :: atomic { late_a > 0 && late_r -> next[late_a] = 1; late_a = 0 }
   fi
 }

@@ -45,6 +45,7 @@ byte crashes, lost, rounds, failures, compactions, runs, attempts, ended, closed
 #ifdef LATE
 byte late_n, late[7], late_a;   /* a second copy of a request, still under way: of a record, of a staged file, of a revision */
 bit late_r, copied;
+bit foreign[A];                 /* what lies in staging is a second copy: equal bytes, another generation */
 #endif
 
 bit genuine[E];      /* the record was made when its number was new */

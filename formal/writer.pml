@@ -22,6 +22,11 @@
 #define REFERS(n, x) (rk[n] == DATA && ra[n] == x && false)
 #endif
 
+#ifdef SOURCE_GENERATION
+#define STAGED(a) (staged[a] && !foreign[a])
+#else
+#define STAGED(a) staged[a]
+#endif
 #ifdef LATE
 #define COPY(what) if :: !copied -> copied = 1; what :: true fi
 #define LATE_RECORD(n) COPY(late_n = n; late[0] = rk[n]; late[1] = rid[n]; late[2] = ra[n]; late[3] = rs[n]; late[4] = rq[n]; late[5] = rfull[n]; late[6] = rdelta[n])
@@ -126,9 +131,9 @@ inline move_file() {
     :: !live[da] -> appears(da); res = made
     :: else -> res = missing
 #else
-    :: staged[da] && !live[da] -> appears(da); res = made
-    :: staged[da] && live[da] -> res = made                    /* another hand was between its two halves */
-    :: !staged[da] -> res = missing
+    :: STAGED(da) && !live[da] -> appears(da); res = made
+    :: STAGED(da) && live[da] -> res = made                    /* another hand was between its two halves */
+    :: !STAGED(da) -> res = missing
 #endif
     fi;
 #ifdef MOVES
