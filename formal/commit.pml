@@ -39,6 +39,12 @@
 #define ACKED ack
 #endif
 
+#ifndef TRACE
+#define EPOCH byte
+#else
+#define EPOCH short
+#endif
+
 #include "world.pml"
 #include "events.pml"
 #include "rules.pml"
@@ -51,11 +57,15 @@
 #endif
 
 init {
+#ifdef TRACE
+  atomic { open_trace(); run writer(0); run writer(1); run onlooker(0); run onlooker(1); run judge() }
+#else
   atomic { run writer(0); run writer(1) }
+#endif
 #ifdef LOADS
-  run warehouse();
+  ; run warehouse()
 #endif
 #ifdef LATE
-  run network()
+  ; run network()
 #endif
 }

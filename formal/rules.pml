@@ -48,6 +48,7 @@ inline recorded(n, kind, att, acked) {
      fi;
      assert(acked >= settled);       /* acked never falls */
      settled = acked;
+#ifndef TRACE                           /* here a behaviour of the model is followed, of which this is known */
      i = 1;
      do                              /* what is acknowledged is out: marker >= acked, and the same for every sink */
      :: i > acked -> break
@@ -69,6 +70,7 @@ inline recorded(n, kind, att, acked) {
         i++
      od;
      i = 0
+#endif
   :: else
   fi
 }
@@ -77,12 +79,14 @@ inline recorded(n, kind, att, acked) {
 inline collected(n) {
   if
   :: genuine[n] ->
+#ifndef TRACE
      i = 1;
      do                              /* the log has no holes: what is listed is one dense range, apart from resurrected names */
      :: i == n -> break
      :: else -> assert(!(genuine[i] && rk[i] != NONE)); i++
      od;
      i = 0;
+#endif
      assert(n < ever)                /* never the newest: its number would be taken again */
   :: else
   fi

@@ -10,28 +10,28 @@
 #define CLOSE   4
 
 byte rk[E];          /* kind of record n, NONE where there is none */
-byte rid[E];         /* which run of which writer wrote it: the uuid in the bytes */
-byte ra[E];          /* DATA: the attempt whose staged bytes it names; COMPACT: the epoch it seals */
-byte rs[E];          /* the offset where the next epoch begins; a DATA record holds row rs-1 */
-byte rq[E];          /* acked: everything up to this epoch is published */
-byte rfull[E];       /* the attempts whose state files restore the record: a full snapshot ... */
-byte rdelta[E];      /* ... and what changed since; the same where the snapshot is newest */
-byte head;
+EPOCH rid[E];         /* which run of which writer wrote it: the uuid in the bytes */
+EPOCH ra[E];          /* DATA: the attempt whose staged bytes it names; COMPACT: the epoch it seals */
+EPOCH rs[E];          /* the offset where the next epoch begins; a DATA record holds row rs-1 */
+EPOCH rq[E];          /* acked: everything up to this epoch is published */
+EPOCH rfull[E];       /* the attempts whose state files restore the record: a full snapshot ... */
+EPOCH rdelta[E];      /* ... and what changed since; the same where the snapshot is newest */
+EPOCH head;
 
-byte ae[A];          /* the epoch an attempt was made for, and the row it holds */
-byte arow[A];
-byte aold[A];        /* the revision its correction replaces */
+EPOCH ae[A];          /* the epoch an attempt was made for, and the row it holds */
+EPOCH arow[A];
+EPOCH aold[A];        /* the revision its correction replaces */
 bit ofile[A];        /* whether it has an output file, and a correction: in the checker always, in a trace not */
 bit orev[A];
 bit staged[A];       /* its output file lies in staging */
 bit live[A];         /* its output file has its final name, and is read by everybody */
 bit kept[A];         /* its state file exists */
 bit next[A];         /* its revision of the corrected file lies in staging */
-byte revision;       /* which revision the corrected file holds */
+EPOCH revision;       /* which revision the corrected file holds */
 
-byte fencing;        /* Kafka: the producer epoch the broker takes transactions from */
-byte marker;         /* Kafka: the offset committed in the sink's group */
-byte jrow[E];        /* warehouse: the row of the load job of epoch n, and how that job stands */
+EPOCH fencing;        /* Kafka: the producer epoch the broker takes transactions from */
+EPOCH marker;         /* Kafka: the offset committed in the sink's group */
+EPOCH jrow[E];        /* warehouse: the row of the load job of epoch n, and how that job stands */
 byte job[E];
 bit second[E];       /* a second job runs for epoch n, under an id of its own (mutants only) */
 #define ABSENT  0
@@ -40,7 +40,7 @@ bit second[E];       /* a second job runs for epoch n, under an id of its own (m
 #define FAILED  3
 #define AGAIN   4    /* the second job, with another id, after the first one failed */
 
-byte crashes, lost, rounds, failures, compactions, runs, attempts, ended, closed;
+EPOCH crashes, lost, rounds, failures, compactions, runs, attempts, ended, closed;
 
 #ifdef LATE
 byte late_n, late[7], late_a;   /* a second copy of a request, still under way: of a record, of a staged file, of a revision */
@@ -54,10 +54,16 @@ bit appeared[R];     /* row r was given its final name once */
 bit sealed[R];       /* row r was moved into a sealed file */
 bit produced[R];     /* row r is in the topic, committed */
 bit loaded[R];       /* row r is in the warehouse */
-byte ever;           /* the largest epoch a record was ever made for */
-byte settled;        /* the largest `acked` any record says */
-byte owner;          /* the run that took over last */
+EPOCH ever;           /* the largest epoch a record was ever made for */
+EPOCH settled;        /* the largest `acked` any record says */
+EPOCH owner;          /* the run that took over last */
 
 #define ROW(n) (rs[n] - 1)
 #define NEWER(n) (head > (n))
-#define REVS(n) rs[n]
+#ifndef TRACE
+#define REVS(n) rs[n]                  /* here every epoch corrects the file once */
+#else
+#define REVS(n) rrev[n]
+EPOCH rrev[E];                         /* how many corrections there were up to record n */
+bit followed = 1;
+#endif

@@ -5,7 +5,8 @@
 #define DIE if :: true :: (crashes < CRASHES) -> crashes++; goto dead fi
 #define NOEFFECT(ev, n, x) false
 #else
-#define DIE if :: true :: HALT -> goto dead fi
+#define DIE if :: true :: HALT -> goto dead :: (MAY_NEXT(w) && no[w] == failed && LOOK(ne[w])) -> follow(w); goto resume fi
+#define LOOK(ev) (ev == record_list || ev == record_read || ev == state_read || ev == file_read)
 #define NOEFFECT(ev, n, x) EVENT(ev, n, x, failed)
 #endif
 /* the answer to a call that had its effect; where none comes the run goes back to the log */
@@ -61,6 +62,9 @@ inline append(ev, n, kind, att) {
           :: (lost < LOST) -> EVENT(ev, n, ACKED, failed); lost++; res = failed
           fi;
           rk[n] = kind; rid[n] = id; ra[n] = att; rs[n] = pos + (kind == DATA); rq[n] = ACKED; rfull[n] = snap; rdelta[n] = diff;
+#ifdef TRACE
+          rrev[n] = rev + orev[att];
+#endif
           if :: n > head -> head = n :: else fi;
           recorded(n, kind, att, ACKED);
           LATE_RECORD(n)
@@ -209,9 +213,9 @@ inline replace_file() {
 }
 
 proctype writer(bit w) {
-  byte id, h, pos, rev, ack, snap, diff;   /* this run, the head it knows, the next row, acked, the state it holds */
-  byte a, n, da, dk, kp, km, t, ta;
-  byte res, i;
+  EPOCH id, h, pos, rev, ack, snap, diff;   /* this run, the head it knows, the next row, acked, the state it holds */
+  EPOCH a, n, da, dk, kp, km, t, ta, i;
+  byte res;
   bit owned, opened, fresh, looked;
 
 born:
@@ -397,8 +401,18 @@ step:
 #ifdef TRACE
   if :: atomic { EVENT(file_stage, h + 1, 0, made); staged[a] = 1; ofile[a] = 1 } :: true fi;
   if :: atomic { EVENT(revision_stage, h + 1, 0, made); next[a] = 1; orev[a] = 1 } :: true fi;
-  if :: atomic { EVENT(state_create, h + 1, 0, made); kept[a] = 1; diff = a; if :: snap == 0 -> snap = a :: else fi } :: true fi;
-  if :: (ne[w] == data_create) :: HALT -> goto dead :: (no[w] == failed) -> atomic { follow(w) }; goto resume fi;
+  if
+  :: atomic { EVENT(state_create, h + 1, 0, made); kept[a] = 1; diff = a }
+  :: atomic { EVENT(state_create, h + 1, 1, made); kept[a] = 1; diff = a; snap = a }           /* a full snapshot */
+  :: true
+  fi;
+  if
+  :: (ne[w] == data_create)
+  :: HALT -> goto dead
+  :: atomic { MAY_NEXT(w) && no[w] == failed && (LOOK(ne[w]) || ne[w] == file_stage || ne[w] == revision_stage || ne[w] == state_create) ->
+       follow(w) };
+     goto resume
+  fi;
 #else
   atomic {
     DIE;
@@ -496,6 +510,9 @@ sweep:                                  /* what attempts left, up to what is ack
        od;
        if
        :: t > head -> t = 0; break
+#ifdef TRACE
+       :: t > head -> t = 0; ta++       /* in whatever order it likes */
+#endif
        :: else -> t = 0; ta++
        fi
     :: else -> ta++
