@@ -21,6 +21,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from arrowflow.errors import ConfigError, RetryableError
+from arrowflow.tracing import ProtocolTrace
 
 # name -> (what has just happened or is about to happen, whether a reply can be lost there)
 REGISTRY: dict[str, tuple[str, bool]] = {
@@ -92,19 +93,23 @@ class Failpoints:
         What to do where; empty for normal work.
     trace : int or None
         File descriptor that gets the name of each point passed; a write survives SIGKILL.
+    protocol : ProtocolTrace or None
+        Is told of every call the commit protocol speaks of (docs/model.md).
     """
 
     traps: tuple[Trap, ...] = ()
     trace: int | None = None
+    protocol: ProtocolTrace | None = None
     _passed: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def parse(cls, plan: str, trace_path: str | None = None) -> Failpoints:
+    def parse(cls, plan: str, trace_path: str | None = None, protocol_path: str | None = None) -> Failpoints:
         """Read ``name:hit:action,...``; raises `ConfigError` for a name or action that does not exist."""
         trace = None
         if trace_path:
             trace = os.open(trace_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        return cls(tuple(_parse_trap(text) for text in plan.split(",") if text.strip()), trace)
+        protocol = ProtocolTrace.to(protocol_path) if protocol_path else None
+        return cls(tuple(_parse_trap(text) for text in plan.split(",") if text.strip()), trace, protocol)
 
     def hit(self, name: str) -> None:
         """Pass the point `name`; the armed action, if any, happens here."""
@@ -115,6 +120,12 @@ class Failpoints:
         """Pass the reply of `name`: the effect has happened, and an armed ``lost`` hides that from the caller."""
         if self.traps or self.trace is not None:
             self._pass(name, name + "/reply")
+
+    def tell(self, event: str, outcome: str = "made", **facts: object) -> None:
+        """Tell the protocol trace, if there is one, of a call that is over and was none of a store."""
+        if self.protocol is not None:
+            with self.protocol.call(event, facts) as told:
+                told.outcome = outcome
 
     def _pass(self, name: str, site: str) -> None:
         self._passed[site] += 1

@@ -22,6 +22,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 from tests.chaos.victim import GOLD, ROOT, Victim
 from tests.realparts.kafka_broker import KafkaBroker
+from tests.support.followed import follower_in
 
 from arrowflow.protocols import SampleStream
 from arrowflow.samples import answer, stream
@@ -49,9 +50,15 @@ class Campaign:
 
     def start(self, *flags: str, failpoints: str = "") -> Victim:
         env = {"ARROWFLOW_BROKERS": self.bootstrap, "ARROWFLOW_LAKE": str(self.lake), "ARROWFLOW_CADENCE": CADENCE}
+        env["ARROWFLOW_TRACE_PROTOCOL"] = str(self.protocol)
         victim = Victim(self.folder / f"run-{len(self.victims):03d}", GOLD, *flags, env=env, failpoints=failpoints)
         self.victims.append(victim)
         return victim
+
+    @property
+    def protocol(self) -> Path:
+        """The trace of all runs; read it before the folder goes."""
+        return self.folder / "protocol"
 
     def data_epochs(self) -> int:
         records = sorted((self.lake / "_arrowflow").rglob("manifests/**/*.json"))
@@ -199,6 +206,18 @@ def campaign_on(broker: KafkaBroker, folder: Path, *, rows: int, seed: int) -> I
             broker.delete_topic(topic)
 
 
+def strange_protocol(campaign: Campaign) -> list[str]:
+    """What the runs did and the model of the commit protocol cannot do."""
+    follower = follower_in(campaign.folder)
+    if follower is None:
+        print("the protocol trace was not followed: SPIN is not installed")
+        return []
+    followed = follower.follow([campaign.protocol])
+    print(f"{followed.runs} runs made {followed.calls} calls; through {followed.lenses} lenses {len(followed.refused)} refused")
+    print("\n".join(followed.refused))
+    return followed.refused
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--kills", type=int, default=30)
@@ -221,8 +240,9 @@ def run_campaign(broker: KafkaBroker, folder: Path, asked: argparse.Namespace) -
         print(f"{sum(flying for _, flying in deaths)} of {len(deaths)} kills had an epoch in flight after a commit")
         print(f"{campaign.data_epochs()} epochs committed; reader: {report}")
         wrong = campaign.wrong()
+        strange = strange_protocol(campaign)
         print("\n".join(wrong) or "every row is the answer's, once, late rows and dead letters included")
-        return int(bool(wrong or report["violations"]))
+        return int(bool(wrong or strange or report["violations"]))
 
 
 if __name__ == "__main__":

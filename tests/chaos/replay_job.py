@@ -51,9 +51,8 @@ def wrong(sheet: dict, lake: Path) -> list[str]:
 
 def main() -> int:
     archive, lake = map(Path, sys.argv[1:3])
-    failpoints = Failpoints.parse(
-        os.environ.get("ARROWFLOW_FAILPOINTS", ""), os.environ.get("ARROWFLOW_FAILPOINT_TRACE")
-    )
+    traces = map(os.environ.get, ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"))
+    failpoints = Failpoints.parse(os.environ.get("ARROWFLOW_FAILPOINTS", ""), *traces)
     try:
         start(gold_over(archive, lake), TO_THE_END, failpoints=failpoints).result()
     except ArrowflowError as error:

@@ -87,9 +87,8 @@ def job(folder: Path, *, seed: int = 0, epoch_rows: int = 25) -> Pipeline:
 
 def main() -> int:
     folder = Path(sys.argv[1])
-    failpoints = Failpoints.parse(
-        os.environ.get("ARROWFLOW_FAILPOINTS", ""), os.environ.get("ARROWFLOW_FAILPOINT_TRACE")
-    )
+    traces = map(os.environ.get, ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"))
+    failpoints = Failpoints.parse(os.environ.get("ARROWFLOW_FAILPOINTS", ""), *traces)
     try:
         start(job(folder, seed=os.getpid()), TO_THE_END, failpoints=failpoints).result()
     except ArrowflowError as error:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from tests.chaos.kafka_campaign import campaign_on, finish, freeze_and_fence, kill_at_random, run_until, watched
+from tests.chaos.kafka_campaign import (
+    campaign_on,
+    finish,
+    freeze_and_fence,
+    kill_at_random,
+    run_until,
+    strange_protocol,
+    watched,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -17,6 +25,7 @@ def test_thirty_kills_leave_exactly_the_answer_and_readers_never_see_anything_el
     in_flight = sum(flying for _, flying in deaths)
     print(f"{in_flight} of {len(deaths)} kills with an epoch in flight; {campaign.data_epochs()} epochs; {report}")
     assert campaign.wrong() == []
+    assert strange_protocol(campaign) == []
     assert report["violations"] == []
     assert min(report["looks"].values()) > 50
     assert in_flight >= 20
@@ -30,4 +39,5 @@ def test_a_frozen_writer_that_wakes_up_is_fenced_and_doubles_nothing(kafka, tmp_
 
     assert [code for _, code in ends] == [7] * len(ends), ends
     assert campaign.wrong() == []
+    assert strange_protocol(campaign) == []
     assert report["violations"] == []

@@ -16,6 +16,7 @@ from tests.chaos.lake_reader import READERS
 from tests.chaos.restless_file import FILES, ROWS
 from tests.chaos.revision_job import TO_THE_END, job, newest_revisions
 from tests.support.cli import wait_for
+from tests.support.followed import Protocol
 
 from arrowflow.engine import start
 from arrowflow.testing.answers import read_rows
@@ -29,8 +30,8 @@ POINTS = (
 )  # fmt: skip
 
 
-def run(folder: Path, plan: str = "") -> subprocess.CompletedProcess:
-    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "ARROWFLOW_FAILPOINTS": plan}
+def run(folder: Path, protocol: Protocol, plan: str = "") -> subprocess.CompletedProcess:
+    env = {**os.environ, **protocol.env, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "ARROWFLOW_FAILPOINTS": plan}
     return subprocess.run(
         [sys.executable, "-m", "tests.chaos.revision_job", str(folder)],
         env=env, cwd=ROOT, capture_output=True, text=True, timeout=300,
@@ -66,26 +67,28 @@ def wrong(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
-def test_a_kill_at_this_point_leaves_each_window_once_as_its_newest_revision(point, tmp_path):
+def test_a_kill_at_this_point_leaves_each_window_once_as_its_newest_revision(point, protocol, tmp_path):
     folder = tmp_path / "lake"
     for hit in (2, 9):
-        killed = run(folder, f"{point}:{hit}:kill")
+        killed = run(folder, protocol, f"{point}:{hit}:kill")
         assert killed.returncode == -9, f"{point} was never passed: {killed.stderr}"
-    start(job(folder), TO_THE_END).result()
+    start(job(folder), TO_THE_END, failpoints=protocol.failpoints()).result()
 
     assert wrong(folder) == []
+    protocol.must_be_followed()
 
 
 @pytest.mark.slow
-def test_readers_that_glob_all_along_see_each_window_once_and_revisions_only_grow(tmp_path):
+def test_readers_that_glob_all_along_see_each_window_once_and_revisions_only_grow(protocol, tmp_path):
     folder = tmp_path / "lake"
     plans = [f"{point}:{hit}:kill" for hit in (3,) for point in POINTS if point.startswith(("publish", "stage.rev"))]
     with readers(folder, "out") as report, readers(folder, "open", "preview") as preview:
-        killed = [run(folder, plan).returncode for plan in plans]
-        start(job(folder), TO_THE_END).result()
+        killed = [run(folder, protocol, plan).returncode for plan in plans]
+        start(job(folder), TO_THE_END, failpoints=protocol.failpoints()).result()
 
     print("killed", killed.count(-9), "times;", report[0], preview[0])
     assert wrong(folder) == []
+    protocol.must_be_followed()
     assert killed.count(-9) > len(plans) // 2
     for each in (report[0], preview[0]):
         assert each["violations"] == []

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arrowflow.failpoints import Failpoints
 
 _WAIT_S = 0.2
+_TRACES = ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL")
 
 
 @click.command("run")
@@ -116,8 +117,9 @@ def _failpoints() -> Failpoints:
 
     plan = os.environ.get("ARROWFLOW_FAILPOINTS", "")
     try:
-        return Failpoints.parse(plan, os.environ.get("ARROWFLOW_FAILPOINT_TRACE"))
+        return Failpoints.parse(plan, *map(os.environ.get, _TRACES))
     except ValueError:
         raise ConfigError(f"ARROWFLOW_FAILPOINTS: {plan!r} is no list of name:hit:action") from None
     except OSError as error:
-        raise ConfigError(f"ARROWFLOW_FAILPOINT_TRACE: {error.filename}: {error.strerror}") from None
+        variable = next(name for name in _TRACES if os.environ.get(name) == error.filename)
+        raise ConfigError(f"{variable}: {error.filename}: {error.strerror}") from None

@@ -9,6 +9,7 @@ from arrowflow.commitlog.log import RedoLog
 from arrowflow.failpoints import Failpoints
 from arrowflow.protocols import Control
 from arrowflow.stores.local import LocalStore
+from arrowflow.stores.traced import traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +20,6 @@ class LocalLogSpec:
 
     def build(self, failpoints: Failpoints) -> tuple[RedoLog, Control]:
         """Open the store; creates nothing."""
-        store, prefix = LocalStore(failpoints), os.path.abspath(self.path)  # noqa: PTH100 - symlinks stay
+        prefix = os.path.abspath(self.path)  # noqa: PTH100 - symlinks stay
+        store = traced(LocalStore(failpoints), prefix, failpoints)
         return RedoLog(store, prefix, failpoints), Control(store, prefix)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from arrowflow.commitlog.log import RedoLog
 from arrowflow.failpoints import Failpoints
 from arrowflow.protocols import Control
+from arrowflow.stores.traced import traced
 from arrowflow.testing.stores import MemoryStore
 
 
@@ -27,5 +28,5 @@ class MemoryLogSpec:
 
     def build(self, failpoints: Failpoints) -> tuple[RedoLog, Control]:
         """Open the store for a run with these failpoints; creates nothing."""
-        store = self.store.armed(failpoints)
+        store = traced(self.store.armed(failpoints), self.prefix, failpoints)
         return RedoLog(store, self.prefix, failpoints), Control(store, self.prefix)
