@@ -51,14 +51,20 @@ def tick(
         After the last row; floor and idleness as they were.
     """
     # Compiled on first use; planning and validating never get here.
-    from arrowflow.windows.kernels.clocks import tick_rows
+    from arrowflow.windows.kernels.clocks import tick_all, tick_rows
 
     n = len(event_us)
-    clock_us, ahead = np.empty(n, np.int64), np.empty(n, np.bool_)
+    event_us, valid = ready(event_us, np.int64), ready(valid, np.bool_)
+    clock_us, ahead = np.empty(n, np.int64), np.zeros(n, np.bool_)
+    if limit_us is None and n and valid.all():
+        tick_all(event_us, max_out_of_orderness_us, clock.clock_us(max_out_of_orderness_us), clock_us)
+        most = int(event_us.max())
+        most = most if clock.max_event_us is None else max(most, clock.max_event_us)
+        return Ticked(clock_us, ahead, PartitionClock(max_event_us=most, floor_us=clock.floor_us, idle=clock.idle))
     limit = np.empty(0, np.int64) if limit_us is None else ready(limit_us, np.int64)
     largest, seen = tick_rows(
-        ready(event_us, np.int64),
-        ready(valid, np.bool_),
+        event_us,
+        valid,
         limit,
         max_out_of_orderness_us,
         clock.max_event_us or 0,

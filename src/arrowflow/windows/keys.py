@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowflow.types import I64
-from arrowflow.windows.arrays import I8, Array, Field, nulls
+from arrowflow.windows.arrays import I8, I32, Array, Field, nulls, ready
 from arrowflow.windows.columns import array_of, bits_of, valid_of
 from arrowflow.windows.functions import is_text
 from arrowflow.windows.pairs import Pairs
@@ -19,6 +19,13 @@ from arrowflow.windows.texts import Texts
 
 _CROWD = 4
 """With this many rows per known value, Arrow finds the distinct ones faster than we number every row."""
+
+
+class Coded(NamedTuple):
+    """The key of each row: ``number[code[i]]``, or ``number[i]`` where there are no codes."""
+
+    code: I32
+    number: I64
 
 
 class Whole:
@@ -82,16 +89,29 @@ class Values:
             return self._spread(coded.indices, self._known.intern(coded.dictionary))
         return self._known.intern(column)
 
+    def code(self, column: Array) -> Coded:
+        """Number each value of `column`, by its codes where it is dictionary-encoded as most are."""
+        if isinstance(column, pa.DictionaryArray) and column.indices.type == pa.int32() and not column.null_count:
+            code = ready(column.indices.to_numpy())
+            self._learn(column.dictionary)
+            # Nobody has checked the codes that come from outside, and a kernel would read whatever lies there.
+            if len(code) and code.view(np.uint32).max() < len(self._numbers):
+                return Coded(code, self._numbers)
+        return Coded(np.empty(0, np.int32), self.number(column))
+
     def take(self, numbers: I64) -> Array:
         """The values by number."""
         return self._known.take(numbers)
 
     def _number_codes(self, column: pa.DictionaryArray[Any, Any]) -> I64:
-        """Look the values of the dictionary up once; the same dictionary comes again and again."""
-        if self._dictionary is None or not self._dictionary.equals(column.dictionary):
-            self._dictionary = column.dictionary
-            self._numbers = self._known.intern(column.dictionary)
+        self._learn(column.dictionary)
         return self._spread(column.indices, self._numbers)
+
+    def _learn(self, dictionary: Array) -> None:
+        """Look the values of the dictionary up once; the same dictionary comes again and again."""
+        if self._dictionary is None or not self._dictionary.equals(dictionary):
+            self._dictionary = dictionary
+            self._numbers = self._known.intern(dictionary)
 
     def _spread(self, codes: Array, numbers: I64) -> I64:
         """The number of each code, null's for a null code."""
@@ -138,6 +158,12 @@ class Keys:
     def parts(self, columns: Sequence[Array]) -> tuple[I64, ...]:
         """Number the values of each key column."""
         return tuple(values.number(column) for values, column in zip(self.values, columns, strict=True))
+
+    def code(self, columns: Sequence[Array], rows: int) -> Coded:
+        """Number the key of each of `rows` rows, where a key has one column or none."""
+        if not self.values:
+            return Coded(np.empty(0, np.int32), np.zeros(rows, np.int64))
+        return self.values[0].code(columns[0])
 
     def number(self, parts: Sequence[I64], fate: I8) -> I64:
         """Number each row's tuple; what is given for rows whose fate is not 0 means nothing."""

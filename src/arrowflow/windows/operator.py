@@ -25,6 +25,7 @@ from arrowflow.windows.aggregates.traces import carry_for_us
 from arrowflow.windows.arrays import Array, ready
 from arrowflow.windows.columns import Columns
 from arrowflow.windows.feeders import NOBODY
+from arrowflow.windows.kernels.pairs import lie_within
 from arrowflow.windows.kernels.panes import FOLD, LATE, NO_WINDOW
 from arrowflow.windows.kinds.build import build_kind
 from arrowflow.windows.kinds.calendar import CalendarKind
@@ -35,6 +36,7 @@ from arrowflow.windows.shapes import MAX_US, Sliding
 from arrowflow.windows.state import Contents, State
 
 CORRECTION = "correction"
+_FAR = 2**61
 
 
 class KeyedWindows:
@@ -54,6 +56,7 @@ class KeyedWindows:
         self._carry_for_us = carry_for_us(plan)
         # Under "correct" a row is lost only when its window can no longer be corrected.
         self._patience_us = min(MAX_US, plan.allowed_lateness_us + (plan.correct_for_us or 0))
+        self._spacing = self._build_spacing()
 
     def output_schema(self) -> pa.Schema:
         return self._schema
@@ -67,7 +70,13 @@ class KeyedWindows:
         event_us = ready(batch.event_us, np.int64)
         clock_us = ready(batch.clock_us, np.int64)
         feeder = state.feeders.number(batch.partition)
-        parts = state.keys.parts([columns.key(field.name) for field in self._plan.keys])
+        key_columns = [columns.key(field.name) for field in self._plan.keys]
+        if (spacing := self._spacing_of(event_us)) is not None:
+            keys = state.keys.code(key_columns, len(batch))
+            offset = ready(batch.offset, np.int64)
+            folded, others = state.fold_spaced(keys, feeder, columns, event_us, clock_us, offset, spacing)
+            return Folded(folded) if not others else self._tell_spaced(batch, event_us, clock_us, folded)
+        parts = state.keys.parts(key_columns)
         panes = self._kind.assign(event_us, parts, state.keys)
         others = self._kind.judge(panes, event_us, clock_us, self._patience_us)
         key = state.keys.number(parts, panes.fate)
@@ -171,7 +180,7 @@ class KeyedWindows:
 
     @property
     def folded_rows(self) -> int:
-        return int(self._state.rows.values[self._state.slots].sum())
+        return self._state.rows_in(self._state.slots)
 
     # ---- what closes ------------------------------------------------------------------------------------
 
@@ -239,7 +248,7 @@ class KeyedWindows:
             table = self._rollcall.call(self._closing(table, fresh, label, clock_us), state.keys)
         if self._plan.corrects:
             state.publish(fresh.slot, epoch)
-        folded = int(state.rows.values[gone].sum())
+        folded = state.rows_in(gone)
         state.move(due.moved, due.next_us)
         state.carry(gone)
         state.remove(np.concatenate([gone, self._expired(clock_us)]))
@@ -318,6 +327,31 @@ class KeyedWindows:
         return f"window [{due.start_us[i]}, {due.end_us[i]}) µs of {key}"
 
     # ---- what is refused --------------------------------------------------------------------------------
+
+    def _build_spacing(self) -> I64 | None:
+        """Where rows go to their panes in one pass, what that needs to know; see `kernels.pairs.place_rows`.
+
+        Several key columns make one key only for rows that are not late, and a promise is checked before any row is
+        placed: such rows go another way, and so do those near the ends of int64.
+        """
+        spacing, plan = self._kind.spacing, self._plan
+        if spacing is None or plan.scope != "pipeline" or len(plan.keys) > 1 or spacing.size_us + spacing.hop_us > _FAR:
+            return None
+        return np.array([*spacing, self._patience_us], np.int64)
+
+    def _spacing_of(self, event_us: I64) -> I64 | None:
+        """The same for a batch with these event times."""
+        spacing = self._spacing
+        if spacing is None:
+            return None
+        edge_us = int(spacing[0] + spacing[1])
+        return spacing if lie_within(event_us, MIN_US + edge_us, MAX_US - edge_us) else None
+
+    def _tell_spaced(self, batch: RowBatch, event_us: I64, clock_us: I64, folded: int) -> Folded:
+        """What became of rows that were placed in one pass: those not plainly folded are judged again, with reasons."""
+        panes = self._kind.assign(event_us, (), self._state.keys)
+        self._kind.judge(panes, event_us, clock_us, self._patience_us)
+        return self._tell(batch, panes, event_us, folded)
 
     def _tell(self, batch: RowBatch, panes: Panes, event_us: I64, folded: int) -> Folded:
         """What became of rows that were not plainly folded."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, I32, U64, ready
-from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs
+from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs, place_rows
 from arrowflow.windows.room import Admit, freely
 
 _DEAD = np.uint64(2**64 - 1)
@@ -85,6 +85,30 @@ class Pairs:
             self._grow()
         assert self.used - before == sum(map(len, births))
         return number, np.concatenate(births)
+
+    def place(self, code: I32, number: I64, event_us: I64, clock_us: I64, spacing: I64, slot: I64) -> tuple[int, int]:
+        """Number the panes of rows where panes lie on one grid for all keys, in one pass.
+
+        Parameters
+        ----------
+        code, number, event_us, clock_us, spacing, slot : int32[n] or int32[0], int64[k], int64[n] and int64[5]
+            As in `kernels.pairs.place_rows`.
+
+        Returns
+        -------
+        others, lost : int
+            How many rows are not plainly folded, and how many of those have no pane.
+        """
+        row, others, lost = 0, 0, 0
+        while True:
+            held = (self._near, self._index, self._left, self._right)
+            row, self.used, more, gone = place_rows(
+                event_us, clock_us, code, number, spacing, row, self.used, slot, *held
+            )
+            others, lost = others + more, lost + gone
+            if row == len(event_us):
+                return others, lost
+            self._grow()
 
     def forget(self, numbers: I64) -> None:
         """Mark pairs as gone: their numbers stay taken and match nothing, until `keep`."""

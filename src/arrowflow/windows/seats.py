@@ -11,6 +11,7 @@ import numpy as np
 
 from arrowflow.types import I64, MIN_US
 from arrowflow.windows.arrays import ready
+from arrowflow.windows.kernels.pairs import KEY_BITS
 from arrowflow.windows.kernels.panes import FOLD
 from arrowflow.windows.kernels.sessions import (
     FIRST,
@@ -24,12 +25,11 @@ from arrowflow.windows.kernels.sessions import (
     join_sessions,
     leave_sessions,
 )
+from arrowflow.windows.keys import Coded
 from arrowflow.windows.kinds.panes import Panes
 from arrowflow.windows.lanes import Lane
 from arrowflow.windows.pairs import Pairs
 from arrowflow.windows.room import Admit, freely
-
-_KEY_BITS = 40
 
 
 class Seated(NamedTuple):
@@ -115,11 +115,11 @@ class Hashed:
 
     @property
     def missed(self) -> I64:
-        return np.asarray(self._pairs.left >> _KEY_BITS)
+        return np.asarray(self._pairs.left >> KEY_BITS)
 
     def seat(self, key: I64, panes: Panes, event_us: I64) -> Seated:
         apart = panes.missed if panes.twin is None else panes.twin
-        left = key if apart is None else key + (apart << _KEY_BITS)
+        left = key if apart is None else key + (apart << KEY_BITS)
         slot, born = self._pairs.intern(left, panes.start_us, panes.fate)
         if len(born):
             self._fit()
@@ -127,9 +127,26 @@ class Hashed:
             self._key.values[fresh], self._end_us.values[fresh] = key[born], panes.end_us[born]
         return Seated(slot, born, _none(), _none())
 
+    def place(self, keys: Coded, event_us: I64, clock_us: I64, spacing: I64, slot: I64) -> tuple[int, int]:
+        """Find or take a slot for each row, as `kernels.pairs.place_rows` does.
+
+        Returns
+        -------
+        others, lost : int
+            How many rows are not plainly folded, and how many of those have no slot.
+        """
+        before = self.used
+        told = self._pairs.place(*keys, event_us, clock_us, spacing, slot)
+        if self.used > before:
+            self._fit()
+            fresh = slice(before, self.used)
+            self._key.values[fresh] = self._pairs.left[fresh] & ((1 << KEY_BITS) - 1)
+            self._end_us.values[fresh] = self._pairs.right[fresh] + spacing[2]
+        return told
+
     def take(self, key: I64, start_us: I64, end_us: I64, missed: I64) -> None:
         before = self.used
-        self._pairs.intern(key + (missed << _KEY_BITS), start_us, np.zeros(len(key), np.int8))
+        self._pairs.intern(key + (missed << KEY_BITS), start_us, np.zeros(len(key), np.int8))
         self._fit()
         self._key.values[before : self.used], self._end_us.values[before : self.used] = key, end_us
 
@@ -141,7 +158,7 @@ class Hashed:
         self._key.values[slots] = NOBODY
 
     def keep(self, slots: I64, key: I64) -> None:
-        left = key + (self.missed[slots] << _KEY_BITS)
+        left = key + (self.missed[slots] << KEY_BITS)
         self._end_us.keep(slots)
         self._key.keep(slots)
         self._key.values[: len(key)] = key

@@ -24,9 +24,9 @@ from arrowflow.windows.chains import LastWords, blocks, pieces
 from arrowflow.windows.columns import Columns, bits_of, whole
 from arrowflow.windows.digest import row_hashes, sum_hashes
 from arrowflow.windows.feeders import FEEDER, NOBODY, Feeders
-from arrowflow.windows.hands import WORTH_IT, Hands
+from arrowflow.windows.hands import WORTH_IT, Hands, Sheets
 from arrowflow.windows.kernels.counts import count_rows, merge_counts
-from arrowflow.windows.keys import Keys
+from arrowflow.windows.keys import Coded, Keys
 from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane, Rare
 from arrowflow.windows.order import order_of
@@ -105,7 +105,7 @@ class State:
         self._owner, self._carry = Lane(np.int64, NOBODY), Lane(np.int64, NOBODY)
         self.traces = {name: each for name, each in self.accumulators.items() if isinstance(each, Trace)}
         self._quiet_us: int | None = None
-        self._hands = Hands()
+        self._hands, self._sheets = Hands(), Sheets()
         self._beside = not any(isinstance(each, Trace | CustomStates) for each in self.accumulators.values())
         self._gone: list[_Tombs] = []
         self._dead, self._crowd = 0, 0
@@ -176,7 +176,13 @@ class State:
 
     def changed(self, slots: I64) -> I64:
         """Which of `slots` got rows since they were last given out, as numbers that are not 0."""
+        self._hands.rest()
         return np.asarray(self._touched.values[slots] & _CHANGED)
+
+    def rows_in(self, slots: I64) -> int:
+        """How many rows those panes hold together."""
+        self._hands.rest()
+        return int(self.rows.values[slots].sum())
 
     def fold(self, key: I64, panes: Panes, feeder: int, rows: Columns, event_us: I64, offset: I64) -> int:
         """Put rows of fate `FOLD` into their panes, opening those that are new; returns how many rows were counted."""
@@ -185,17 +191,38 @@ class State:
             self._bear(key, panes, feeder, born)
         if len(into):
             self._merge(into, source)
+        self._hands.rest()
         folded = count_rows(slot, self.rows.values, self._touched.values, _TOUCHED)
-        self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used))
-        if self._most_per_row:
-            self._room.brought(len(slot) * self._most_per_row + rows.nbytes)
+        self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used), counted=True)
         self.remove(source)
         return int(folded)
+
+    def fold_spaced(
+        self, keys: Coded, feeder: int, rows: Columns, event_us: I64, clock_us: I64, offset: I64, spacing: I64
+    ) -> tuple[int, int]:
+        """Put rows into their panes, which lie on one grid for all keys; judges them on the way.
+
+        Rows are counted beside, where they are folded; what is returned was counted as they were placed.
+
+        Returns
+        -------
+        folded, others : int
+            How many rows got a pane, and how many are not plainly folded: `Kind.judge` says what they are.
+        """
+        assert isinstance(self._seats, Hashed)
+        slot, before = self._sheets.lend(len(event_us)), self._seats.used
+        others, lost = self._seats.place(keys, event_us, clock_us, spacing, slot)
+        if self._seats.used > before:
+            fresh = slice(before, self._seats.used)
+            self._note_born(fresh, self.kind.spaced_next(self.start_us[fresh], self._seats.missed[fresh]))
+        self._accumulate(Slice(slot, rows, event_us, offset, feeder, self._seats.used), counted=False)
+        return len(slot) - lost, others
 
     def remove(self, slots: I64) -> None:
         """Take panes out; a tombstone for each goes into the next delta."""
         if not len(slots):
             return
+        self._hands.rest()
         self._bury(slots, self._told_or_start(slots))
         self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
         self._seats.forget(slots)
@@ -208,6 +235,7 @@ class State:
         """Keep the last samples of panes about to go, one slot per key; it says in `next_us` when they were measured."""
         if not self.traces or not len(slots):
             return
+        self._hands.rest()
         into = self._carry_slots(slots)
         distinct = np.unique(into)
         for trace in self.traces.values():
@@ -218,11 +246,13 @@ class State:
 
     def move(self, slots: I64, next_us: I64) -> None:
         """Note how far panes that stay have been given out."""
+        self._hands.rest()
         self.next_us.values[slots] = next_us
         self._touched.values[slots] |= np.uint8(_TOLD | _HASHED)
 
     def publish(self, slots: I64, epoch: int) -> None:
         """Count one more revision of windows that stay; the first one makes `epoch` their home."""
+        self._hands.rest()
         first = slots[self.revision.values[slots] == 0]
         self.home.values[first] = epoch
         self.revision.values[slots] += 1
@@ -293,6 +323,7 @@ class State:
 
     def take_delta(self) -> pa.Table:
         """Tombstones, then touched panes; from here on they count as told."""
+        self._hands.rest()
         slots = self._marked(_TOLD)
         moved = slots[(self._told_us.values[slots] != _NEVER) & (self._told_us.values[slots] != self.start_us[slots])]
         if len(moved):
@@ -307,6 +338,7 @@ class State:
 
     def parts(self) -> Iterator[pa.Table]:
         """All panes in blocks; from here on they count as told, as after a delta. Nothing may change in between."""
+        self._hands.rest()
         slots = self.everything
         self._gone = []
         self._touched.values[slots] &= np.uint8(_HASHED | _CHANGED)
@@ -329,6 +361,7 @@ class State:
 
     def digest(self) -> str:
         """Order-free digest of all open panes; costs what was touched since the last one."""
+        self._hands.rest()
         for slots in blocks(self._marked(_HASHED)):
             self._hash(slots, self.dump(slots), slots)
         return format(self._hash_sum & _ALL128, "032x")
@@ -368,11 +401,13 @@ class State:
 
     # ---- inside -----------------------------------------------------------------------------------------
 
-    def _accumulate(self, batch: Slice) -> None:
+    def _accumulate(self, batch: Slice, *, counted: bool) -> None:
         """Let the accumulators take rows in; beside this thread where none of them may stop the job."""
-        accumulators = tuple(self.accumulators.values())
+        accumulators, rows, touched = tuple(self.accumulators.values()), self.rows.values, self._touched.values
 
         def work() -> None:
+            if not counted:
+                count_rows(batch.slot, rows, touched, _TOUCHED)
             for accumulator in accumulators:
                 accumulator.fold(batch)
 
@@ -381,6 +416,8 @@ class State:
         else:
             self._hands.rest()
             work()
+        if self._most_per_row:
+            self._room.brought(len(batch.slot) * self._most_per_row + batch.columns.nbytes)
 
     def _carry_slots(self, slots: I64) -> I64:
         """The carry slot of each pane's key, taken where there is none yet."""
@@ -402,17 +439,21 @@ class State:
 
     def _bear(self, key: I64, panes: Panes, feeder: int, born: I64) -> None:
         """Fill in what is known of new panes from the rows that opened them."""
-        self._fit()
         fresh = slice(self._seats.used - len(born), self._seats.used)
+        self._note_born(fresh, self.kind.born_next(panes, born))
         if panes.label is not None and panes.day is not None:
             self._label.values[fresh], self._day.values[fresh] = panes.label[born], panes.day[born]
-        self.next_us.values[fresh] = self.kind.born_next(panes, born)
-        if self._quiet_us is not None:
-            self._quiet_us = min(self._quiet_us, self._least_wait(fresh))
         if self.plan.scope == "partition":
             self.feeder.values[fresh] = feeder
             self._fit_to_keys(self._owner)
             self._owner.values[key[born]] = feeder
+
+    def _note_born(self, fresh: slice, next_us: I64) -> None:
+        """Make room for new panes, and note when they have something due first."""
+        self._fit()
+        self.next_us.values[fresh] = next_us
+        if self._quiet_us is not None:
+            self._quiet_us = min(self._quiet_us, self._least_wait(fresh))
 
     def _least_wait(self, slots: I64 | slice) -> int:
         waits = self.kind.waits_us(self.end_us[slots], self.next_us.values[slots])

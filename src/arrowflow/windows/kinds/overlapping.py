@@ -15,7 +15,7 @@ from arrowflow.types import I64, Bool, LateRows
 from arrowflow.windows.kernels.overlaps import count_windows, find_due, group_panes, order_ends, sweep_windows
 from arrowflow.windows.kernels.panes import assign_cumulative, assign_hopping, judge_missed
 from arrowflow.windows.keys import Keys
-from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes
+from arrowflow.windows.kinds.panes import BEHIND, Combined, Due, Held, Panes, Spacing
 from arrowflow.windows.kinds.plain import Plain
 from arrowflow.windows.order import order_of
 from arrowflow.windows.pairs import Pairs
@@ -38,6 +38,8 @@ class Overlapping(Plain):
         self._window = window
         self._stride_us = window.hop_us if isinstance(window, Hopping) else window.step_us
         self._period_us = window.hop_us if isinstance(window, Hopping) else window.size_us
+        if isinstance(window, Hopping):
+            self.spacing = Spacing(window.size_us, window.hop_us, window.pane_us, window.origin_us)
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         n, window = len(event_us), self._window
@@ -62,6 +64,11 @@ class Overlapping(Plain):
 
     def born_next(self, panes: Panes, rows: I64) -> I64:
         return np.asarray(panes.first_us[rows] + self._missed(panes)[rows] * self._stride_us)
+
+    def spaced_next(self, start_us: I64, missed: I64) -> I64:
+        hop, phase = self._stride_us, (self._window.origin_us + self._window.size_us) % self._stride_us
+        first = start_us + hop - (start_us % hop - phase) % hop
+        return np.asarray(first + missed * hop)
 
     def waits_us(self, end_us: I64, next_us: I64) -> I64 | None:
         return next_us

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -58,6 +58,18 @@ class Panes:
     ) -> Panes:
         """Panes that are windows themselves."""
         return cls(start_us, end_us, fate, label, day, end_us, end_us, twin=twin)
+
+
+class Spacing(NamedTuple):
+    """Windows and panes that lie on one grid for all keys, all in microseconds.
+
+    Window starts are `origin_us` plus multiples of `hop_us`; so do those of panes lie, `pane_us` apart.
+    """
+
+    size_us: int
+    hop_us: int
+    pane_us: int
+    origin_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +166,8 @@ class Kind(Protocol):
     """Whether the last clock that still takes rows is the window's end itself."""
     per_row: bool
     """Whether each row has a result row of its own: sliding windows."""
+    spacing: Spacing | None
+    """Where panes lie, if that is the same for all keys: then rows are placed in one pass, without `assign` and `judge`."""
 
     def assign(self, event_us: I64, parts: Sequence[I64], keys: Keys) -> Panes:
         """Give each row its pane; `parts` number the values of each key column in `keys`."""
@@ -166,6 +180,9 @@ class Kind(Protocol):
 
     def born_next(self, panes: Panes, rows: I64) -> I64:
         """What `Held.next_us` starts with for panes born of `rows`."""
+
+    def spaced_next(self, start_us: I64, missed: I64) -> I64:
+        """The same for panes that begin at `start_us` and whose rows have missed so many windows, if there is `spacing`."""
 
     def due(self, held: Held) -> Due:
         """Windows that no row on time can still change, given the limit of each slot; changes nothing."""

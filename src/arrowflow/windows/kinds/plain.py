@@ -8,6 +8,7 @@ import numpy as np
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I32, Array
+from arrowflow.windows.kinds.panes import Spacing
 
 
 class Plain:
@@ -15,9 +16,13 @@ class Plain:
 
     strict = False
     per_row = False
+    spacing: Spacing | None = None
 
     def explain(self, fate: int, event_us: int) -> tuple[str, str]:
         return "out_of_range", f"event time {event_us} µs: its window does not fit into 64 bits"
+
+    def spaced_next(self, start_us: I64, missed: I64) -> I64:
+        raise AssertionError("the panes of this kind lie on no grid")
 
     def describe(self, label: I32, day: I32) -> list[Array]:
         return []
