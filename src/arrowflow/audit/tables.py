@@ -14,7 +14,12 @@ from arrowflow.audit.files import Files
 from arrowflow.audit.report import Report
 from arrowflow.audit.told import Listing, Published, Table, Told
 
-_NAME = re.compile(r"([0-9a-f]{8})-(\d{12})-\d{4}-([0-9a-f]{8})\.parquet")
+_NAMES = {
+    "parquet": re.compile(r"(?P<job>[0-9a-f]{8})-(?P<epoch>\d{12})-\d{4}-(?P<digest>[0-9a-f]{8})\.parquet"),
+    # The table in memory that ships for tests; names of jobs are not in it.
+    "memory": re.compile(r"(?P<job>)(?P<epoch>\d{12})-(?P<digest>[0-9a-f]{8})\.arrow"),
+}
+"""How files of a table are called, by its kind; any other kind has files that records name, and no others."""
 
 
 def check_tables(files: Files, report: Report, told: Told, control: Listing, *, deep: bool) -> None:
@@ -89,11 +94,11 @@ def _check_names(
     for path in present:
         if path in told.files:
             continue
-        match = _NAME.fullmatch(path.rsplit("/", 1)[-1])
-        if table.kind == "preview" or match is None or match[1] != job:
+        match = _NAMES[table.kind].fullmatch(path.rsplit("/", 1)[-1]) if table.kind in _NAMES else None
+        if match is None or match["job"] not in (job, ""):
             report.add("I17", path, "is no file of this job, and readers of the table take it in")
             continue
-        epoch = int(match[2])
+        epoch = int(match["epoch"])
         if epoch > told.epoch:
             report.add("I5", path, f"is of epoch {epoch}, and the newest record is {told.epoch}")
         elif epoch in told.unread:
@@ -103,7 +108,7 @@ def _check_names(
         else:
             report.table_files += 1
             if contents is not None:
-                _check_collected(files, report, contents, table, path, match[3])
+                _check_collected(files, report, contents, table, path, match["digest"])
 
 
 def _check_collected(files: Files, report: Report, contents: Contents, table: Table, path: str, digest: str) -> None:

@@ -36,7 +36,7 @@ def test_a_job_in_order_is_said_to_be_and_exits_with_0(job):
 def test_each_violation_is_a_line_with_invariant_and_place_and_the_exit_code_is_6(job):
     foreign = job / "out" / "part-0.parquet"
     foreign.write_bytes(b"")
-    gone = sorted((job / "out").glob("*-0000-*.parquet"))[0]
+    gone = min((job / "out").glob("*-0000-*.parquet"))
     gone.unlink()
 
     result = fsck(job / "_log")
