@@ -64,7 +64,8 @@ def _read(log: CommitLog, epoch: int) -> Manifest | None:
     try:
         return log.read(epoch)
     except ObjectMissing:
-        if epoch in _retained(log):
+        newest = log.newest()
+        if newest is None or epoch >= log.read(newest).horizon:
             raise
         return None
 
