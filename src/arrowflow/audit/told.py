@@ -130,7 +130,7 @@ class Told:
         before = self.files.get(path)
         revision = 1 if replaces is None else replaces["revision"] + 1
         if table.kind != "preview":
-            _check_revision(report, before, replaces, output["dst"], place, int(record.get("horizon", 0)))
+            _check_revision(report, before, replaces, output["dst"], place, report.horizon)
         if replaces is not None:
             stem = output["dst"].rsplit(".", 1)[0]
             self.revisions.add(f"revisions/{output['sink']}/{stem}/{replaces['revision']:06d}")
