@@ -10,6 +10,7 @@ import threading
 from arrowflow.events import Committed, Finished
 from arrowflow.failpoints import Failpoints
 from arrowflow.phases.advance import advance, fold
+from arrowflow.phases.collect import collect
 from arrowflow.phases.commit import check, commit, is_empty
 from arrowflow.phases.decode import decode
 from arrowflow.phases.defaults import Silence, SystemClock
@@ -46,6 +47,7 @@ def step(job: Job) -> Manifest | None:
     check(job, manifest)
     publish(job, manifest)
     acknowledge(job, manifest)
+    collect(job)
     return manifest
 
 

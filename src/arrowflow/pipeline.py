@@ -89,6 +89,10 @@ class Checkpoint:
     max_slice_bytes: int = 64 * 1024 * 1024
     full_every: int = 20
     discover_every_s: float = 30.0
+    keep_records: int = 1000
+    """So many of the newest records are never collected, however old they are."""
+    keep_for_s: float = 7 * 86_400.0
+    """No record is collected before it is so old."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,17 @@ class Store(Protocol):
         """
 
 
+@runtime_checkable
+class Folders(Protocol):
+    """What a store offers beside, if it can: names of folders alone, and the end of those that were emptied."""
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the folders directly under the folder `prefix`, ascending; uncached; empty if there are none."""
+
+    def prune(self, path: str, below: str) -> None:
+        """Remove the folder that held `path`, and those above it up to, not including, `below`, as far as they are empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """The control prefix of a job in its store: every relative `src` or state path of a record is under it."""
@@ -225,6 +236,10 @@ class Operator(Protocol):
     def folded_rows(self) -> int:
         """How many folded rows the open state holds: the sum of its row counts, recounted."""
 
+    @property
+    def oldest_home(self) -> int | None:
+        """The oldest epoch that gave out a window which can still be corrected; None if there is no such window."""
+
 
 class Sink(Protocol):
     """Where rows leave. Staging is invisible; publishing is an idempotent redo of what a record says."""
@@ -264,11 +279,28 @@ class Sink(Protocol):
         """Rows of `table` (by index) whose results this sink could never take; asked before they are folded."""
 
 
+@runtime_checkable
+class KeepsRevisions(Protocol):
+    """A sink that keeps, under the control prefix, what its corrections take the place of."""
+
+    def kept(self, file: StagedFile) -> str | None:
+        """Where the rows that `file` took the place of are kept, relative to the control prefix; None if it replaced nothing."""
+
+
 class CommitLog(Protocol):
     """The append-only list of records; creating one is the only commit point."""
 
     def epochs_after(self, epoch: int) -> list[int]:
         """Record numbers above `epoch`, ascending, listed uncached; -1 lists all."""
+
+    def newest(self) -> int | None:
+        """Number of the newest record, at a cost that does not grow with the number of records; None without one."""
+
+    def epochs_below(self, epoch: int) -> list[int]:
+        """Record numbers below `epoch` that are still there, ascending."""
+
+    def remove(self, epoch: int) -> None:
+        """Delete a record that a committed one has announced as collected; a missing one is no error."""
 
     def read(self, epoch: int) -> Manifest:
         """Return a record whose own digest was verified. Raises `ObjectMissing` or `DataLossError`."""

@@ -1,6 +1,7 @@
 """configs/gold.toml over an archive of its sample, cut into many small epochs; importable, and a process to kill.
 
-As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE`` with the failpoint variables of the command line.
+As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE [KEEP]`` with the failpoint variables of the command line;
+KEEP is how many records are kept, for runs that collect the others.
 """
 
 from __future__ import annotations
@@ -30,14 +31,23 @@ def write_archive(path: Path, rows: int, seed: int = 7) -> dict:
     return answer("production", rows=rows, seed=seed)
 
 
-def gold_over(archive: Path, lake: Path, *, epoch_rows: int = 400, slice_rows: int = 150) -> Pipeline:
-    """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so."""
+def gold_over(
+    archive: Path, lake: Path, *, epoch_rows: int = 400, slice_rows: int = 150, keep: int | None = None
+) -> Pipeline:
+    """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so; `keep` records are kept."""
     gold = load(GOLD, {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
     source = replace(gold.source, spec=ReplaySpec(paths=(str(archive),)))
     checkpoint = replace(
         gold.checkpoint, cadence_s=60.0, max_epoch_rows=epoch_rows, max_slice_rows=slice_rows, full_every=4
     )
+    if keep is not None:
+        checkpoint = replace(checkpoint, keep_records=keep, keep_for_s=0.0)
     return replace(gold, source=source, checkpoint=checkpoint)
+
+
+def gold_collecting(archive: Path, lake: Path, keep: int) -> Pipeline:
+    """The same in smaller epochs, so that there are many records to collect."""
+    return gold_over(archive, lake, epoch_rows=100, slice_rows=100, keep=keep)
 
 
 def wrong(sheet: dict, lake: Path) -> list[str]:
@@ -54,7 +64,8 @@ def main() -> int:
     traces = map(os.environ.get, ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"))
     failpoints = Failpoints.parse(os.environ.get("ARROWFLOW_FAILPOINTS", ""), *traces)
     try:
-        start(gold_over(archive, lake), TO_THE_END, failpoints=failpoints).result()
+        job = gold_collecting(archive, lake, int(sys.argv[3])) if len(sys.argv) > 3 else gold_over(archive, lake)
+        start(job, TO_THE_END, failpoints=failpoints).result()
     except ArrowflowError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return error.exit_code

@@ -19,6 +19,8 @@ NEEDS_A_LOG = {"recover.head_loaded"}
 """Points that the very first start does not pass: there is no record yet."""
 NEEDS_CORRECTIONS = {"stage.revision", "publish.replace", "publish.between_look_rename"}
 """Points that only a corrected window passes; `tests/chaos/test_revisions.py` kills there."""
+NEEDS_A_PAST = {"gc.horizon", "gc.object", "gc.manifest"}
+"""Points that only a run with old records passes; `tests/chaos/test_collecting.py` kills there."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def run(archive: Path, lake: Path, protocol: Protocol, plan: str = "") -> subpro
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS))
+@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS - NEEDS_A_PAST))
 def test_a_kill_at_this_point_loses_and_doubles_nothing(point, archive, protocol, tmp_path):
     path, sheet = archive
     lake = tmp_path / "lake"
@@ -66,7 +68,8 @@ def test_a_kill_while_making_good_an_earlier_kill_loses_and_doubles_nothing(arch
 
 
 @pytest.mark.parametrize(
-    "point", sorted(name for name, (_, lossy) in REGISTRY.items() if lossy and name not in NEEDS_CORRECTIONS)
+    "point",
+    sorted(name for name, (_, lossy) in REGISTRY.items() if lossy and name not in NEEDS_CORRECTIONS | NEEDS_A_PAST),
 )
 def test_a_lost_reply_at_this_point_loses_and_doubles_nothing(point, archive, protocol, tmp_path):
     path, sheet = archive

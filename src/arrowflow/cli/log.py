@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def command(session: Session, *, where: str, epoch: int | None, last: int | None, as_json: bool) -> None:
     """List the records of a pipeline: WHERE is its configuration or its checkpoint folder."""
     log = _open(session, where)
-    epochs = log.epochs_after(-1)
+    epochs = _retained(log)
     if epoch is not None:
         if not epochs or not epochs[0] <= epoch <= epochs[-1]:
             raise click.UsageError(f"there is no record {epoch}; {_extent(epochs)}")
@@ -34,14 +34,40 @@ def command(session: Session, *, where: str, epoch: int | None, last: int | None
     if not epochs and not as_json:
         click.echo("no records yet: the pipeline has not run", err=True)
     elif not as_json:
+        if epochs[0]:
+            click.echo(f"records before {epochs[0]} were collected", err=True)
         click.echo(_row("epoch", "kind", "time", "rows", "files", "watermark", "balance"))
     for number in chosen:
-        record = log.read(number)
+        if (record := _read(log, number)) is None:
+            continue
         click.echo(json.dumps(_brief(record)) if as_json else session.clean(_line(record)))
 
 
 def _extent(epochs: list[int]) -> str:
-    return f"the records are {epochs[0]} to {epochs[-1]}" if epochs else "the pipeline has not run yet"
+    if not epochs:
+        return "the pipeline has not run yet"
+    older = "; older ones were collected" if epochs[0] else ""
+    return f"the records are {epochs[0]} to {epochs[-1]}{older}"
+
+
+def _retained(log: CommitLog) -> list[int]:
+    """Numbers of the records from the horizon on: what lies below it is on its way out, or came back and means nothing."""
+    epochs = log.epochs_after(-1)
+    horizon = log.read(epochs[-1]).horizon if epochs else 0
+    return [epoch for epoch in epochs if epoch >= horizon]
+
+
+def _read(log: CommitLog, epoch: int) -> Manifest | None:
+    """Return a record; None for one that was collected since it was listed."""
+    from arrowflow.errors import ObjectMissing
+
+    try:
+        return log.read(epoch)
+    except ObjectMissing:
+        newest = log.newest()
+        if newest is None or epoch >= log.read(newest).horizon:
+            raise
+        return None
 
 
 def _open(session: Session, where: str) -> CommitLog:

@@ -24,6 +24,7 @@ VERBS: dict[str, str] = {
     "schema": "Print the JSON Schema of a configuration, for editors.",
     "sample": "Write a sample stream, and its right answer.",
     "log": "List the records of a pipeline: what each committed.",
+    "fsck": "Check records, state and tables against what they promise; changes nothing.",
     "bench": "Time the whole job beside a loop that only consumes, answer checked.",
     "chaos": "List the points where a run can be made to fail.",
 }

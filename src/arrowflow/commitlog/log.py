@@ -1,4 +1,4 @@
-"""The log of records over any store that can create a name once; never deletes, never overwrites.
+"""The log of records over any store that can create a name once; never overwrites, and removes only what it is told to.
 
 Records live at ``<prefix>/manifests/<first 17 digits>/<20 digits>.json``: folders of 1,000, so that asking for what is
 newer than a record opens the newest folder only. All of it rests on two properties of the store: one winner
@@ -23,10 +23,11 @@ from arrowflow.errors import (
     StateRefused,
 )
 from arrowflow.failpoints import Failpoints
-from arrowflow.protocols import Store
+from arrowflow.protocols import Folders, Store
 from arrowflow.types import Manifest
 
 _NAME = re.compile(r"/manifests/(\d{17})/(\1\d{3})\.json")
+_FOLDER = re.compile(r"/manifests/\d{17}$")
 _TRIES = 3
 
 
@@ -56,6 +57,30 @@ class RedoLog:
         after = "" if epoch < 0 else self.path_of(epoch)
         names = (path.removeprefix(self.prefix) for path in self.store.list(f"{self.prefix}/manifests", after))
         return [int(match[2]) for match in map(_NAME.fullmatch, names) if match]
+
+    def newest(self) -> int | None:
+        """Number of the newest record; where the store can list folders alone, only the newest one is looked into."""
+        if not isinstance(self.store, Folders):
+            return max(self.epochs_after(-1), default=None)
+        for folder in reversed(self._folders(self.store)):
+            if found := self._in_folder(folder):
+                return found[-1]
+        return None
+
+    def epochs_below(self, epoch: int) -> list[int]:
+        """Record numbers below `epoch` that are still there, ascending; folders of newer ones are not looked into."""
+        if not isinstance(self.store, Folders):
+            return [each for each in self.epochs_after(-1) if each < epoch]
+        last = self.path_of(epoch)
+        folders = [folder for folder in self._folders(self.store) if folder <= last]
+        return [each for folder in folders for each in self._in_folder(folder) if each < epoch]
+
+    def remove(self, epoch: int) -> None:
+        """Delete a record that a committed one has announced as collected, and its folder with the last one in it."""
+        path = self.path_of(epoch)
+        self.store.delete(path)
+        if isinstance(self.store, Folders):
+            self.store.prune(path, f"{self.prefix}/manifests")
 
     def read(self, epoch: int) -> Manifest:
         """Return a record whose own digest was verified. Raises `ObjectMissing`, `DataLossError`, `StateRefused`."""
@@ -105,6 +130,14 @@ class RedoLog:
             except ObjectMissing:
                 return None
         return record.unseal(data, record.JobFile, path).incarnation
+
+    def _folders(self, store: Folders) -> list[str]:
+        """Folders of records, ascending; a foreign one is none."""
+        return [folder for folder in store.folders(f"{self.prefix}/manifests") if _FOLDER.search(folder)]
+
+    def _in_folder(self, folder: str) -> list[int]:
+        names = (path.removeprefix(self.prefix) for path in self.store.list(folder))
+        return [int(match[2]) for match in map(_NAME.fullmatch, names) if match]
 
     def _create_once(self, path: str, data: bytes, point: str | None) -> bytes:
         """Create `path` and return what it then holds: `data`, or what was there first.

@@ -67,6 +67,8 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
             max_epoch_bytes=limits.max_epoch_bytes,
             max_slice_rows=limits.max_slice_rows,
             max_slice_bytes=limits.max_slice_bytes,
+            keep_records=limits.keep_records,
+            keep_for_s=limits.keep_for / SECOND_US,
         ),
         labels={} if own.layer is None else {"layer": own.layer},
     )

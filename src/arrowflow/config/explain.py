@@ -186,6 +186,8 @@ def _state(sections: Sections) -> Iterator[str]:
         yield f"the job stops (exit code 4) before open windows take more than {most} (limits.max_state_bytes)"
     if checkpoint is not None:
         yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"
+        kept = f"{duration_text(sections.limits.keep_for)} and {sections.limits.keep_records:,} records"
+        yield f"older records, and what only they need, are removed: {kept} are kept"
 
 
 def _guarantees(sections: Sections) -> Iterator[str]:

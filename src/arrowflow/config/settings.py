@@ -394,6 +394,10 @@ class LimitsSection(_Section):
     max_epoch_bytes: Annotated[Size, Field(ge=1024)] = 1024**3
     max_slice_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
     max_slice_bytes: Annotated[Size, Field(ge=1024)] = 64 * 1024**2
+    keep_for: Duration = 7 * 86_400_000_000
+    """No record of the log is removed before it is so old."""
+    keep_records: Annotated[int, Field(ge=10)] = 1000
+    """So many of the newest records are never removed."""
     max_state_bytes: Annotated[Size, Field(ge=1024**2)] | None = None
     """Stop before open windows take more memory; half of what the process may take where it is not given."""
 

@@ -134,4 +134,5 @@ def record(
         outputs=list(outputs),
         acked=dict(job.acked),
         forced=list(forced),
+        horizon=max(job.retention.horizon, 0 if job.head is None else job.head.horizon),
     )

@@ -16,6 +16,7 @@ from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
 from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.published import Published
+from arrowflow.phases.retention import Retention
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.protocols import Clock, CommitLog, Control, Decoder, Observer, Operator, RunContext, Sink, Source
@@ -65,6 +66,7 @@ class Job:
     acked: dict[str, int] = field(default_factory=dict)
     chain_broken: bool = False
     interim_at: float | None = None
+    retention: Retention = field(default_factory=Retention)
 
     @property
     def clock(self) -> Clock:

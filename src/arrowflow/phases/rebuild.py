@@ -71,6 +71,7 @@ def _last_good(job: Job, head: Manifest, damage: StateCorrupt) -> tuple[Manifest
         try:
             manifest = job.log.read(manifest.epoch - 1)
         except ArrowflowError as error:
+            job.log.check(head.epoch)
             raise StateRefused(f"{damage}; no whole snapshot is left in the log: {error}") from error
 
 

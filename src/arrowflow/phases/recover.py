@@ -70,8 +70,9 @@ def resume(job: Job) -> None:
     """
     if job.head is None:
         raise ConfigError("nothing was recovered yet, so there is nothing to resume")
+    job.retention.looked_at = None  # the failed attempt may have left files
     for epoch in job.log.epochs_after(job.head.epoch):
-        newer = job.log.read(epoch)
+        newer = recall(job, epoch)
         if newer.writer.id != job.writer.id:
             raise Fenced(f"epoch {epoch} was written by {newer.writer.host}, process {newer.writer.pid}")
         adopt(job, newer)
@@ -81,15 +82,15 @@ def resume(job: Job) -> None:
 
 def load(job: Job) -> None:
     """Read the newest record, verify the chain down to the oldest unpublished one, adopt it."""
-    epochs = job.log.epochs_after(-1)
+    newest = job.log.newest()
     job.failpoints.hit("recover.listed")
     job.incarnation = job.log.incarnation(create=not job.options.dry_run) or ""
-    if not epochs:
+    if newest is None:
         refuse_orphaned_tables(job)
         job.head = None
         job.acked = dict.fromkeys(job.sinks, -1)
         return
-    head = job.log.read(epochs[-1])
+    head = job.log.read(newest)
     job.failpoints.hit("recover.head_loaded")
     if head.incarnation != job.incarnation:
         raise DataLossError(
@@ -101,24 +102,25 @@ def load(job: Job) -> None:
     job.identity = head.sources[job.pipeline.source.name]
     job.acked = dict.fromkeys(job.sinks, head.epoch) | head.acked
     for manifest in unpublished(job):
-        _verify_link(job, manifest, set(epochs))
+        _verify_link(job, manifest, head.horizon)
 
 
 def refuse_orphaned_tables(job: Job) -> None:
     """Raise if a table already holds files although no record explains them: they would be counted twice."""
     for name, sink in job.sinks.items():
         if sink.holds_files():
+            job.log.check(-1)  # they may be those of a writer that began after we looked
             raise DataLossError(
                 f"sink {name!r} already holds files, but {job.control.prefix} holds no record of how they came there; "
                 "restore the checkpoint folder, or give the job an empty table root"
             )
 
 
-def _verify_link(job: Job, manifest: Manifest, known: set[int]) -> None:
-    """Check that a record names the digest of the one before it."""
-    if manifest.epoch - 1 not in known:
+def _verify_link(job: Job, manifest: Manifest, horizon: int) -> None:
+    """Check that a record names the digest of the one before it, if that is not one that may be collected."""
+    if manifest.epoch <= horizon:
         return
-    before = job.log.read(manifest.epoch - 1)
+    before = recall(job, manifest.epoch - 1)
     if manifest.prev != before.sha256:
         raise DataLossError(
             f"the log is damaged: record {manifest.epoch} follows a record with digest {manifest.prev[:12]}, "
@@ -132,7 +134,27 @@ def unpublished(job: Job) -> list[Manifest]:
         return []
     first = min(job.acked.values(), default=job.head.epoch) + 1
     older = [epoch for epoch in job.log.epochs_after(first - 1) if epoch < job.head.epoch]
-    return [*(job.log.read(epoch) for epoch in older), job.head]
+    return [*(recall(job, epoch) for epoch in older), job.head]
+
+
+def recall(job: Job, epoch: int) -> Manifest:
+    """Read a record that must be there.
+
+    Raises
+    ------
+    Fenced
+        If it is gone because a newer writer has collected it.
+    DataLossError
+        If nobody has.
+    """
+    try:
+        return job.log.read(epoch)
+    except ObjectMissing as missing:
+        if job.head is not None:
+            job.log.check(job.head.epoch)
+        raise DataLossError(
+            f"{missing}: the log needs record {epoch}, and no record says that it was collected"
+        ) from missing
 
 
 def inspect(job: Job) -> None:
@@ -245,5 +267,7 @@ def restore(job: Job) -> None:
     try:
         restore_state(job, job.head)
     except StateCorrupt as damage:
+        if not job.options.dry_run:
+            job.log.check(job.head.epoch)  # missing state may be what a newer writer has collected
         job.observer.notice(Notice("warning", f"{damage}; rebuilding the state from the source"))
         rebuild_state(job, damage)

@@ -37,11 +37,17 @@ def stage_state(job: Job, draft: Draft) -> dict[str, OperatorState]:
 
 
 def is_full_due(job: Job, before: OperatorState) -> bool:
-    """A chain is cut when it was found broken, is long, or weighs half of its full snapshot."""
-    if job.chain_broken or before.full is None:
+    """A chain is cut when it was found broken, is long or old, or weighs half of its full snapshot.
+
+    An old one would keep the records since its full snapshot from ever being collected.
+    """
+    if job.chain_broken or before.full is None or job.head is None:
+        return True
+    checkpoint = job.pipeline.checkpoint
+    if job.head.epoch - before.full.epoch >= max(checkpoint.full_every, checkpoint.keep_records // 2):
         return True
     weight = sum(file.bytes for file in before.deltas)
-    return len(before.deltas) >= job.pipeline.checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
+    return len(before.deltas) >= checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
 
 
 def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Table]) -> StateFile:

@@ -197,11 +197,17 @@ class ParquetSink:
         data = encode(part.table, self.spec.compression)
         return self._publisher.stage(self._describe(attempt, f"{number:04d}", part, data), data)
 
+    def kept(self, file: StagedFile) -> str | None:
+        """Where the rows that `file` took the place of are kept, relative to the control prefix."""
+        return None if file.replaces is None else self._place_of(file.dst, file.replaces.revision)
+
+    def _place_of(self, dst: str, revision: int) -> str:
+        return f"revisions/{self.name}/{dst.removesuffix('.parquet')}/{revision:06d}.parquet"
+
     def _keep(self, newest: StagedFile, table: pa.Table) -> None:
         """Keep the rows of a file that will be replaced; another attempt may have kept the same before."""
         store, failpoints = self.context.control.store, self.context.failpoints
-        folder = f"revisions/{self.name}/{newest.dst.removesuffix('.parquet')}"
-        path = self.context.control.path(f"{folder}/{newest.revision:06d}.parquet")
+        path = self.context.control.path(self._place_of(newest.dst, newest.revision))
         failpoints.hit("stage.revision")
         try:
             store.create(path, encode(table, self.spec.compression))

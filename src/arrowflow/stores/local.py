@@ -114,6 +114,27 @@ class LocalStore:
         with translate("delete", path), suppress(FileNotFoundError):
             os.unlink(path)
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Return the folders directly under the folder `prefix`, ascending."""
+        with translate("list", prefix):
+            try:
+                with os.scandir(prefix) as entries:
+                    return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+            except FileNotFoundError:
+                return []
+
+    def prune(self, path: str, below: str) -> None:
+        """Remove the folder that held `path`, and those above it as far as they are empty; never `below` or what is above."""
+        folder = os.path.dirname(path)
+        while folder.startswith(f"{below}/"):
+            try:
+                os.rmdir(folder)
+            except FileNotFoundError:
+                pass  # by another hand; the one above may be empty for the same reason
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
     def probe(self, folders: Sequence[str]) -> None:
         """Try what the store needs; raise `ConfigError` naming the folder and its file system where it fails.
 

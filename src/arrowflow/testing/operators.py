@@ -158,6 +158,10 @@ class NaiveOperator:
     def folded_rows(self) -> int:
         return sum(pane.rows for pane in self._panes.values())
 
+    @property
+    def oldest_home(self) -> int | None:
+        return min((pane.home for pane in self._panes.values() if pane.revision and self._corrects), default=None)
+
     # ---- folding and closing -----------------------------------------------------------------------------------
 
     def fold(self, batch: RowBatch) -> Folded:

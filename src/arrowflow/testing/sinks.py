@@ -83,6 +83,9 @@ class MemorySink:
         replaces = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
         return self._stage(attempt, f"revision-{number:04d}", newest.dst, table, _encode(table), replaces)
 
+    def kept(self, file: StagedFile) -> str | None:
+        return None if file.replaces is None else f"revisions/{self.name}/{file.dst}/{file.replaces.revision:06d}.arrow"
+
     @property
     def location(self) -> str | None:
         return self.root

@@ -48,6 +48,7 @@ class _World:
     objects: dict[str, _Object] = field(default_factory=dict)
     history: list[Call] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    names_listed: int = 0
     faults: list[_Fault] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -85,6 +86,11 @@ class MemoryStore:
     def calls(self, verb: Verb) -> int:
         """How often `verb` was called."""
         return self._world.calls[verb]
+
+    @property
+    def names_listed(self) -> int:
+        """How many names all listings so far returned."""
+        return self._world.names_listed
 
     def snapshot(self) -> dict[str, bytes]:
         """All objects by path, ascending."""
@@ -128,7 +134,9 @@ class MemoryStore:
     def list(self, prefix: str, after: str = "") -> list[str]:
         under = prefix.rstrip("/") + "/"
         with self._called("list", prefix), self._world.lock:
-            return sorted(path for path in self._world.objects if path.startswith(under) and path > after)
+            found = sorted(path for path in self._world.objects if path.startswith(under) and path > after)
+            self._world.names_listed += len(found)
+            return found
 
     def move_once(self, source: str, target: str) -> None:
         with self._called("move_once", source):
@@ -167,6 +175,18 @@ class MemoryStore:
     def delete(self, path: str) -> None:
         with self._called("delete", path), self._world.lock:
             self._world.objects.pop(path, None)
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """The folders directly under `prefix`; counted among the listings."""
+        under = prefix.rstrip("/") + "/"
+        with self._called("list", prefix), self._world.lock:
+            inside = (path.removeprefix(under) for path in self._world.objects if path.startswith(under))
+            found = sorted({under + name.split("/", 1)[0] for name in inside if "/" in name})
+            self._world.names_listed += len(found)
+            return found
+
+    def prune(self, path: str, below: str) -> None:
+        """There are no folders here but in names."""
 
     def probe(self, folders: Sequence[str]) -> None:
         with self._called("probe", folders[0] if folders else ""):

@@ -182,6 +182,14 @@ class KeyedWindows:
     def folded_rows(self) -> int:
         return self._state.rows_in(self._state.slots)
 
+    @property
+    def oldest_home(self) -> int | None:
+        slots = self._state.slots
+        homes = (
+            self._state.home.values[slots[self._state.revision.values[slots] > 0]] if self._plan.corrects else slots[:0]
+        )
+        return int(homes.min()) if len(homes) else None
+
     # ---- what closes ------------------------------------------------------------------------------------
 
     def _limits(self, slots: I64, clocks: Mapping[SourcePartition, int], watermark_us: int) -> I64:

@@ -85,3 +85,7 @@ class PassThrough:
     @property
     def folded_rows(self) -> int:
         return 0
+
+    @property
+    def oldest_home(self) -> int | None:
+        return None

@@ -271,6 +271,8 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("same folder twice", '"lake/_arrowflow/job"', '⌖"lake/../lake/table"', "checkpoint.path", "is the folder of sink.parquet.path already"),
     ("dead letters inside the table", "[checkpoint]", '[dead_letter]\npath = ⌖"lake/table/dead"\n[checkpoint]', "dead_letter.path", "is inside sink.parquet.path"),
     ("slices larger than an epoch", "[checkpoint]", '[limits]\nmax_epoch_rows = 10\nmax_slice_rows = ⌖11\n[checkpoint]', "limits.max_slice_rows", "an epoch is made of slices"),
+    ("too few records kept", "[checkpoint]", '[limits]\nkeep_records = ⌖9\n[checkpoint]', "limits.keep_records", "must be at least 10, not 9"),
+    ("how long, without a unit", "[checkpoint]", '[limits]\nkeep_for = ⌖7\n[checkpoint]', "limits.keep_for", "not 7"),
     ("no cadence", "[checkpoint]", '[checkpoint]\ncadence = ⌖"0s"', "checkpoint.cadence", 'must be at least "1ms"'),
     # the language itself
     ("key twice", 'size = "1h"', 'size = "1h"\n⌖size = "2h"', "window.size", "is already set on line 20"),

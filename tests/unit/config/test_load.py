@@ -130,7 +130,7 @@ def test_the_same_file_is_the_same_pipeline(here):
 def test_settings_reach_the_value_they_name(here):
     pipeline = _load(
         BASE.replace('"30m"', '"30m"\nidle_timeout = "2m"\nwhen_all_idle = "advance"')
-        .replace("[checkpoint]", '[limits]\nmax_error_rate = 0.5\nerror_sample = 7\nmax_epoch_bytes = "2GiB"\nmax_state_bytes = "3GiB"\nmax_slice_rows = 9\n[checkpoint]\ncadence = "500ms"\nfull_every = 3')
+        .replace("[checkpoint]", '[limits]\nmax_error_rate = 0.5\nerror_sample = 7\nmax_epoch_bytes = "2GiB"\nmax_state_bytes = "3GiB"\nmax_slice_rows = 9\nkeep_for = "3d"\nkeep_records = 50\n[checkpoint]\ncadence = "500ms"\nfull_every = 3')
         .replace('topics = ["events"]', 'topics = ["events"]\nstart = 2025-10-31T06:00:00Z\ngroup = "g"\nproperties = { "fetch.min.bytes" = 5, socket.keepalive.enable = true }')
         .replace('units = "int64"', 'units = { type = "int64", required = true, path = "meta.units" }')
     )  # fmt: skip
@@ -139,6 +139,8 @@ def test_settings_reach_the_value_they_name(here):
     assert (pipeline.source.max_error_rate, pipeline.source.error_sample) == (0.5, 7)
     assert (pipeline.checkpoint.max_epoch_bytes, pipeline.checkpoint.max_slice_rows) == (2 * 1024**3, 9)
     assert pipeline.operator.spec.max_state_bytes == 3 * 1024**3
+    assert (pipeline.checkpoint.keep_for_s, pipeline.checkpoint.keep_records) == (3 * 86_400.0, 50)
+    assert (_load(BASE).checkpoint.keep_for_s, _load(BASE).checkpoint.keep_records) == (7 * 86_400.0, 1000)
     assert (pipeline.checkpoint.cadence_s, pipeline.checkpoint.full_every) == (0.5, 3)
     kafka = pipeline.source.spec
     assert (kafka.start, kafka.group) == ("2025-10-31T06:00:00+00:00", "g")
