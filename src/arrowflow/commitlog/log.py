@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arrowflow.commitlog import record
@@ -40,11 +41,14 @@ class RedoLog:
         Holds the records; `prefix` is the control prefix of one job in it.
     failpoints : Failpoints
         ``open.create`` or ``commit.create`` is passed around each creation of a record.
+    new_name : callable
+        Gives the job its incarnation, once.
     """
 
     store: Store
     prefix: str
     failpoints: Failpoints = field(default_factory=Failpoints)
+    new_name: Callable[[], object] = uuid.uuid4
 
     def path_of(self, epoch: int) -> str:
         """Where the record of `epoch` is, or would be."""
@@ -98,7 +102,7 @@ class RedoLog:
         """The uuid in ``job.json``, which is created once and never again; None if absent and not created."""
         path = f"{self.prefix}/job.json"
         if create:
-            data = self._create_once(path, record.seal(record.JobFile(incarnation=str(uuid.uuid4()))), None)
+            data = self._create_once(path, record.seal(record.JobFile(incarnation=str(self.new_name()))), None)
         else:
             try:
                 data = self.store.read(path)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import socket
-
 import msgspec
 
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
@@ -50,7 +46,7 @@ def recover(job: Job) -> None:
         except (Fenced, ObjectMissing):
             if round_ == _TAKE_OVER_ROUNDS - 1:
                 raise
-            job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
+            job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
     restore(job)
     job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
@@ -185,17 +181,10 @@ def wait_for_other_writer(job: Job) -> None:
 def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:
     if head.kind == "close" or job.clock.now_us() - head.epoch_time_us > patience_us:
         return False
-    if head.writer.host != socket.gethostname():
+    if head.writer.host != job.machine.host:
         return True
-    if head.writer.pid == os.getpid():
-        return False  # an earlier run of this very process
-    try:
-        os.kill(head.writer.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    # One of this very process is an earlier run of it.
+    return head.writer.pid != job.machine.pid and job.machine.runs(head.writer.pid)
 
 
 def take_over(job: Job) -> None:
