@@ -139,7 +139,9 @@ class RedoLog:
     def _read_back(self, path: str) -> bytes:
         try:
             return self.store.read(path)
-        except (RetryableError, ObjectMissing) as error:
+        except ObjectMissing:  # records are only ever removed far below the head, so somebody has gone far past us
+            raise Fenced(f"{path} was taken and has been collected since: a newer writer owns the job") from None
+        except RetryableError as error:
             raise CommitUnknown(f"{path} exists but cannot be read ({error}); run `arrowflow log`") from error
 
     def _found_after(self, failure: RetryableError, path: str, data: bytes) -> bytes:

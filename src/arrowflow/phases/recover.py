@@ -43,8 +43,8 @@ def recover(job: Job) -> None:
                 return  # asked to end before it owned anything: it must fence nobody
             take_over(job)
             break
-        except (Fenced, ObjectMissing):
-            if round_ == _TAKE_OVER_ROUNDS - 1:
+        except (Fenced, ObjectMissing, DataLossError) as error:
+            if round_ == _TAKE_OVER_ROUNDS - 1 or (isinstance(error, DataLossError) and not is_overtaken(job)):
                 raise
             job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
     restore(job)
@@ -54,6 +54,11 @@ def recover(job: Job) -> None:
         note_published(job, redone)
         job.observer.notice(Started(job.head, redone))
     aim(job)
+
+
+def is_overtaken(job: Job) -> bool:
+    """Whether the log has gone on since we looked: what is missing now may be what a newer writer has done with."""
+    return bool(job.log.epochs_after(-1 if job.head is None else job.head.epoch))
 
 
 def resume(job: Job) -> None:

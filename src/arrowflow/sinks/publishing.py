@@ -28,7 +28,11 @@ class Publisher:
         failpoints, control = self.context.failpoints, self.context.control
         failpoints.hit("stage.file.mid")
         failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
+        try:
+            control.store.create(control.path(file.src), data)
+        except AlreadyExists:  # the attempt's name is unique: it is our own request, sent twice
+            if control.store.read(control.path(file.src)) != data:
+                raise
         failpoints.lost("stage.file")
         return file
 
