@@ -60,7 +60,7 @@ class Machine(Protocol):
 
     @property
     def pid(self) -> int:
-        """This process."""
+        """The number of the process that asks."""
 
     def runs(self, pid: int) -> bool:
         """Whether a process of this machine lives; True where that cannot be said."""

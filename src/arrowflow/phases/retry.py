@@ -43,11 +43,16 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
             _pause(job, pause)
             pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
         except (DataLossError, ObjectMissing):
-            if job.head is not None:  # a newer writer may have read on, and offsets or files have gone since
-                job.log.check(job.head.epoch)
+            ask_for_newer(job)
             raise
         else:
             return [] if manifest is None else [manifest]
+
+
+def ask_for_newer(job: Job) -> None:
+    """Raise `Fenced` if a newer record exists: its writer may have read on, and offsets or files have gone since."""
+    if job.head is not None:
+        job.log.check(job.head.epoch)
 
 
 def _since(job: Job, head: int) -> list[Manifest]:

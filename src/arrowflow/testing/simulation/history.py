@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -77,6 +75,8 @@ class _History:
         while self.left or self.world.producing or self._awake():
             self._next()
         self._finish()
+        for name in sorted(self.world.chores):
+            self._do_a_chore(name)
         self._wake_everybody()
         while self.director.late:
             self.director.let_arrive()
@@ -90,7 +90,7 @@ class _History:
             self._start(RunOptions(take_over=dice.random() < 0.7), self.rough)
             self.left -= 1
         elif world.chores and roll < 0.53:
-            self._do_a_chore()
+            self._do_a_chore(dice.choice(sorted(world.chores)))
         elif self.director.late and roll < 0.60:
             self.director.let_arrive()
         elif (frozen := [actor for actor in self.director.actors if actor.frozen]) and roll < 0.64:
@@ -107,21 +107,22 @@ class _History:
             actor.skew_us += round(self.dice.uniform(-7200, 7200) * 1e6)
         self._resume(actor)
 
-    def _do_a_chore(self) -> None:
-        name = self.dice.choice(sorted(self.world.chores))
+    def _do_a_chore(self, name: str) -> None:
         self.world.journal.note("chore", name)
         self.world.chores[name]()
 
     def _finish(self) -> None:
         """Start writers to whom nothing happens until one has read everything."""
-        for _ in range(_FINISHERS):
+        ends = []
+        while len(ends) < _FINISHERS:
             actor = self._start(_TO_THE_END, CALM)
             while not actor.ended:
                 self.director.ready()
                 self._resume(actor)
             if not isinstance(actor.end, BaseException):
                 return
-        self.wrong.append(f"{_FINISHERS} writers in calm weather did not finish: {told(actor.end)}")
+            ends.append(told(actor.end))
+        self.wrong.append(f"writers in calm weather did not finish: {ends}")
 
     def _wake_everybody(self) -> None:
         """Let zombies wake up long after all is done."""
@@ -138,7 +139,12 @@ class _History:
         """Let an actor go on; where it ends as fenced, somebody else must own the job at that instant."""
         self.director.resume(actor)
         opened = self.world.verifier.opened
-        if actor.ended and isinstance(actor.end, Fenced) and opened is not None and opened["writer"]["pid"] == actor.pid:
+        if (
+            actor.ended
+            and isinstance(actor.end, Fenced)
+            and opened is not None
+            and opened["writer"]["pid"] == actor.pid
+        ):
             self.wrong.append(f"I14: {actor.name} was fenced and owns the job: {told(actor.end)}")
 
     def _awake(self) -> bool:
@@ -202,7 +208,9 @@ class _History:
         """What is wrong with the way a process ended; None if it may end so."""
         if not actor.ended or isinstance(actor.end, SimulatedCrash) or not isinstance(actor.end, BaseException):
             return None
-        if isinstance(actor.end, Fenced) or (isinstance(actor.end, RetryableError | CommitUnknown) and actor.temper.fault):
+        if isinstance(actor.end, Fenced) or (
+            isinstance(actor.end, RetryableError | CommitUnknown) and actor.temper.fault
+        ):
             return None
         return f"{actor.name} ended with {told(actor.end)}"
 
@@ -217,13 +225,3 @@ def _draw_temper(dice: Random) -> Temper:
         freeze=dice.choice((0.0, 0.004, 0.015)),
         fates=fates,
     )
-
-
-def threads_alive() -> int:
-    """How many threads this process has: a history leaves none behind."""
-    return threading.active_count()
-
-
-def revision() -> str:
-    """The commit of the code, as far as the folder tells; says so if it does not."""
-    return os.environ.get("ARROWFLOW_REVISION", "unknown")

@@ -72,8 +72,8 @@ class Verifier:
 
     def created(self, path: str, data: bytes, objects: Mapping[str, bytes]) -> None:
         """An object came into being; `objects` says what else there is."""
-        if (sink := self.layout.sink_of(path)) is not None:
-            return self._blame("I17", f"{path} was created inside the table of {sink!r}")
+        if self.layout.sink_of(path) is not None:
+            return self.published(path, data)
         if not path.startswith(self.layout.prefix + "/"):
             return self._blame("I17", f"{path} lies outside of everything that belongs to the job")
         digest = hashlib.sha256(data).hexdigest()
@@ -162,7 +162,9 @@ class Verifier:
         stops = _stops(head)
         for part, each in _inputs(record).items():
             if part in stops and each["start"] != stops[part] and each.get("gap") is None:
-                self._blame("I2", f"record {number} begins {part} at {each['start']}, the one before ended at {stops[part]}")
+                self._blame(
+                    "I2", f"record {number} begins {part} at {each['start']}, the one before ended at {stops[part]}"
+                )
         for part in stops.keys() - _inputs(record).keys():
             self._blame("I2", f"record {number} has forgotten {part}")
         if _low(record["watermark_us"]) < _low(head["watermark_us"]):
@@ -233,8 +235,8 @@ def _unsealed(data: bytes) -> dict[str, Any] | None:
 
 def _holds(data: bytes, file: Mapping[str, Any]) -> bool:
     crc = f"{google_crc32c.value(data):08x}"
-    same = hashlib.sha256(data).hexdigest() == file["sha256"]
-    return same and len(data) == file["bytes"] and crc == file["crc32c"]
+    found = (hashlib.sha256(data).hexdigest(), len(data), crc)
+    return found == (file["sha256"], file["bytes"], file["crc32c"])
 
 
 def _inputs(record: Mapping[str, Any]) -> dict[tuple[str, int], dict[str, Any]]:

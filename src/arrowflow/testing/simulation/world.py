@@ -106,7 +106,13 @@ class World:
         horizon = self.verifier.acked() - self.dice.randint(0, 2)
         for path in sorted(self.store.objects):
             kind, _, rest = path.removeprefix(_PREFIX + "/").partition("/")
-            epoch = int(rest.split("/")[1][:20]) if kind == "manifests" else int(rest.split("/")[0]) if kind == "staging" else horizon
+            epoch = (
+                int(rest.split("/")[1][:20])
+                if kind == "manifests"
+                else int(rest.split("/")[0])
+                if kind == "staging"
+                else horizon
+            )
             if epoch < horizon:
                 self.store.delete(path)
 
@@ -168,7 +174,7 @@ class World:
             transforms=(KeepIf("v", setup.least),),
             event_time=EventTime("t", setup.tolerance_s * _S, scope=setup.scope),
             operator=OperatorNode("window", _operator(setup), late=setup.late),
-            sinks=tuple(SinkNode(name, _sink(setup, name), name) for name in ("rows", "late", "dead")),  # type: ignore[arg-type]
+            sinks=tuple(SinkNode(name, _sink(setup, name), name) for name in ("rows", "late", "dead")),
             checkpoint=Checkpoint(
                 SimulatedLogSpec(stage, self.store, _PREFIX),
                 cadence_s=dice.choice((0.5, 2.0)),
