@@ -52,10 +52,10 @@ def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Tabl
     store, target = job.control.store, job.control.path(path)
     try:
         store.create(target, data)
+        job.failpoints.lost(point)
     except AlreadyExists as error:  # the attempt's id is unique: it is our own request, sent twice
         if store.read(target) != data:
             raise StateCorrupt(f"{path} exists although attempt {draft.attempt.id} is new") from error
-    job.failpoints.lost(point)
     return StateFile(epoch=draft.number, path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 

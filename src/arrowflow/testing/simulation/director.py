@@ -19,8 +19,9 @@ _TICK_S = 0.002
 _MOST_CALLS = 60_000
 _OUTAGES, _LONGEST_OUTAGE = 0.15, 8
 
-Fate = Literal["well", "raise", "lost", "duplicate", "late", "torn", "slow"]
+Fate = Literal["well", "raise", "lost", "duplicate", "late", "torn", "slow", "crash", "crash after", "freeze"]
 FATES: tuple[Fate, ...] = ("raise", "lost", "duplicate", "late", "torn", "slow")
+"""What dice deal; processes die and freeze by the other numbers of `Temper`."""
 
 
 class NeverEnds(AssertionError):
@@ -106,6 +107,8 @@ class Director:
         self.seconds = 0.0
         self.actors: list[Actor] = []
         self.late: list[Callable[[], None]] = []
+        self.script: Callable[[Actor], Fate] | None = None
+        """Decides how each call goes, in the place of the dice."""
         self.crashes = self.freezes = self.faults = self.calls = 0
         self._mine = threading.Lock()
         self._mine.acquire()
@@ -155,10 +158,7 @@ class Director:
         if roll < temper.crash:
             self.kill(actor, place)
         elif roll < temper.crash + temper.freeze:
-            self.freezes += 1
-            actor.frozen = True
-            self.journal.note(actor.name, "freezes at", place)
-            self._give_back(actor)
+            self.freeze(actor, place)
         elif roll < temper.crash + temper.freeze + temper.switch:
             self._give_back(actor)
 
@@ -174,10 +174,16 @@ class Director:
         self.journal.note(actor.name, call, "" if fate == "well" else fate)
         if fate == "slow":
             self.sleep(actor, self.dice.uniform(0.5, 20.0))
+        elif fate == "crash":
+            self.kill(actor, call)
+        elif fate == "freeze":
+            self.freeze(actor, call)
         return fate
 
     def _fate(self, actor: Actor) -> Fate:
         """How a call goes; a fault may begin an outage, in which the calls that follow go wrong too."""
+        if self.script is not None:
+            return self.script(actor)
         if not actor.temper.fault:
             return "well"
         if actor.outage:
@@ -195,6 +201,13 @@ class Director:
         actor.dead = True
         self.journal.note(actor.name, "dies at", place)
         raise SimulatedCrash(place)
+
+    def freeze(self, actor: Actor, place: str) -> None:
+        """Let the process sleep here until somebody wakes it."""
+        self.freezes += 1
+        actor.frozen = True
+        self.journal.note(actor.name, "freezes at", place)
+        self._give_back(actor)
 
     def sleep(self, actor: Actor, seconds: float) -> None:
         """Let others act until the time has passed."""

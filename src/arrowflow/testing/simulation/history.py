@@ -16,8 +16,7 @@ from arrowflow.testing.simulation.parts import SimulatedClock, SimulatedFailpoin
 from arrowflow.testing.simulation.verifier import Row
 from arrowflow.testing.simulation.world import World
 
-_TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
-_FOLLOW = RunOptions()
+TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
 _LONGEST_LIFE = 25
 _FINISHERS = 5
 
@@ -50,7 +49,7 @@ class Verdict:
 
 def simulate(seed: int | str, *, world: Callable[[Random], World] = World) -> Verdict:
     """Play and judge the history of a seed."""
-    history = _History(world(Random(f"history {seed}")))  # noqa: S311 - dice, not a secret
+    history = History(world(Random(f"history {seed}")))  # noqa: S311 - dice, not a secret
     try:
         history.play()
     except NeverEnds as error:
@@ -58,15 +57,15 @@ def simulate(seed: int | str, *, world: Callable[[Random], World] = World) -> Ve
     return history.verdict(int(seed))
 
 
-class _History:
-    """The course of one history."""
+class History:
+    """The course of one history; a subclass may let other things happen in `play`."""
 
     def __init__(self, world: World) -> None:
         self.world, self.dice, self.director = world, world.dice, world.director
         self.wrong: list[str] = []
         self.runs: dict[str, Run] = {}
         self.left = self.dice.randint(1, 4)
-        self.rough = _draw_temper(self.dice)
+        self.rough = draw_temper(self.dice)
 
     # ---- the course -----------------------------------------------------------------------------------------------
 
@@ -74,12 +73,10 @@ class _History:
         """Let it happen, then bring it to an end."""
         while self.left or self.world.producing or self._awake():
             self._next()
-        self._finish()
+        self.finish()
         for name in sorted(self.world.chores):
             self._do_a_chore(name)
-        self._wake_everybody()
-        while self.director.late:
-            self.director.let_arrive()
+        self.wake_everybody()
 
     def _next(self) -> None:
         """One thing happens."""
@@ -87,7 +84,7 @@ class _History:
         if world.producing and roll < 0.35:
             world.produce()
         elif self.left and (roll < 0.45 or not self._awake()):
-            self._start(RunOptions(take_over=dice.random() < 0.7), self.rough)
+            self.start(RunOptions(take_over=dice.random() < 0.7), self.rough)
             self.left -= 1
         elif world.chores and roll < 0.53:
             self._do_a_chore(dice.choice(sorted(world.chores)))
@@ -105,37 +102,39 @@ class _History:
             self.runs[actor.name].stop()
         if self.dice.random() < 0.01:
             actor.skew_us += round(self.dice.uniform(-7200, 7200) * 1e6)
-        self._resume(actor)
+        self.resume(actor)
 
     def _do_a_chore(self, name: str) -> None:
         self.world.journal.note("chore", name)
         self.world.chores[name]()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Start writers to whom nothing happens until one has read everything."""
-        ends = []
+        ends: list[str] = []
         while len(ends) < _FINISHERS:
-            actor = self._start(_TO_THE_END, CALM)
+            actor = self.start(TO_THE_END, CALM)
             while not actor.ended:
                 self.director.ready()
-                self._resume(actor)
+                self.resume(actor)
             if not isinstance(actor.end, BaseException):
                 return
             ends.append(told(actor.end))
         self.wrong.append(f"writers in calm weather did not finish: {ends}")
 
-    def _wake_everybody(self) -> None:
-        """Let zombies wake up long after all is done."""
+    def wake_everybody(self) -> None:
+        """Let zombies wake up long after all is done, and requests arrive that were given up."""
         for actor in self.director.actors:
             if actor.frozen:
                 self._thaw(actor)
                 self.runs[actor.name].stop()
         while self._awake():
-            self._resume(self.dice.choice(self.director.ready()))
+            self.resume(self.dice.choice(self.director.ready()))
+        while self.director.late:
+            self.director.let_arrive()
 
     # ---- actors ----------------------------------------------------------------------------------------------------
 
-    def _resume(self, actor: Actor) -> None:
+    def resume(self, actor: Actor) -> None:
         """Let an actor go on; where it ends as fenced, somebody else must own the job at that instant."""
         self.director.resume(actor)
         opened = self.world.verifier.opened
@@ -154,7 +153,7 @@ class _History:
         self.world.journal.note(actor.name, "wakes up")
         actor.frozen, actor.temper = False, CALM
 
-    def _start(self, options: RunOptions, temper: Temper) -> Actor:
+    def start(self, options: RunOptions, temper: Temper) -> Actor:
         number = len(self.director.actors)
         actor = Actor(f"w{number}", 100 + number, self.dice.choice(("here", "there")), temper=temper)
         stage = Stage(self.director, actor, self.world)
@@ -188,7 +187,8 @@ class _History:
                 for sink in world.verifier.layout.roots
             }
             self.wrong += [f"I16: {line}" for line in world.judge.differences(tables)]
-        self.wrong += [line for actor in director.actors if (line := self._how_it_ended(actor))]
+        ended = [actor for actor in director.actors if actor.ended]
+        self.wrong += [f"{each.name} ended with {told(each.end)}" for each in ended if not self.may_end_so(each)]
         return Verdict(
             seed=seed,
             wrong=tuple(dict.fromkeys([*world.verifier.wrong, *self.wrong])),
@@ -204,18 +204,14 @@ class _History:
             journal=tuple(world.journal.lines),
         )
 
-    def _how_it_ended(self, actor: Actor) -> str | None:
-        """What is wrong with the way a process ended; None if it may end so."""
-        if not actor.ended or isinstance(actor.end, SimulatedCrash) or not isinstance(actor.end, BaseException):
-            return None
-        if isinstance(actor.end, Fenced) or (
-            isinstance(actor.end, RetryableError | CommitUnknown) and actor.temper.fault
-        ):
-            return None
-        return f"{actor.name} ended with {told(actor.end)}"
+    def may_end_so(self, actor: Actor) -> bool:
+        """Whether the way a process ended is one of those that a restart is made for."""
+        if isinstance(actor.end, RetryableError | CommitUnknown):
+            return actor.temper.fault > 0
+        return isinstance(actor.end, SimulatedCrash | Fenced) or not isinstance(actor.end, BaseException)
 
 
-def _draw_temper(dice: Random) -> Temper:
+def draw_temper(dice: Random) -> Temper:
     """How rough a history is: calm seas, bad networks, deadly machines, all at once."""
     fates = FATES if dice.random() < 0.5 else tuple(dice.sample(FATES, dice.randint(1, 3)))
     return Temper(

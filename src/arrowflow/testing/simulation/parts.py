@@ -137,6 +137,8 @@ class SimulatedStore:
         if fate in ("raise", "late", "torn"):
             raise RetryableError(f"{verb} {path}: no answer")
         answer = ask()
+        if fate == "crash after":
+            self._stage.director.kill(self._stage.actor, f"reply of {verb} {path}")
         if fate == "lost":
             raise LostResponse(f"{verb} {path}: the reply was lost")
         return answer
@@ -150,6 +152,8 @@ class SimulatedStore:
             raise RetryableError(f"{verb} {path}: no answer")
         for _ in range(2 if fate == "duplicate" else 1):
             self._apply(actor, verb, path, target, lambda: effect(self._store))
+        if fate == "crash after":
+            director.kill(actor, f"reply of {verb} {path}")
         if fate == "lost":
             raise LostResponse(f"{verb} {path}: the reply was lost")
         director.pass_by(actor, f"reply of {verb} {path}")
