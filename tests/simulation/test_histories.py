@@ -69,3 +69,9 @@ def test_results_say_which_seed_comes_next(tmp_path):
     file.write_text('{"kind": "simulation", "seeds": [0, 250]}\n{"kind": "kills", "seeds": [0, 900]}\n')
 
     assert next_seed(file) == 250
+
+
+@pytest.mark.parametrize("seed", [3305])
+def test_a_history_that_once_was_wrong_holds(seed):
+    """3305: a starter that slept while it read what it had to publish again found the records collected, and said ObjectMissing."""
+    assert simulate(seed).wrong == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
+from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt, StateRefused
 from arrowflow.events import Notice, Started
 from arrowflow.phases.commit import adopt, record, standing
 from arrowflow.phases.fingerprint import other_keys, refuse_older_zones, refuse_other_query
@@ -47,18 +47,33 @@ def recover(job: Job) -> None:
             if round_ == _TAKE_OVER_ROUNDS - 1 or (isinstance(error, DataLossError) and not is_overtaken(job)):
                 raise
             job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
+    try:
+        make_good(job)
+    except (DataLossError, ObjectMissing, StateRefused):
+        ask_for_newer(job)
+        raise
+    aim(job)
+
+
+def make_good(job: Job) -> None:
+    """Load the state, and publish what an earlier run committed and did not publish."""
     restore(job)
     job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
         job.observer.notice(Started(job.head, redone))
-    aim(job)
 
 
 def is_overtaken(job: Job) -> bool:
     """Whether the log has gone on since we looked: what is missing now may be what a newer writer has done with."""
     return bool(job.log.epochs_after(-1 if job.head is None else job.head.epoch))
+
+
+def ask_for_newer(job: Job) -> None:
+    """Raise `Fenced` if a newer record exists: its writer may have read on, and offsets or files have gone since."""
+    if job.head is not None:
+        job.log.check(job.head.epoch)
 
 
 def resume(job: Job) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, RetryableError
+from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, RetryableError, StateRefused
 from arrowflow.events import Notice
 from arrowflow.phases.job import Job
-from arrowflow.phases.recover import resume
+from arrowflow.phases.recover import ask_for_newer, resume
 from arrowflow.types import Manifest
 
 _LONGEST_PAUSE_S = 30.0
@@ -42,17 +42,11 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
             job.observer.notice(Notice("warning", f"{error}; trying again in {pause:.1f} s"))
             _pause(job, pause)
             pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
-        except (DataLossError, ObjectMissing):
+        except (DataLossError, ObjectMissing, StateRefused):
             ask_for_newer(job)
             raise
         else:
             return [] if manifest is None else [manifest]
-
-
-def ask_for_newer(job: Job) -> None:
-    """Raise `Fenced` if a newer record exists: its writer may have read on, and offsets or files have gone since."""
-    if job.head is not None:
-        job.log.check(job.head.epoch)
 
 
 def _since(job: Job, head: int) -> list[Manifest]:
