@@ -3,6 +3,7 @@
 import pytest
 
 from arrowflow.testing.simulation.nth import LASTING, TRANSIENT, NthCall, every_call
+from arrowflow.testing.simulation.verifier import Verifier
 
 JOB = 15
 """A job of the real operator whose windows are corrected: it passes every verb of a store that a job without sweeping has."""
@@ -33,10 +34,13 @@ def test_the_job_makes_calls_of_every_kind():
     assert whole.wrong == ()
 
 
-def test_what_a_call_that_fails_would_have_done_is_missed_at_once_by_the_judge():
-    """The judge is not asleep: with the call that publishes forgotten, rows are missing."""
-    case = NthCall(JOB, "well", 1, lasting=True)
-    published = case.world.verifier.published
-    case.world.verifier.published = lambda target, data: None if "/rows/" in target else published(target, data)
+def test_a_file_that_is_published_and_forgotten_is_missed_by_the_judge(monkeypatch):
+    """The judge is not asleep: it misses the rows of files that it was not told of."""
+    published = Verifier.published
+    monkeypatch.setattr(
+        Verifier, "published", lambda self, at, data: None if "/rows/" in at else published(self, at, data)
+    )
 
-    assert any(line.startswith("I16: rows") for line in case.judged().wrong)
+    wrong = NthCall(JOB, "well", 1, lasting=True).judged().wrong
+
+    assert any(line.startswith("I16: rows") for line in wrong)

@@ -25,7 +25,7 @@ VERBS: dict[str, str] = {
     "sample": "Write a sample stream, and its right answer.",
     "log": "List the records of a pipeline: what each committed.",
     "bench": "Time the whole job beside a loop that only consumes, answer checked.",
-    "chaos": "List the points where a run can be made to fail.",
+    "chaos": "Attack a pipeline in a scratch folder: kills, frozen writers, simulated histories.",
 }
 """Verb to its one line of help: the module of that name in this package has it as `command`."""
 

@@ -14,7 +14,7 @@ from arrowflow.pipeline import RunOptions
 from arrowflow.testing.simulation.director import CALM, FATES, Actor, NeverEnds, Temper, told
 from arrowflow.testing.simulation.parts import SimulatedClock, SimulatedFailpoints, SimulatedMachine, Stage
 from arrowflow.testing.simulation.verifier import Row
-from arrowflow.testing.simulation.world import World
+from arrowflow.testing.simulation.world import DrawnWorld, World
 
 TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
 _LONGEST_LIFE = 25
@@ -47,7 +47,7 @@ class Verdict:
     journal: tuple[str, ...] = field(default=(), repr=False)
 
 
-def simulate(seed: int | str, *, world: Callable[[Random], World] = World) -> Verdict:
+def simulate(seed: int | str, *, world: Callable[[Random], World] = DrawnWorld) -> Verdict:
     """Play and judge the history of a seed."""
     history = History(world(Random(f"history {seed}")))  # noqa: S311 - dice, not a secret
     try:

@@ -8,7 +8,7 @@ from arrowflow.errors import CommitUnknown, RetryableError
 from arrowflow.failpoints import SimulatedCrash
 from arrowflow.testing.simulation.director import CALM, FATES, Actor, Fate, NeverEnds
 from arrowflow.testing.simulation.history import TO_THE_END, History, Verdict
-from arrowflow.testing.simulation.world import World
+from arrowflow.testing.simulation.world import DrawnWorld
 
 TRANSIENT: tuple[Fate, ...] = (*FATES, "crash", "crash after", "freeze")
 """What may happen to one call."""
@@ -32,7 +32,7 @@ class NthCall(History):
     """
 
     def __init__(self, seed: int, fate: Fate, n: int, *, lasting: bool) -> None:
-        super().__init__(World(Random(f"job {seed}")))  # noqa: S311 - dice, not a secret
+        super().__init__(DrawnWorld(Random(f"job {seed}")))  # noqa: S311 - dice, not a secret
         self.seed, self.fate, self.n, self.lasting = seed, fate, n, lasting
         self.reached = False
         self.end: object = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,84 +28,83 @@ from arrowflow.types import SourcePartition
 from arrowflow.windows.spec import Aggregate, Tumbling, WindowSpec
 
 _TOPIC = "events"
-_PREFIX = "/lake/_arrowflow/job"
+PREFIX = "/lake/_arrowflow/job"
 _ROOTS = {"rows": "/lake/rows", "late": "/lake/late", "dead": "/lake/dead"}
 _S = 1_000_000
 
 
-@dataclass(slots=True)
+Table = list[Row]
+
+
+class Judge(Protocol):
+    """Knows what the tables may hold, and what they must hold in the end."""
+
+    @property
+    def rows_read(self) -> int:
+        """How many records there are to read."""
+
+    def __call__(self, sink: str, rows: Table) -> list[str]:
+        """What is wrong with a table at some instant."""
+
+    def differences(self, tables: Mapping[str, Table]) -> list[str]:
+        """What is wrong with the tables at the end."""
+
+
 class World:
-    """One history's world; everything in it comes from `dice`."""
+    """One history's world; everything in it comes from `dice`.
 
-    dice: Random
-    journal: Journal = field(default_factory=Journal)
-    director: Director = field(init=False)
-    setup: Setup = field(init=False)
-    deeds: list[list[Deed]] = field(init=False)
-    done: list[int] = field(init=False)
-    broker: MemoryBroker = field(init=False)
-    store: MemoryStore = field(default_factory=MemoryStore)
-    verifier: Verifier = field(init=False)
-    chores: dict[str, Callable[[], None]] = field(init=False)
-    merged: dict[str, set[str]] = field(default_factory=dict)
-    judge: Judge = field(init=False)
+    Parameters
+    ----------
+    dice : Random
+        The only source of chance.
+    roots : mapping
+        The root of each table by the name of its sink.
+    judge : Judge
+        Says what is right.
+    topics : mapping
+        Topic to its number of partitions.
+    """
 
-    def __post_init__(self) -> None:
-        self.director = Director(self.dice, self.journal)
-        self.setup, self.deeds = draw_setup(self.dice), draw_deeds(self.dice)
-        self.done = [0] * len(self.deeds)
-        self.journal.note(self.setup, self.deeds)
+    def __init__(self, dice: Random, roots: Mapping[str, str], judge: Judge, topics: Mapping[str, int]) -> None:
+        self.dice, self.roots, self.judge = dice, dict(roots), judge
+        self.journal = Journal()
+        self.director = Director(dice, self.journal)
         self.broker = MemoryBroker("simulated")
-        self.broker.create(_TOPIC, len(self.deeds), topic_id="topic")
-        self.judge = Judge(self.setup, self.deeds)
-        self.verifier = Verifier(Layout(_PREFIX, _ROOTS), self.judge)
-        self.chores = self._draw_chores()
+        for topic, partitions in topics.items():
+            self.broker.create(topic, partitions, topic_id=topic)
+        self.store = MemoryStore()
+        self.verifier = Verifier(Layout(PREFIX, self.roots), judge)
+        self.merged: dict[str, set[str]] = {}
+        self.chores: dict[str, Callable[[], None]] = {}
 
-    # ---- producers -----------------------------------------------------------------------------------------------
+    # ---- what a world of its own kind says ---------------------------------------------------------------------
 
     @property
     def producing(self) -> bool:
         """Whether producers have anything left to do."""
-        return any(done < len(deeds) for done, deeds in zip(self.done, self.deeds, strict=True))
+        raise NotImplementedError
 
     def produce(self) -> None:
         """Let a producer do its next deed."""
-        part = self.dice.choice([p for p, deeds in enumerate(self.deeds) if self.done[p] < len(deeds)])
-        kind, number, value = self.deeds[part][self.done[part]]
-        self.done[part] += 1
-        self.journal.note("producer", part, kind, number, value)
-        if kind == "row":
-            self.broker.append(_TOPIC, part, value)
-        elif kind == "skip":
-            self.broker.skip(_TOPIC, part, number)
-        elif kind == "begin":
-            self.broker.begin(_TOPIC, part)
-        elif kind == "end":
-            self.broker.end(_TOPIC, part, commit=bool(number))
-        else:
-            self.broker.elect(_TOPIC, part)
+        raise NotImplementedError
+
+    def pipeline(self, stage: Stage) -> Pipeline:
+        """The job as one process runs it: the same query, batches and limits of its own."""
+        raise NotImplementedError
 
     # ---- housekeeping --------------------------------------------------------------------------------------------
-
-    def _draw_chores(self) -> dict[str, Callable[[], None]]:
-        """Which kinds of housekeeping this history knows; what would rob another of what it needs is left out."""
-        if self.setup.late == "correct" or self.dice.random() < 0.3:
-            damages = self.dice.random() < 0.3
-            return {"damage": self.damage} if damages else {"retention": self.expire}
-        chores = {"retention": self.expire, "collect": self.collect, "merge": self.merge}
-        return {name: chore for name, chore in chores.items() if self.dice.random() < 0.7}
 
     def expire(self) -> None:
         """Retention of the topic: what the newest record has read is gone."""
         head = self.verifier.head
         for each in [] if head is None else head["inputs"]:
-            self.broker.delete_before(_TOPIC, each["partition"], each["stop"])
+            self.broker.delete_before(each["topic"], each["partition"], each["stop"])
 
     def collect(self) -> None:
         """Delete old records, ascending, and what was staged for them."""
         horizon = self.verifier.acked() - self.dice.randint(0, 2)
         for path in sorted(self.store.objects):
-            kind, _, rest = path.removeprefix(_PREFIX + "/").partition("/")
+            kind, _, rest = path.removeprefix(PREFIX + "/").partition("/")
             epoch = (
                 int(rest.split("/")[1][:20])
                 if kind == "manifests"
@@ -118,7 +117,7 @@ class World:
 
     def merge(self) -> None:
         """Put one file in the place of each folder's files whose epochs are published, as compaction does."""
-        root, acked = _ROOTS["rows"], self.verifier.acked()
+        root, acked = self.roots["rows"], self.verifier.acked()
         folders: dict[str, list[str]] = {}
         for path in sorted(self.store.objects):
             if path.startswith(root + "/") and _epoch_of(self.verifier, path.removeprefix(root + "/")) <= acked:
@@ -138,7 +137,7 @@ class World:
         head = self.verifier.head
         files = [] if head is None else [f for s in head["state"].values() for f in (s["full"], *s["deltas"]) if f]
         if files:
-            path = f"{_PREFIX}/{self.dice.choice(files)['path']}"
+            path = f"{PREFIX}/{self.dice.choice(files)['path']}"
             data = bytearray(self.store.objects[path])
             data[self.dice.randrange(len(data))] ^= 1 << self.dice.randrange(8)
             self.store.put(path, bytes(data))
@@ -162,10 +161,46 @@ class World:
         """Tell the verifier of committed group offsets."""
         self.verifier.acknowledged({(part.topic, part.partition): offset for part, offset in positions.items()})
 
-    # ---- the pipeline ----------------------------------------------------------------------------------------------
+
+class DrawnWorld(World):
+    """A world whose query and streams are drawn too, and whose answer a loop over the records gives."""
+
+    def __init__(self, dice: Random) -> None:
+        self.setup, self.deeds = draw_setup(dice), draw_deeds(dice)
+        self.done = [0] * len(self.deeds)
+        super().__init__(dice, _ROOTS, DrawnJudge(self.setup, self.deeds), {_TOPIC: len(self.deeds)})
+        self.journal.note(self.setup, self.deeds)
+        self.chores = self._draw_chores()
+
+    @property
+    def producing(self) -> bool:
+        return any(done < len(deeds) for done, deeds in zip(self.done, self.deeds, strict=True))
+
+    def produce(self) -> None:
+        part = self.dice.choice([p for p, deeds in enumerate(self.deeds) if self.done[p] < len(deeds)])
+        kind, number, value = self.deeds[part][self.done[part]]
+        self.done[part] += 1
+        self.journal.note("producer", part, kind, number, value)
+        if kind == "row":
+            self.broker.append(_TOPIC, part, value)
+        elif kind == "skip":
+            self.broker.skip(_TOPIC, part, number)
+        elif kind == "begin":
+            self.broker.begin(_TOPIC, part)
+        elif kind == "end":
+            self.broker.end(_TOPIC, part, commit=bool(number))
+        else:
+            self.broker.elect(_TOPIC, part)
+
+    def _draw_chores(self) -> dict[str, Callable[[], None]]:
+        """Which kinds of housekeeping this history knows; what would rob another of what it needs is left out."""
+        if self.setup.late == "correct" or self.dice.random() < 0.3:
+            damages = self.dice.random() < 0.3
+            return {"damage": self.damage} if damages else {"retention": self.expire}
+        chores = {"retention": self.expire, "collect": self.collect, "merge": self.merge}
+        return {name: chore for name, chore in chores.items() if self.dice.random() < 0.7}
 
     def pipeline(self, stage: Stage) -> Pipeline:
-        """The job as one process runs it: the same query, batches and limits of its own."""
         setup, dice = self.setup, self.dice
         spec = SimulatedSourceSpec(stage, MemorySourceSpec(self.broker, (_TOPIC,)))
         return Pipeline(
@@ -176,7 +211,7 @@ class World:
             operator=OperatorNode("window", _operator(setup), late=setup.late),
             sinks=tuple(SinkNode(name, _sink(setup, name), name) for name in ("rows", "late", "dead")),
             checkpoint=Checkpoint(
-                SimulatedLogSpec(stage, self.store, _PREFIX),
+                SimulatedLogSpec(stage, self.store, PREFIX),
                 cadence_s=dice.choice((0.5, 2.0)),
                 max_slice_rows=dice.randint(1, 8),
                 max_epoch_rows=dice.randint(1, 16),
@@ -202,7 +237,7 @@ def _sink(setup: Setup, name: str) -> SinkSpec:
     return MemorySinkSpec(_ROOTS[name])
 
 
-class Judge:
+class DrawnJudge:
     """What a table may hold at any instant: rows of the answer, each once; of a corrected window, one revision."""
 
     def __init__(self, setup: Setup, deeds: list[list[Deed]]) -> None:
