@@ -27,7 +27,7 @@ from arrowflow.phases.run import Run
 from arrowflow.phases.stage import stage
 from arrowflow.phases.transform import transform
 from arrowflow.pipeline import Pipeline, RunOptions
-from arrowflow.protocols import Clock, Observer
+from arrowflow.protocols import Clock, Machine, Observer
 from arrowflow.types import Manifest
 
 
@@ -76,6 +76,7 @@ def start(
     observer: Observer | None = None,
     clock: Clock | None = None,
     failpoints: Failpoints | None = None,
+    machine: Machine | None = None,
 ) -> Run:
     """Start a pipeline in a thread of its own and return the handle: `stop`, `wait`, `result`.
 
@@ -85,8 +86,9 @@ def start(
         What to run; the same value may run many times, also at once under other names.
     options : RunOptions, optional
         How this run behaves.
-    observer, clock, failpoints : optional
-        Who listens, whose processing time counts, what a test arms; by default nobody, the system's, nothing.
+    observer, clock, failpoints, machine : optional
+        Who listens, whose processing time counts, what a test arms, where names and chance come from; by default
+        nobody, the system's, nothing, this machine.
     """
 
     def work(stopping: threading.Event) -> Finished:
@@ -98,6 +100,7 @@ def start(
             failpoints=failpoints or Failpoints(),
             stopping=stopping,
             fingerprint=fingerprint_of(pipeline),
+            machine=machine,
         )
         try:
             return run(job)

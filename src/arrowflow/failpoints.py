@@ -10,17 +10,21 @@ kill  : SIGKILL this process: nothing is flushed, no handler runs.
 stop  : SIGSTOP this process: it freezes until SIGCONT, like a paused virtual machine.
 raise : raise `FailpointHit`, as any outside call may raise.
 crash : raise `SimulatedCrash`, which nothing catches: the run dies as if killed, the process lives on.
-lost  : only at `after` sites: the outside effect happened, the caller sees `LostResponse`.
+delay : go on a quarter of a second later.
+lost  : only where a reply can be lost: the outside effect happened, the caller sees `LostResponse`.
+duplicate : at the same points: the request was sent twice, and the answer to the second one arrives: `AlreadyExists`.
+torn  : only where bytes are about to be written: half of them are, then the process is killed.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from arrowflow.errors import ConfigError, RetryableError
+from arrowflow.errors import AlreadyExists, ConfigError, RetryableError
 from arrowflow.tracing import ProtocolTrace
 
 # name -> (what has just happened or is about to happen, whether a reply can be lost there)
@@ -62,7 +66,23 @@ REGISTRY: dict[str, tuple[str, bool]] = {
     "fs.fsync_dir": ("a name was made, its folder not yet flushed", False),
     "fs.enospc": ("the disk may be full here", False),
 }
-_ACTIONS = frozenset({"kill", "stop", "raise", "lost", "enospc", "crash"})
+UPLOADS = frozenset(
+    {
+        "open.create",
+        "commit.create",
+        "stage.file",
+        "stage.revision",
+        "stage.state_delta",
+        "stage.state_full",
+        "fs.enospc",
+    }
+)
+"""Points after which bytes are written."""
+
+_HALF_WRITTEN = "fs.enospc"
+_DELAY_S = 0.25
+_REPLIES = frozenset({"lost", "duplicate"})
+_ACTIONS = frozenset({"kill", "stop", "raise", "lost", "enospc", "crash", "delay", "duplicate", "torn"})
 
 
 class FailpointHit(RetryableError):
@@ -98,21 +118,28 @@ class Failpoints:
         File descriptor that gets the name of each point passed; a write survives SIGKILL.
     protocol : ProtocolTrace or None
         Is told of every call the commit protocol speaks of (docs/model.md).
+    in_process : bool
+        Whether kill and torn raise `SimulatedCrash` instead: for tests that outlive what they kill.
     """
 
     traps: tuple[Trap, ...] = ()
     trace: int | None = None
     protocol: ProtocolTrace | None = None
+    in_process: bool = False
+    _torn: bool = False
     _passed: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def parse(cls, plan: str, trace_path: str | None = None, protocol_path: str | None = None) -> Failpoints:
+    def parse(
+        cls, plan: str, trace_path: str | None = None, protocol_path: str | None = None, *, in_process: bool = False
+    ) -> Failpoints:
         """Read ``name:hit:action,...``; raises `ConfigError` for a name or action that does not exist."""
         trace = None
         if trace_path:
             trace = os.open(trace_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         protocol = ProtocolTrace.to(protocol_path) if protocol_path else None
-        return cls(tuple(_parse_trap(text) for text in plan.split(",") if text.strip()), trace, protocol)
+        traps = tuple(_parse_trap(text) for text in plan.split(",") if text.strip())
+        return cls(traps, trace, protocol, in_process)
 
     def hit(self, name: str) -> None:
         """Pass the point `name`; the armed action, if any, happens here."""
@@ -135,9 +162,24 @@ class Failpoints:
         if self.trace is not None:
             os.write(self.trace, f"{site}\n".encode())
         for trap in self.traps:
-            here = (trap.action == "lost") == site.endswith("/reply")
+            here = (trap.action in _REPLIES) == site.endswith("/reply")
             if here and trap.name == name and trap.hit == self._passed[site]:
-                _act(trap)
+                self._spring(trap)
+        if self._torn and site == _HALF_WRITTEN:
+            self._kill(name)
+
+    def _spring(self, trap: Trap) -> None:
+        if trap.action == "kill":
+            self._kill(trap.name)
+        elif trap.action == "torn":
+            self._torn = True
+        else:
+            _act(trap)
+
+    def _kill(self, name: str) -> None:
+        if self.in_process:
+            raise SimulatedCrash(name)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _parse_trap(text: str) -> Trap:
@@ -146,18 +188,21 @@ def _parse_trap(text: str) -> Trap:
     action = parts[2] if len(parts) == 3 else "kill"
     if name not in REGISTRY:
         raise ConfigError(f"failpoint {name!r} does not exist; `arrowflow chaos --list` shows them")
-    if action not in _ACTIONS or (action == "lost" and not REGISTRY[name][1]):
+    never = (action in _REPLIES and not REGISTRY[name][1]) or (action == "torn" and name not in UPLOADS)
+    if action not in _ACTIONS or never:
         raise ConfigError(f"failpoint {name!r} cannot do {action!r}")
     return Trap(name, int(parts[1]) if len(parts) > 1 else 1, action)
 
 
 def _act(trap: Trap) -> None:
-    if trap.action == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif trap.action == "stop":
+    if trap.action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
     elif trap.action == "lost":
         raise LostResponse(f"the reply of {trap.name} was lost on purpose")
+    elif trap.action == "duplicate":
+        raise AlreadyExists(f"{trap.name}: the name is taken, by the same request sent before")
+    elif trap.action == "delay":
+        time.sleep(_DELAY_S)
     elif trap.action == "crash":
         raise SimulatedCrash(trap.name)
     elif trap.action == "enospc":

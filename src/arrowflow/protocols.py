@@ -51,6 +51,27 @@ class Clock(Protocol):
         """Wait at most 0.2 s at a time, so that a stop is noticed."""
 
 
+class Machine(Protocol):
+    """Where a run is, and what it takes from chance: names nobody else has, and pauses no two runs share."""
+
+    @property
+    def host(self) -> str:
+        """The name other writers know this machine by."""
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that asks."""
+
+    def runs(self, pid: int) -> bool:
+        """Whether a process of this machine lives; True where that cannot be said."""
+
+    def new_name(self) -> str:
+        """32 hexadecimal digits that nobody was given before."""
+
+    def between(self, low: float, high: float) -> float:
+        """Any number from `low` to `high`."""
+
+
 class Observer(Protocol):
     """Hears what a run does; must not raise and must not block."""
 

@@ -40,16 +40,16 @@ def events(partition: int, many: int = 400) -> list[Event]:
     ]
 
 
-def records() -> tuple[SampleRecord, ...]:
-    return tuple(record for part in range(2) for record in rows(*events(part), partition=part))
+def records(many: int = 400) -> tuple[SampleRecord, ...]:
+    return tuple(record for part in range(2) for record in rows(*events(part, many), partition=part))
 
 
-def newest_revisions() -> dict[tuple[str, int], tuple[int, float]]:
+def newest_revisions(many: int = 400) -> dict[tuple[str, int], tuple[int, float]]:
     """The count and sum of every (key, window start), rows beyond correction left out."""
     windows: dict[tuple[str, int], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for part in range(2):
         newest = None
-        for key, second, value in events(part):
+        for key, second, value in events(part, many):
             clock = None if newest is None else newest - TOLERANCE_S
             newest = second if newest is None else max(newest, second)
             begin = second // SIZE_S * SIZE_S
@@ -59,7 +59,7 @@ def newest_revisions() -> dict[tuple[str, int], tuple[int, float]]:
     return dict(windows)
 
 
-def job(folder: Path, *, seed: int = 0, epoch_rows: int = 25) -> Pipeline:
+def job(folder: Path, *, seed: int = 0, epoch_rows: int = 25, many: int = 400) -> Pipeline:
     """The pipeline; `seed` decides how its records are dealt."""
     window = WindowSpec(
         Tumbling(SIZE_S * SECOND_US),
@@ -70,7 +70,7 @@ def job(folder: Path, *, seed: int = 0, epoch_rows: int = 25) -> Pipeline:
     )
     return Pipeline(
         name="revisions",
-        source=SourceNode("dealt", DealtSpec(records(), seed), JsonSpec(FIELDS)),
+        source=SourceNode("dealt", DealtSpec(records(many), seed), JsonSpec(FIELDS)),
         event_time=EventTime("t", TOLERANCE_S * SECOND_US),
         operator=OperatorNode("window", window, late="correct"),
         sinks=(

@@ -25,7 +25,7 @@ class DealtSpec:
     largest_slice: int = 200
 
     def build(self, name: str, context: RunContext) -> DealtSource:
-        return DealtSource(name, self)
+        return DealtSource(name, self, context)
 
     def fingerprint(self) -> Mapping[str, object]:
         return {"kind": "dealt"}
@@ -34,7 +34,8 @@ class DealtSpec:
 class DealtSource:
     """See `DealtSpec`."""
 
-    def __init__(self, name: str, spec: DealtSpec) -> None:
+    def __init__(self, name: str, spec: DealtSpec, context: RunContext) -> None:
+        self.context = context
         self.name = name
         self.dice = random.Random(spec.seed)
         self.largest = spec.largest_slice
@@ -76,7 +77,9 @@ class DealtSource:
         """There are no leaders here."""
 
     def acknowledge(self, positions: Mapping[SourcePartition, int], note: str) -> None:
-        """Nobody watches the lag of a test."""
+        """Nobody watches the lag of a test; only the failpoints are passed."""
+        self.context.failpoints.hit("lag.before")
+        self.context.failpoints.hit("lag.after")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -26,7 +26,7 @@ VERBS: dict[str, str] = {
     "log": "List the records of a pipeline: what each committed.",
     "fsck": "Check records, state and tables against what they promise; changes nothing.",
     "bench": "Time the whole job beside a loop that only consumes, answer checked.",
-    "chaos": "List the points where a run can be made to fail.",
+    "chaos": "Attack a pipeline in a scratch folder: kills, frozen writers, simulated histories.",
 }
 """Verb to its one line of help: the module of that name in this package has it as `command`."""
 

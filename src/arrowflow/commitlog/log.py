@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from arrowflow.commitlog import record
@@ -41,11 +42,14 @@ class RedoLog:
         Holds the records; `prefix` is the control prefix of one job in it.
     failpoints : Failpoints
         ``open.create`` or ``commit.create`` is passed around each creation of a record.
+    new_name : callable
+        Gives the job its incarnation, once.
     """
 
     store: Store
     prefix: str
     failpoints: Failpoints = field(default_factory=Failpoints)
+    new_name: Callable[[], object] = uuid.uuid4
 
     def path_of(self, epoch: int) -> str:
         """Where the record of `epoch` is, or would be."""
@@ -123,7 +127,7 @@ class RedoLog:
         """The uuid in ``job.json``, which is created once and never again; None if absent and not created."""
         path = f"{self.prefix}/job.json"
         if create:
-            data = self._create_once(path, record.seal(record.JobFile(incarnation=str(uuid.uuid4()))), None)
+            data = self._create_once(path, record.seal(record.JobFile(incarnation=str(self.new_name()))), None)
         else:
             try:
                 data = self.store.read(path)
@@ -168,7 +172,9 @@ class RedoLog:
     def _read_back(self, path: str) -> bytes:
         try:
             return self.store.read(path)
-        except (RetryableError, ObjectMissing) as error:
+        except ObjectMissing:  # records are only ever removed far below the head, so somebody has gone far past us
+            raise Fenced(f"{path} was taken and has been collected since: a newer writer owns the job") from None
+        except RetryableError as error:
             raise CommitUnknown(f"{path} exists but cannot be read ({error}); run `arrowflow log`") from error
 
     def _found_after(self, failure: RetryableError, path: str, data: bytes) -> bytes:

@@ -1,8 +1,12 @@
-"""What a run uses when nobody brings their own: the system's clock and an observer that keeps silent."""
+"""What a run uses when nobody brings their own: the system's clock, this machine, an observer that keeps silent."""
 
 from __future__ import annotations
 
+import os
+import random
+import socket
 import time
+import uuid
 
 
 class SystemClock:
@@ -16,6 +20,33 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(min(seconds, 0.2))
+
+
+class ThisMachine:
+    """The machine and process this code runs in."""
+
+    @property
+    def host(self) -> str:
+        return socket.gethostname()
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
+
+    def runs(self, pid: int) -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+    def new_name(self) -> str:
+        return uuid.uuid4().hex
+
+    def between(self, low: float, high: float) -> float:
+        return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
 
 
 class Silence:

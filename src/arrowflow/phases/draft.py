@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -108,7 +107,7 @@ def begin(job: Job, number: int | None = None, time_us: int | None = None) -> Dr
     return Draft(
         number=epoch,
         time_us=job.clock.now_us() if time_us is None else time_us,
-        attempt=Attempt(job.pipeline.name, epoch, uuid.uuid4().hex[:12]),
+        attempt=Attempt(job.pipeline.name, epoch, job.machine.new_name()[:12]),
         started=job.clock.monotonic(),
         start=dict(job.positions),
         positions=dict(job.positions),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
-import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +11,24 @@ import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
+from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.published import Published
 from arrowflow.phases.retention import Retention
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.pipeline import Pipeline, RunOptions
-from arrowflow.protocols import Clock, CommitLog, Control, Decoder, Observer, Operator, RunContext, Sink, Source
+from arrowflow.protocols import (
+    Clock,
+    CommitLog,
+    Control,
+    Decoder,
+    Machine,
+    Observer,
+    Operator,
+    RunContext,
+    Sink,
+    Source,
+)
 from arrowflow.types import (
     MIN_US,
     Discovery,
@@ -51,6 +60,7 @@ class Job:
     writer: Writer
     stopping: threading.Event
     published: Published
+    machine: Machine
     head: Manifest | None = None
     incarnation: str = ""
     positions: dict[SourcePartition, int] = field(default_factory=dict)
@@ -103,6 +113,7 @@ def build_job(
     failpoints: Failpoints,
     stopping: threading.Event,
     fingerprint: Fingerprint,
+    machine: Machine | None = None,
 ) -> Job:
     """Make the working parts of one run; nothing is written and no record is read yet.
 
@@ -113,6 +124,7 @@ def build_job(
     Unreachable
         If the source or store cannot be reached.
     """
+    machine = machine or ThisMachine()
     log, control = pipeline.checkpoint.log.build(failpoints)
     context = RunContext(pipeline.name, clock, observer, failpoints, control)
     decoder = pipeline.source.decoder.build()
@@ -132,9 +144,10 @@ def build_job(
         operator=operator,
         sinks=sinks,
         fingerprint=fingerprint,
-        writer=Writer(id=uuid.uuid4().hex, host=socket.gethostname(), pid=os.getpid(), fence=-1),
+        writer=Writer(id=machine.new_name(), host=machine.host, pid=machine.pid, fence=-1),
         stopping=stopping,
         published=Published(log),
+        machine=machine,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from arrowflow.errors import ArrowflowError, DataLossError, StateCorrupt, StateRefused
+from arrowflow.errors import ArrowflowError, DataLossError, RetryableError, StateCorrupt, StateRefused
 from arrowflow.phases.advance import fold, replay_closings
 from arrowflow.phases.decode import decode
 from arrowflow.phases.draft import Draft, begin
@@ -70,6 +70,8 @@ def _last_good(job: Job, head: Manifest, damage: StateCorrupt) -> tuple[Manifest
         after.append(manifest)
         try:
             manifest = job.log.read(manifest.epoch - 1)
+        except RetryableError:
+            raise  # the store did not answer, which says nothing about the log
         except ArrowflowError as error:
             job.log.check(head.epoch)
             raise StateRefused(f"{damage}; no whole snapshot is left in the log: {error}") from error

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import random
-import socket
-
 import msgspec
 
-from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt
+from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt, StateRefused
 from arrowflow.events import Notice, Started
 from arrowflow.phases.commit import adopt, record, standing
 from arrowflow.phases.fingerprint import other_keys, refuse_older_zones, refuse_other_query
@@ -47,17 +43,37 @@ def recover(job: Job) -> None:
                 return  # asked to end before it owned anything: it must fence nobody
             take_over(job)
             break
-        except (Fenced, ObjectMissing):
-            if round_ == _TAKE_OVER_ROUNDS - 1:
+        except (Fenced, ObjectMissing, DataLossError) as error:
+            if round_ == _TAKE_OVER_ROUNDS - 1 or (isinstance(error, DataLossError) and not is_overtaken(job)):
                 raise
-            job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
+            job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
+    try:
+        make_good(job)
+    except (DataLossError, ObjectMissing, StateRefused):
+        ask_for_newer(job)
+        raise
+    aim(job)
+
+
+def make_good(job: Job) -> None:
+    """Load the state, and publish what an earlier run committed and did not publish."""
     restore(job)
     job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
         job.observer.notice(Started(job.head, redone))
-    aim(job)
+
+
+def is_overtaken(job: Job) -> bool:
+    """Whether the log has gone on since we looked: what is missing now may be what a newer writer has done with."""
+    return bool(job.log.epochs_after(-1 if job.head is None else job.head.epoch))
+
+
+def ask_for_newer(job: Job) -> None:
+    """Raise `Fenced` if a newer record exists: its writer may have read on, and offsets or files have gone since."""
+    if job.head is not None:
+        job.log.check(job.head.epoch)
 
 
 def resume(job: Job) -> None:
@@ -207,17 +223,10 @@ def wait_for_other_writer(job: Job) -> None:
 def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:
     if head.kind == "close" or job.clock.now_us() - head.epoch_time_us > patience_us:
         return False
-    if head.writer.host != socket.gethostname():
+    if head.writer.host != job.machine.host:
         return True
-    if head.writer.pid == os.getpid():
-        return False  # an earlier run of this very process
-    try:
-        os.kill(head.writer.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    # One of this very process is an earlier run of it.
+    return head.writer.pid != job.machine.pid and job.machine.runs(head.writer.pid)
 
 
 def take_over(job: Job) -> None:

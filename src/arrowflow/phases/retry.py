@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arrowflow.errors import CommitUnknown, RetryableError
+from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, RetryableError, StateRefused
 from arrowflow.events import Notice
 from arrowflow.phases.job import Job
-from arrowflow.phases.recover import resume
+from arrowflow.phases.recover import ask_for_newer, resume
 from arrowflow.types import Manifest
 
 _LONGEST_PAUSE_S = 30.0
@@ -23,6 +23,8 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
     ------
     RetryableError
         If nothing succeeded for a quarter of an hour, or the run is asked to stop meanwhile.
+    Fenced
+        If a newer writer's record exists; also where offsets or files are missing because of that writer.
     """
     began, pause = job.clock.monotonic(), 0.1
     head = -1 if job.head is None else job.head.epoch
@@ -40,6 +42,9 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
             job.observer.notice(Notice("warning", f"{error}; trying again in {pause:.1f} s"))
             _pause(job, pause)
             pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
+        except (DataLossError, ObjectMissing, StateRefused):
+            ask_for_newer(job)
+            raise
         else:
             return [] if manifest is None else [manifest]
 

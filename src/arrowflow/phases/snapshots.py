@@ -55,11 +55,13 @@ def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Tabl
     path = f"{draft.attempt.folder('state')}/{name}.{kind}.arrow"
     point = f"stage.state_{kind}"
     job.failpoints.hit(point)
+    store, target = job.control.store, job.control.path(path)
     try:
-        job.control.store.create(job.control.path(path), data)
+        store.create(target, data)
         job.failpoints.lost(point)
-    except AlreadyExists as error:  # the attempt's id is unique, so only a fault brings us here
-        raise StateCorrupt(f"{path} exists although attempt {draft.attempt.id} is new") from error
+    except AlreadyExists as error:  # the attempt's id is unique: it is our own request, sent twice
+        if store.read(target) != data:
+            raise StateCorrupt(f"{path} exists although attempt {draft.attempt.id} is new") from error
     return StateFile(epoch=draft.number, path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 

@@ -211,13 +211,13 @@ class ParquetSink:
         failpoints.hit("stage.revision")
         try:
             store.create(path, encode(table, self.spec.compression))
+            failpoints.lost("stage.revision")
         except AlreadyExists:
             if not decode(store.read(path)).equals(table):
                 raise DataLossError(
                     f"{path} does not hold the rows of revision {newest.revision} of {newest.dst}: it was changed by "
                     "another hand; move it away and start again"
                 ) from None
-        failpoints.lost("stage.revision")
 
     def _describe(self, attempt: Attempt, name: str, part: Part, data: bytes) -> StagedFile:
         digest = hashlib.sha256(data).hexdigest()

@@ -28,8 +28,12 @@ class Publisher:
         failpoints, control = self.context.failpoints, self.context.control
         failpoints.hit("stage.file.mid")
         failpoints.hit("stage.file")
-        control.store.create(control.path(file.src), data)
-        failpoints.lost("stage.file")
+        try:
+            control.store.create(control.path(file.src), data)
+            failpoints.lost("stage.file")
+        except AlreadyExists:  # the attempt's name is unique: it is our own request, sent twice
+            if control.store.read(control.path(file.src)) != data:
+                raise
         return file
 
     def publish(self, file: StagedFile, later: Sequence[StagedFile] = ()) -> None:
@@ -50,9 +54,9 @@ class Publisher:
                 store.move_once(source, target)
             else:
                 store.replace_once(source, target, was=file.replaces.crc32c, becomes=file.crc32c)
+            self.context.failpoints.lost(point)
         except (AlreadyExists, ObjectMissing):
             self._confirm(file, later)
-        self.context.failpoints.lost(point)
 
     def _confirm(self, file: StagedFile, later: Sequence[StagedFile]) -> None:
         """Accept a file that is already published, and drop a staged copy that is left; else say what is wrong."""

@@ -79,7 +79,7 @@ class MemorySink:
             store.create(
                 self.context.control.path(f"revisions/{self.name}/{newest.dst}/{newest.revision:06d}.arrow"), old
             )
-        failpoints.lost("stage.revision")
+            failpoints.lost("stage.revision")
         replaces = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
         return self._stage(attempt, f"revision-{number:04d}", newest.dst, table, _encode(table), replaces)
 

@@ -65,11 +65,11 @@ class MemoryBroker:
 
     # ---- what a producer does --------------------------------------------------------------------------------
 
-    def create(self, topic: str, partitions: int = 1) -> None:
+    def create(self, topic: str, partitions: int = 1, topic_id: str | None = None) -> None:
         """Make a topic; an existing one is deleted and created again: new id, offsets from zero."""
         with self._lock:
             self._topics[topic] = [_Log() for _ in range(partitions)]
-            self._ids[topic] = str(uuid.uuid4())
+            self._ids[topic] = topic_id or str(uuid.uuid4())
 
     def append(
         self,
@@ -127,6 +127,11 @@ class MemoryBroker:
             log = self._log(topic, partition)
             log.low = offset
             log.records = [record for record in log.records if record.offset >= offset]
+
+    def elect(self, topic: str, partition: int) -> None:
+        """A clean election: another leader with the whole log."""
+        with self._lock:
+            self._log(topic, partition).leader_epoch += 1
 
     def truncate(self, topic: str, partition: int, offset: int) -> None:
         """An unclean election: the log ends at `offset` again, under a newer leader."""

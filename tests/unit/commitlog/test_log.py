@@ -176,3 +176,21 @@ def test_building_a_local_log_creates_nothing_and_makes_paths_absolute(tmp_path,
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ObjectMissing):
         log.read(0)
+
+
+def test_a_number_that_was_taken_and_collected_before_it_could_be_read_is_fenced():
+    """Found by the simulator: old records go far below the head only, so whoever meets the gap was overtaken."""
+    store = MemoryStore()
+    log_on(store).append(a_record(0, "w1"))
+
+    class Collected:
+        def create(self, path, data):
+            try:
+                store.create(path, data)
+            finally:
+                store.delete(path)
+
+        read = staticmethod(store.read)
+
+    with pytest.raises(Fenced, match="taken and has been collected since"):
+        log_on(Collected()).append(a_record(0, "w2"))

@@ -1,0 +1,239 @@
+"""Who may act now: runs of the engine in threads of which exactly one is ever awake, in an order the dice decide.
+
+A run stops at every call it makes to the world outside. There the director may let another run go on, let it sleep,
+or let it die. So a history depends on its seed alone, although each run is the engine's own thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+from arrowflow.failpoints import SimulatedCrash
+
+_TICK_S = 0.002
+_MOST_CALLS = 60_000
+_OUTAGES, _LONGEST_OUTAGE = 0.15, 8
+
+Fate = Literal["well", "raise", "lost", "duplicate", "late", "torn", "slow", "crash", "crash after", "freeze"]
+FATES: tuple[Fate, ...] = ("raise", "lost", "duplicate", "late", "torn", "slow")
+"""What dice deal; processes die and freeze by the other numbers of `Temper`."""
+
+
+class NeverEnds(AssertionError):
+    """A history made so many calls that something in it must go round in circles."""
+
+
+class Journal:
+    """Everything that happened, a line each; equal digests are equal histories."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._digest = hashlib.sha256()
+
+    def note(self, *words: object) -> None:
+        """Add a line."""
+        line = " ".join(map(str, words))
+        self.lines.append(line)
+        self._digest.update(line.encode() + b"\n")
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all lines so far."""
+        return self._digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Temper:
+    """How rough a world is: probabilities per call.
+
+    Parameters
+    ----------
+    switch : float
+        That another run goes on.
+    fault : float
+        That the call goes wrong in one of the ways of `fates`.
+    crash, freeze : float
+        That the process dies at the call, or sleeps through much of what follows.
+    """
+
+    switch: float = 0.15
+    fault: float = 0.0
+    crash: float = 0.0
+    freeze: float = 0.0
+    fates: tuple[Fate, ...] = FATES
+
+
+CALM = Temper(switch=0.0)
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """One process: a run of the engine, where it stands, and how it ended."""
+
+    name: str
+    pid: int
+    host: str
+    skew_us: int = 0
+    temper: Temper = CALM
+    wakes_at: float = 0.0
+    frozen: bool = False
+    dead: bool = False
+    ended: bool = False
+    end: BaseException | object | None = None
+    calls: int = 0
+    outage: int = 0
+    turns: int = 0
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Director:
+    """Lets actors act, one at a time.
+
+    Parameters
+    ----------
+    dice : Random
+        Decides everything.
+    journal : Journal
+        Is told everything.
+    """
+
+    def __init__(self, dice: Random, journal: Journal) -> None:
+        self.dice, self.journal = dice, journal
+        self.seconds = 0.0
+        self.actors: list[Actor] = []
+        self.late: list[Callable[[], None]] = []
+        self.script: Callable[[Actor], Fate] | None = None
+        """Decides how each call goes, in the place of the dice."""
+        self.crashes = self.freezes = self.faults = self.calls = 0
+        self._mine = threading.Lock()
+        self._mine.acquire()
+
+    # ---- what the world does -----------------------------------------------------------------------------------
+
+    def enter(self, actor: Actor, start: Callable[[], Callable[[], object]]) -> None:
+        """Let `start` begin a run in a thread of its own, and wait until it stands at its first call.
+
+        `start` returns what waits for the run's end and gives its result.
+        """
+        actor.turn.acquire()
+        self.actors.append(actor)
+        wait = start()
+        threading.Thread(target=self._see_off, args=(actor, wait), daemon=True).start()
+        self._mine.acquire()
+
+    def resume(self, actor: Actor) -> None:
+        """Let an actor act until it gives the turn back or ends."""
+        actor.turns += 1
+        actor.turn.release()
+        self._mine.acquire()
+
+    def ready(self) -> list[Actor]:
+        """Who could act now; time passes until somebody can, if anybody will."""
+        awake = [actor for actor in self.actors if not actor.ended and not actor.frozen]
+        if awake and all(actor.wakes_at > self.seconds for actor in awake):
+            self.seconds = min(actor.wakes_at for actor in awake)
+        return [actor for actor in awake if actor.wakes_at <= self.seconds]
+
+    def let_arrive(self) -> None:
+        """Let one of the requests that were given up long ago take effect after all."""
+        self.journal.note("late request takes effect")
+        self.late.pop(self.dice.randrange(len(self.late)))()
+
+    # ---- what an actor meets ---------------------------------------------------------------------------------
+
+    def arrive(self, actor: Actor) -> None:
+        """Stand at the first call of a run: always gives the turn back."""
+        self._give_back(actor)
+
+    def pass_by(self, actor: Actor, place: str) -> None:
+        """Pass a place where nothing goes wrong but the process itself: it may die, sleep or be overtaken here."""
+        if actor.dead:
+            raise SimulatedCrash(place)
+        temper, roll = actor.temper, self.dice.random()
+        if roll < temper.crash:
+            self.kill(actor, place)
+        elif roll < temper.crash + temper.freeze:
+            self.freeze(actor, place)
+        elif roll < temper.crash + temper.freeze + temper.switch:
+            self._give_back(actor)
+
+    def call(self, actor: Actor, call: str) -> Fate:
+        """Make an outside call; returns how it will go. Raises `SimulatedCrash` where the process dies before it."""
+        self.calls += 1
+        actor.calls += 1
+        self.seconds += _TICK_S
+        if self.calls > _MOST_CALLS:
+            raise NeverEnds(f"{self.calls} calls, and no end")
+        self.pass_by(actor, call)
+        fate = self._fate(actor)
+        self.journal.note(actor.name, call, "" if fate == "well" else fate)
+        if fate == "slow":
+            self.sleep(actor, self.dice.uniform(0.5, 20.0))
+        elif fate == "crash":
+            self.kill(actor, call)
+        elif fate == "freeze":
+            self.freeze(actor, call)
+        return fate
+
+    def _fate(self, actor: Actor) -> Fate:
+        """How a call goes; a fault may begin an outage, in which the calls that follow go wrong too."""
+        if self.script is not None:
+            return self.script(actor)
+        if not actor.temper.fault:
+            return "well"
+        if actor.outage:
+            actor.outage -= 1
+        elif self.dice.random() >= actor.temper.fault:
+            return "well"
+        elif self.dice.random() < _OUTAGES:
+            actor.outage = self.dice.randint(1, _LONGEST_OUTAGE)
+        self.faults += 1
+        return self.dice.choice(actor.temper.fates)
+
+    def kill(self, actor: Actor, place: str) -> None:
+        """Let the process die here."""
+        self.crashes += 1
+        actor.dead = True
+        self.journal.note(actor.name, "dies at", place)
+        raise SimulatedCrash(place)
+
+    def freeze(self, actor: Actor, place: str) -> None:
+        """Let the process sleep here until somebody wakes it."""
+        self.freezes += 1
+        actor.frozen = True
+        self.journal.note(actor.name, "freezes at", place)
+        self._give_back(actor)
+
+    def sleep(self, actor: Actor, seconds: float) -> None:
+        """Let others act until the time has passed."""
+        if actor.dead:
+            raise SimulatedCrash("asleep")
+        actor.wakes_at = self.seconds + seconds
+        self._give_back(actor)
+
+    def _give_back(self, actor: Actor) -> None:
+        self._mine.release()
+        actor.turn.acquire()
+        if actor.dead:
+            raise SimulatedCrash(actor.name)
+
+    def _see_off(self, actor: Actor, wait: Callable[[], object]) -> None:
+        try:
+            actor.end = wait()
+        except BaseException as error:  # noqa: BLE001 - however it ends, somebody judges it
+            actor.end = error
+        actor.ended = True
+        self.journal.note(actor.name, "ends:", told(actor.end))
+        self._mine.release()
+
+
+def told(end: object) -> str:
+    """How a run ended, in a line."""
+    if isinstance(end, BaseException):
+        return f"{type(end).__name__}: {end}"
+    return "well"
