@@ -77,6 +77,10 @@ class MemoryCluster:
         """Arrange that the `nth` call of this kind from now on, counted from 1 over all links, meets a fault."""
         self._faults.append((call, self._calls.get(call, 0) + nth, fault))
 
+    def calls(self, call: LinkCall) -> int:
+        """How many calls of a kind there were, over all links."""
+        return self._calls.get(call, 0)
+
     def committed(self, topic: str, partition: int = 0) -> list[TopicRecord]:
         """What a reader of committed records sees."""
         with self.lock:

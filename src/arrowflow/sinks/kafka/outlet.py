@@ -241,6 +241,10 @@ class KafkaOutlet:
         link, failpoints = self._linked, self.context.failpoints
         try:
             link.begin()
+        except BaseException:
+            self.close()  # whether it is open nobody knows
+            raise
+        try:
             failpoints.hit("kafka.begun")
             yield link
             failpoints.hit("kafka.commit")
