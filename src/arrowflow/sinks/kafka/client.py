@@ -215,7 +215,8 @@ class KafkaLink:
                 f"sink {self._target.sink!r}: there is no topic {topic!r} at {self._target.brokers}{why}: create it with the "
                 "partitions and the retention its readers need, or correct the name"
             )
-        made = AdminClient(self._own).create_topics(
+        admin = AdminClient(self._own)  # one that is dropped too early answers nothing
+        made = admin.create_topics(
             [NewTopic(topic, self._target.create_partitions, 1, config={"retention.ms": "-1"})]
         )
         self._patiently("creating the topic", lambda: made[topic].result(_WAIT_S))
