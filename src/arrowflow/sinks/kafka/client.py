@@ -216,9 +216,7 @@ class KafkaLink:
                 "partitions and the retention its readers need, or correct the name"
             )
         admin = AdminClient(self._own)  # one that is dropped too early answers nothing
-        made = admin.create_topics(
-            [NewTopic(topic, self._target.create_partitions, 1, config={"retention.ms": "-1"})]
-        )
+        made = admin.create_topics([NewTopic(topic, self._target.create_partitions, 1, config={"retention.ms": "-1"})])
         self._patiently("creating the topic", lambda: made[topic].result(_WAIT_S))
         return self._target.create_partitions
 
