@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
 from typing import TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -22,6 +24,8 @@ from arrowflow.sinks.kafka.link import AbortRequired, CommitInDoubt, Record, Tai
 _T = TypeVar("_T")
 _WAIT_S = 5.0
 _PATIENCE_S = 30.0
+_GRACE_S = 10.0
+"""How much longer than it was told to a call of the client may take before it counts as lost."""
 _QUEUE = 10_000
 """Records on their way to the broker at most: handing over one more waits, so time passes where it is looked at."""
 _STEP = 2_000
@@ -83,6 +87,7 @@ class KafkaLink:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._telling: KafkaError | None = None
+        self._hangs = False
         own = {key: value for key, value in target.properties.items() if key in CONNECTION}
         common = {"bootstrap.servers": target.brokers, "log_level": 0, "error_cb": self._complained}
         self._consumer = Consumer(
@@ -195,6 +200,8 @@ class KafkaLink:
         return Tail(None, whole=stop == 0)
 
     def drop(self) -> None:
+        if self._hangs:
+            return  # a thread is still in it: it goes when that ends
         with suppress(KafkaException):  # it was fenced: there is nothing left to forget
             self._producer.purge()
         with suppress(KafkaException, RuntimeError):  # closed before
@@ -246,15 +253,42 @@ class KafkaLink:
         until = time.monotonic() + patience
         while True:
             try:
-                return call()
+                return self._answered(call, doing)
             except (KafkaException, TimeoutError) as raised:
                 error = raised.args[0] if isinstance(raised, KafkaException) else None
                 if not _may_pass(error) or self._telling is not None or time.monotonic() > until:
                     raise self._translated(error, doing) from raised
                 self._producer.poll(0.05)
 
+    def _answered(self, call: Callable[[], _T], doing: str) -> _T:
+        """Call from a thread of its own and leave that behind if its time-out does not work.
+
+        Seen with librdkafka 2.16: when the broker was killed after a transaction began and came back,
+        ``send_offsets_to_transaction`` did not return for minutes, whatever time-out it was given.
+        """
+        ended: Queue[_T | BaseException] = Queue()
+
+        def work() -> None:
+            try:
+                ended.put(call())
+            except BaseException as error:  # noqa: BLE001 - handed to the caller, in its own thread
+                ended.put(error)
+
+        Thread(target=work, name=f"arrowflow-{self._target.sink}", daemon=True).start()
+        try:
+            answer = ended.get(timeout=_WAIT_S + _GRACE_S)
+        except Empty:
+            self._hangs = True
+            raise Unreachable(f"{self._place(doing)}: the client does not come back; going on with a new one") from None
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _place(self, doing: str) -> str:
+        return f"sink {self._target.sink!r}, topic {self._target.topic!r} at {self._target.brokers}: {doing}"
+
     def _translated(self, error: KafkaError | None, doing: str) -> ArrowflowError:
-        place = f"sink {self._target.sink!r}, topic {self._target.topic!r} at {self._target.brokers}: {doing}"
+        place = self._place(doing)
         if self._telling is not None and (error is None or error.code() in _AWAY):
             error = self._telling
         if error is None:
