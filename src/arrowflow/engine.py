@@ -14,6 +14,7 @@ from arrowflow.phases.collect import collect
 from arrowflow.phases.commit import check, commit, is_empty
 from arrowflow.phases.decode import decode
 from arrowflow.phases.defaults import Silence, SystemClock
+from arrowflow.phases.deliver import keep_alive
 from arrowflow.phases.draft import begin
 from arrowflow.phases.dry import rehearse
 from arrowflow.phases.fingerprint import fingerprint_of
@@ -34,6 +35,7 @@ from arrowflow.types import Manifest
 def step(job: Job) -> Manifest | None:
     """Make one epoch true, or nothing at all; return its record, None if there was nothing to say."""
     look_if_due(job)
+    keep_alive(job)
     draft = begin(job)
     for fetched in read(job, draft):
         rows = decode(job, draft, fetched)

@@ -47,6 +47,10 @@ class Fenced(ArrowflowError):
     exit_code = 7
 
 
+class OutletTaken(Fenced):
+    """A sink obeys another producer now. The log says who owns the job: if it is still us, take the sink back."""
+
+
 class CommitUnknown(ArrowflowError):
     """A commit may or may not have happened. Read the log first; delete nothing."""
 

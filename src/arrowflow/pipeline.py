@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from arrowflow.protocols import DecoderSpec, LogSpec, OperatorSpec, SinkSpec, SourceSpec, Transform
+from arrowflow.protocols import DecoderSpec, LogSpec, OperatorSpec, OutletSpec, SinkSpec, SourceSpec, Transform
 
 Stream = Literal["rows", "late", "dead", "open"]
+Undecided = Literal["stop", "assume_delivered", "redeliver"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class SinkNode:
     """A sink and the stream it takes: result rows, late rows, dead letters, or what open windows would give now."""
 
     name: str
-    spec: SinkSpec
+    spec: SinkSpec | OutletSpec
     stream: Stream = "rows"
     payload: Literal["raw", "none"] = "raw"
 
@@ -147,6 +148,8 @@ class RunOptions:
         Read and fold, commit and publish nothing.
     take_over : bool
         Do not wait for a young record of another writer to age.
+    undecided : {"stop", "assume_delivered", "redeliver"}
+        What becomes of committed rows of which neither a topic nor its marker can say whether they were delivered.
     """
 
     until_caught_up: bool = False
@@ -154,3 +157,4 @@ class RunOptions:
     once: bool = False
     dry_run: bool = False
     take_over: bool = False
+    undecided: Undecided = "stop"

@@ -8,7 +8,7 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from arrowflow.failpoints import Failpoints
@@ -18,10 +18,12 @@ from arrowflow.types import (
     Bounds,
     Closed,
     Decoded,
+    Delivered,
     Discovery,
     Fetched,
     Folded,
     Manifest,
+    Outbox,
     RawBatch,
     Reject,
     RowBatch,
@@ -81,13 +83,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """What belongs to one run and is handed to each part it builds."""
+    """What belongs to one run and is handed to each part it builds.
+
+    `clusters` holds the addresses of brokers that a part of this run started, by the name descriptions give them.
+    """
 
     job: str
     clock: Clock
     observer: Observer
     failpoints: Failpoints
     control: Control
+    clusters: dict[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -308,6 +314,52 @@ class KeepsRevisions(Protocol):
         """Where the rows that `file` took the place of are kept, relative to the control prefix; None if it replaced nothing."""
 
 
+@runtime_checkable
+class Outlet(Protocol):
+    """Where rows leave that is no folder: a topic. An epoch's rows wait in an outbox until its record exists.
+
+    It keeps a marker of its own, changed in the same step that shows rows to readers, so that delivering what a record
+    says may be done again at any time. Order matters: `fence`, then a look at the log, then `reached`, then `deliver`.
+    """
+
+    name: str
+
+    def stage(self, attempt: Attempt, table: pa.Table) -> Outbox | None:
+        """Write the rows as an outbox under the attempt's folder; None if there are none. No reader sees anything."""
+
+    @property
+    def is_fenced_in(self) -> bool:
+        """Whether `fence` has made this run the only producer, as far as it knows."""
+
+    def fence(self, incarnation: str) -> None:
+        """Become the only producer of this sink; what an earlier one left unfinished is undone or finished by then."""
+
+    def reached(self) -> tuple[Delivered, str] | None:
+        """What the marker says, with the digest of the record it was written for; None if there is none."""
+
+    def search(self) -> Delivered | None:
+        """Look through what readers see for how far it was delivered; None if that cannot be told for certain."""
+
+    def settle(self, reached: Delivered, digest: str) -> None:
+        """Write the marker alone, for the record with `digest`: the first one, or one that was lost."""
+
+    def deliver(self, outbox: Outbox, reached: Delivered, manifest: Manifest) -> Iterator[Delivered]:
+        """Show the rows of `outbox` behind `reached` to readers, part by part, and yield the marker after each.
+
+        Raises `OutletTaken` when another producer was fenced in, `RetryableError` when the call may be made again
+        after `fence`, `ObjectMissing` if the outbox is gone, `DataLossError` if it does not hold the recorded bytes.
+        """
+
+    def keep_alive(self) -> None:
+        """Write the marker again if it has been silent for so long that the cluster might forget it some day."""
+
+    def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        """Rows of `table` (by index) whose results this sink could never take; asked before they are folded."""
+
+    def close(self) -> None:
+        """Let go of connections; safe to call twice."""
+
+
 class CommitLog(Protocol):
     """The append-only list of records; creating one is the only commit point."""
 
@@ -396,6 +448,23 @@ class SinkSpec(Protocol):
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on, the root included."""
+
+
+class OutletSpec(Protocol):
+    """Describes an outlet; as a `SinkSpec`, but for what it builds."""
+
+    @property
+    def takes(self) -> frozenset[Change]:
+        """The kinds of change it can take in."""
+
+    def placed_by(self, schema: pa.Schema) -> frozenset[str]:
+        """Columns of `schema` that decide where a row goes: a later revision must go there too."""
+
+    def build(self, name: str, schema: pa.Schema, context: RunContext) -> Outlet:
+        """Plan for tables of `schema`; raises `ConfigError` if it cannot take them. Connects to nothing."""
+
+    def fingerprint(self) -> Mapping[str, object]:
+        """What results depend on, the topic included."""
 
 
 class LogSpec(Protocol):

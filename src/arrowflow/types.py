@@ -328,6 +328,23 @@ class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
         return self.rows if self.replaces is None else self.replaces.rows
 
 
+class Outbox(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows an epoch hands to a sink that is no folder: an Arrow file at `path`, relative to the control prefix."""
+
+    sink: str
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Delivered(msgspec.Struct, frozen=True, order=True):
+    """How far a sink has been handed its outboxes: all of those before `epoch`, and the first `rows` of that one."""
+
+    epoch: int
+    rows: int
+
+
 class StateFile(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot file, `path` relative to the control prefix."""
 
@@ -398,7 +415,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The durable truth about one epoch; its creation is the only commit point.
 
     `sha256` is the digest of the record's own bytes before that field; `prev` that of the record before.
-    `acked` says, per sink, up to which epoch everything is published.
+    `acked` says, per sink, up to which epoch everything is published; `delivered` what a sink with outboxes is known to
+    have, which it says itself too.
     """
 
     v: int = 1
@@ -416,9 +434,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     wakeups: list[Wakeup] = msgspec.field(default_factory=list)
     state: dict[str, OperatorState] = msgspec.field(default_factory=dict)
     outputs: list[StagedFile] = msgspec.field(default_factory=list)
-    outbox: list[dict[str, object]] = msgspec.field(default_factory=list)
+    outbox: list[Outbox] = msgspec.field(default_factory=list)
     bq: list[dict[str, object]] = msgspec.field(default_factory=list)
     acked: dict[str, int] = msgspec.field(default_factory=dict)
+    delivered: dict[str, Delivered] = msgspec.field(default_factory=dict)
     forced: list[ForcedClose] = msgspec.field(default_factory=list)
     horizon: int = 0
     sha256: str = ""

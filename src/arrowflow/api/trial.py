@@ -16,7 +16,7 @@ from arrowflow.api.spans import instant_us
 from arrowflow.engine import start
 from arrowflow.errors import ConfigError
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, Pipeline, RunOptions, SinkNode, SourceNode, Stream
-from arrowflow.protocols import Change, RunContext, Sink, SinkSpec
+from arrowflow.protocols import Change, Outlet, OutletSpec, RunContext, Sink, SinkSpec
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.sinks import MemorySink, MemorySinkSpec
@@ -220,7 +220,7 @@ class _TrialSinkSpec(MemorySinkSpec):
     """A sink in memory that refuses what the pipeline's own sinks would refuse."""
 
     kept: _Kept = field(default_factory=lambda: _Kept("rows"))
-    judges: Mapping[str, SinkSpec] = field(default_factory=dict)
+    judges: Mapping[str, SinkSpec | OutletSpec] = field(default_factory=dict)
 
     @property
     def takes(self) -> frozenset[Change]:
@@ -239,7 +239,7 @@ class _TrialSinkSpec(MemorySinkSpec):
 class _TrialSink(MemorySink):
     """The working part: only `refusals` is asked of the judges."""
 
-    judges: tuple[Sink, ...] = ()
+    judges: tuple[Sink | Outlet, ...] = ()
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         found = {reject.row: reject for judge in self.judges for reject in judge.refusals(table)}

@@ -56,6 +56,7 @@ def _committed(event: Committed) -> str:
     rows = sum(file.new_rows for file in record.outputs)
     parts = [f"epoch {record.epoch} committed: {balance_line(record.balance)}"]
     parts.append(f"{count(rows, 'row')} written to {count(len(record.outputs), 'file')}")
+    parts += [f"{count(outbox.rows, 'row')} delivered to {outbox.sink}" for outbox in record.outbox]
     parts.append(f"watermark {moment(record.watermark_us)}")
     return "; ".join(parts)
 

@@ -106,18 +106,23 @@ def _brief(record: Manifest) -> dict[str, object]:
         "time": moment(record.epoch_time_us),
         "writer": record.writer.id,
         "host": record.writer.host,
-        "rows": sum(file.new_rows for file in record.outputs),
+        "rows": _rows(record),
         "files": len(record.outputs),
+        "outbox": {outbox.sink: outbox.rows for outbox in record.outbox},
         "watermark": None if record.watermark_us is None else moment(record.watermark_us),
         "balance": balance_data(record.balance),
         "sha256": record.sha256,
     }
 
 
+def _rows(record: Manifest) -> int:
+    return sum(file.new_rows for file in record.outputs) + sum(outbox.rows for outbox in record.outbox)
+
+
 def _line(record: Manifest) -> str:
     from arrowflow.cli.figures import balance_line, moment
 
-    rows = sum(file.new_rows for file in record.outputs)
+    rows = _rows(record)
     balance = balance_line(record.balance) if record.kind == "data" else f"by {record.writer.host}"
     time, watermark = moment(record.epoch_time_us), moment(record.watermark_us)
     return _row(str(record.epoch), record.kind, time, f"{rows:,}", str(len(record.outputs)), watermark, balance)

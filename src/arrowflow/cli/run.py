@@ -32,6 +32,10 @@ _TRACES = ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL")
 @click.option("--once", is_flag=True, help="Stop after one committed epoch.")
 @click.option("--dry-run", is_flag=True, help="Read and fold; write and commit nothing.")
 @click.option("--take-over", is_flag=True, help="Do not wait for another writer's young record to age.")
+@click.option(
+    "--assume-delivered", is_flag=True, help="A topic lost its marker: take all committed rows for delivered."
+)
+@click.option("--redeliver", is_flag=True, help="A topic lost its marker: send rows again that may be there already.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_obj
 def command(
@@ -43,6 +47,8 @@ def command(
     once: bool,
     dry_run: bool,
     take_over: bool,
+    assume_delivered: bool,
+    redeliver: bool,
     as_json: bool,
 ) -> None:
     """Run the pipeline in CONFIG.
@@ -58,6 +64,8 @@ def command(
         raise click.UsageError(
             "--close-open-windows needs --until-caught-up: a window can only be closed early at an end"
         )
+    if assume_delivered and redeliver:
+        raise click.UsageError("--assume-delivered and --redeliver say the opposite of each other: choose one")
     pipeline = session.load(config)
     session.keep_secret(pipeline)
     options = RunOptions(
@@ -66,6 +74,7 @@ def command(
         once=once,
         dry_run=dry_run,
         take_over=take_over,
+        undecided="assume_delivered" if assume_delivered else "redeliver" if redeliver else "stop",
     )
     failpoints = _failpoints()
     began = time.monotonic()

@@ -80,5 +80,6 @@ class Session:
         """Remember every secret that `pipeline` carries."""
         from arrowflow.config.secrets import SecretText
 
-        properties = getattr(pipeline.source.spec, "properties", {})
-        self.secrets.update(value for value in properties.values() if isinstance(value, SecretText))
+        for spec in (pipeline.source.spec, *(node.spec for node in pipeline.sinks)):
+            properties = getattr(spec, "properties", {})
+            self.secrets.update(value for value in properties.values() if isinstance(value, SecretText))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from arrowflow.calendars import PlantCalendar
     from arrowflow.decoders.schema import Field
+    from arrowflow.sinks.kafka.spec import KafkaSinkSpec
     from arrowflow.sinks.parquet import ParquetSpec
     from arrowflow.windows.spec import (
         CalendarWindow,
@@ -57,7 +58,7 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
         event_time=build_event_time(sections.event_time),
         operator=build_operator(sections),
         emit=build_emit(sections.emit),
-        sinks=build_sinks(sections),
+        sinks=build_sinks(sections, env),
         checkpoint=Checkpoint(
             log=LocalLogSpec(absolute(checkpoint.path)),
             cadence_s=checkpoint.cadence / SECOND_US,
@@ -120,9 +121,14 @@ def build_kafka(section: settings.KafkaSection, sections: Sections, env: Mapping
 
 def build_properties(section: settings.KafkaSection, env: Mapping[str, str]) -> dict[str, str]:
     """Return client settings by dotted name, secrets looked up in `env`. Raises `ConfigError` for one that is not there."""
+    return revealed(section.properties, env)
+
+
+def revealed(properties: Mapping[str, object], env: Mapping[str, str]) -> dict[str, str]:
+    """Return client settings with the secrets they refer to. Raises `ConfigError` for one that is not there."""
     return {
-        name: value.reveal(env) if isinstance(value, SecretReference) else value
-        for name, value in section.properties.items()
+        name: value.reveal(env) if isinstance(value, SecretReference) else str(value)
+        for name, value in properties.items()
     }
 
 
@@ -315,8 +321,8 @@ def build_calendar(section: settings.CalendarSection) -> PlantCalendar:
 # ---- sinks ------------------------------------------------------------------------------------------------
 
 
-def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
-    """Return the tables of results and previews, then late rows, then dead letters."""
+def build_sinks(sections: Sections, env: Mapping[str, str]) -> tuple[SinkNode, ...]:
+    """Return the tables of results and previews, then late rows, dead letters, and topics of all three."""
     from arrowflow.sinks.parquet import ParquetSpec
 
     nodes = [build_sink(name, sink, sections) for name, sink in sections.sink.items()]
@@ -327,7 +333,38 @@ def build_sinks(sections: Sections) -> tuple[SinkNode, ...]:
     if dead is not None:
         letters = ParquetSpec(absolute(dead.path), compression=dead.compression)
         nodes.append(SinkNode("dead_letter", letters, "dead", dead.payload))
+    nodes += [build_topic_node(name, topic, sections, env) for name, topic in sections.topics.items()]
     return tuple(nodes)
+
+
+def build_topic_node(name: str, topic: settings.TopicSection, sections: Sections, env: Mapping[str, str]) -> SinkNode:
+    """Return one topic and the stream it takes, which its name says."""
+    spec = build_topic(topic, sections, env)
+    if isinstance(topic, settings.DeadLetterTopicSection):
+        return SinkNode(name, spec, "dead", topic.payload)
+    return SinkNode(name, spec, "late" if name == "late" else "rows")
+
+
+def build_topic(topic: settings.TopicSection, sections: Sections, env: Mapping[str, str]) -> KafkaSinkSpec:
+    """Return a topic that takes rows; without brokers of its own it is in the source's cluster, reached the same way."""
+    from arrowflow.connection import CONNECTION
+    from arrowflow.sinks.kafka.spec import KafkaSinkSpec
+
+    kafka = None if sections.source is None else sections.source.kafka
+    properties = {} if kafka is None or topic.brokers is not None else dict(kafka.properties)
+    shared = {name: value for name, value in properties.items() if name in CONNECTION}
+    brokers = topic.brokers or ("" if kafka is None else kafka.brokers)
+    return KafkaSinkSpec(
+        topic=topic.topic,
+        brokers=brokers,
+        key=tuple(topic.key),
+        format=topic.format,
+        properties=revealed({**shared, **topic.properties}, env),
+        transaction_timeout_s=topic.transaction_timeout / SECOND_US,
+        chunk_rows=topic.chunk_rows,
+        chunk_bytes=topic.chunk_bytes,
+        max_message_bytes=topic.max_message_bytes,
+    )
 
 
 def is_preview(name: str, sink: settings.SinkSection) -> bool:

@@ -145,7 +145,7 @@ def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
     else:
         patience = duration_text(window.correct_for or 0)
         yield f"rows that come later, by up to {patience}, correct their window: its file is replaced by one with the next revision"
-        kept = "are counted and nothing else" if sections.late is None else "are written to the late table"
+        kept = "are written to the late table" if sections.has("late") else "are counted and nothing else"
         yield f"rows that come later still {kept}: beyond_correction"
 
 
@@ -201,12 +201,31 @@ def _guarantees(sections: Sections) -> Iterator[str]:
             yield "  corrections of several files appear one after the other; what they replace stays under revisions/ of the checkpoint"
             continue
         yield f"{name}: each result row once, also after crashes, for every reader of {sink.path}/**/*.parquet; files of one record appear one after the other"
+    for name, topic in sections.topics.items():
+        yield from _topic(name, topic, sections)
     if sections.late is not None:
         yield f"late: each late row once, with {_missed(sections.window)}"
     if sections.dead_letter is not None:
         kept = "with the message itself" if sections.dead_letter.payload == "raw" else "without the message"
         yield f"dead_letter: each refused record once, {kept}"
     yield "read = folded + filtered + duplicate + late + dead_lettered is checked before every commit"
+
+
+def _topic(name: str, topic: settings.TopicSection, sections: Sections) -> Iterator[str]:
+    """What readers of a topic may rely on."""
+    what = {"late": "late row", "dead_letter": "refused record"}.get(name, "result row")
+    where = "the source's cluster" if topic.brokers in (None, build.EMBEDDED) else topic.brokers
+    yield (
+        f"{name}: each {what} once as a record of topic {topic.topic} at {where}, also after crashes, for readers with "
+        "isolation.level = read_committed"
+    )
+    yield f"  those of one epoch appear together, {topic.chunk_rows:,} at a time if there are more"
+    if topic.key:
+        yield f"  records of equal {listed(topic.key)} go to one partition, in their order"
+    else:
+        yield "  they have no key and take turns over the partitions"
+    if sections.window is not None and sections.window.late == "correct" and name not in ("late", "dead_letter"):
+        yield "  a correction is a later record of the same key: its header af-revision counts"
 
 
 def _missed(window: settings.WindowSection | None) -> str:
@@ -223,6 +242,8 @@ def _outages(sections: Sections) -> Iterator[str]:
     yield "the process is killed: nothing; the next run reads again what no record holds"
     yield "the broker is away: results wait; nothing is lost while the topic keeps its records"
     yield "the disk is full or away: the run stops before its next record and goes on from the last one"
+    if sections.topics:
+        yield f"a cluster with a topic of {listed(sections.topics)} is away: the epoch waits for it, and so does all that comes after"
     if event is None or sections.window is None:
         return
     if event.scope == "partition":
@@ -236,12 +257,16 @@ def _outages(sections: Sections) -> Iterator[str]:
 
 
 def _warnings(sections: Sections) -> Iterator[str]:
-    if sections.dead_letter is None:
+    if not sections.has("dead_letter"):
         yield "there is no [dead_letter]: refused records are counted and their content is not kept"
     if sections.event_time is not None and sections.event_time.max_future_skew is None:
         yield "there is no max_future_skew: one message with a wrong clock closes windows that are still filling"
     kafka = None if sections.source is None else sections.source.kafka
-    for name, value in ({} if kafka is None else kafka.properties).items():
+    properties = [
+        ({} if kafka is None else kafka.properties),
+        *(topic.properties for topic in sections.topics.values()),
+    ]
+    for name, value in (item for settings_ in properties for item in settings_.items()):
         if isinstance(value, SecretReference) and value.readable_by_others():
             yield f"{name}: the file {value.name} can be read by others; chmod 600 keeps it yours"
     yield from tables.warnings(sections)

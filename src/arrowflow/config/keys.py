@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic.fields import FieldInfo
 
 from arrowflow.config.problem import Path
@@ -41,6 +42,16 @@ def keys_at(path: Path) -> list[str]:
     return list(model_fields(model))
 
 
+def forms_at(path: Path) -> dict[str, list[str]]:
+    """Return the keys of each form that the output at `path` may have, by the form's tag."""
+    model: Annotation = Settings
+    for part in path:
+        fields = model_fields(model)
+        model = fields[str(part)].annotation if fields else _inner(model)
+    forms = [get_args(option) for option in _options(model)]
+    return {form[1].tag: list(model_fields(form[0])) for form in forms if len(form) == 2 and isinstance(form[1], Tag)}
+
+
 def choices_at(path: Path) -> list[str]:
     """Return the values allowed at `path`, if it takes one of a few."""
     info = field_at(path)
@@ -48,11 +59,20 @@ def choices_at(path: Path) -> list[str]:
 
 
 def model_fields(annotation: Annotation) -> dict[str, FieldInfo]:
-    """Return the keys of a section by the name they have in the file."""
-    for option in (annotation, *get_args(annotation)):
-        if isinstance(option, type) and issubclass(option, BaseModel) and not _is_container(annotation):
-            return {info.alias or name: info for name, info in option.model_fields.items()}
-    return {}
+    """Return the keys of a section by the name they have in the file, those of every form it may have."""
+    found: dict[str, FieldInfo] = {}
+    for option in _options(annotation):
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            found = {info.alias or name: info for name, info in option.model_fields.items()} | found
+    return found
+
+
+def _options(annotation: Annotation) -> Iterator[Annotation]:
+    """Yield an annotation and what it is made of, but not what a container holds."""
+    yield annotation
+    if not _is_container(annotation):
+        for option in get_args(annotation):
+            yield from _options(option)
 
 
 def _inner(annotation: Annotation) -> Annotation:

@@ -45,18 +45,25 @@ def read_checked(path: str | FilePath, env: Mapping[str, str]) -> Sections:
 
 def flatten_properties(document: Document) -> None:
     """Give client settings their dotted names again: unquoted ``a.b = 1`` is a table within a table in TOML."""
-    for source in ("kafka", "replay"):
-        table = document.get("source", source, "properties")
+    sinks = document.get("sink")
+    tables: list[tuple[str, ...]] = [("source", source) for source in ("kafka", "replay")] + [
+        ("late",),
+        ("dead_letter",),
+    ]
+    tables += [("sink", name) for name in (sinks if isinstance(sinks, dict) else {})]
+    for place in tables:
+        above = document.get(*place)
+        table = above.get("properties") if isinstance(above, dict) else None
         if not isinstance(table, dict):
             continue
-        path = ("source", source, "properties")
+        path = (*place, "properties")
         flat = dict(_leaves(table, ()))
         for parts in flat:
             for places in (document.keys, document.entries):
                 found = places.get((*path, *parts))
                 if found is not None:
                     places.setdefault((*path, ".".join(parts)), found)
-        document.values["source"][source]["properties"] = {".".join(parts): value for parts, value in flat.items()}
+        above["properties"] = {".".join(parts): value for parts, value in flat.items()}
 
 
 def _leaves(table: dict[str, Any], above: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:

@@ -11,12 +11,12 @@ from pydantic_core import ErrorDetails
 
 from arrowflow.config import settings
 from arrowflow.config.document import Document, Value
-from arrowflow.config.keys import choices_at, field_at, keys_at, model_fields
+from arrowflow.config.keys import choices_at, field_at, forms_at, keys_at, model_fields
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, shown
 from arrowflow.config.secrets import REMOVED, looks_secret
 
 LATER: dict[str, tuple[str, ...]] = {
-    "sink.kind": ("bigquery", "kafka", "delta", "iceberg"),
+    "sink.kind": ("bigquery", "delta", "iceberg"),
     "source.format": ("avro", "protobuf", "debezium"),
     "dead_letter.payload": ("sealed",),
     "source.fetch": ("columnar",),
@@ -34,7 +34,10 @@ _SOURCES_LATER = ("debezium", "bigquery")
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """The sections that could be read; those in `broken` were there and could not."""
+    """The sections that could be read; those in `broken` were there and could not.
+
+    Outputs that are topics are in `topics`, by the name of their sink, and not among the others.
+    """
 
     pipeline: settings.PipelineSection | None
     source: settings.SourceSection | None
@@ -50,7 +53,12 @@ class Sections:
     dead_letter: settings.DeadLetterSection | None
     checkpoint: settings.CheckpointSection | None
     limits: settings.LimitsSection
+    topics: dict[str, settings.TopicSection]
     broken: frozenset[str]
+
+    def has(self, output: str) -> bool:
+        """Whether there is a place for "late" rows or a "dead_letter", of either form."""
+        return output in self.topics or getattr(self, output) is not None
 
     def whole(self, *names: str) -> bool:
         """Whether none of the sections named is broken, so that a check across them makes sense."""
@@ -68,7 +76,19 @@ def read_sections(document: Document) -> tuple[Sections, list[Problem]]:
         problems += found.problems
         if found.broken:
             broken.add(name)
-    return Sections(**values, broken=frozenset(broken)), problems
+    topics = _take_topics(values)
+    return Sections(**values, topics=topics, broken=frozenset(broken)), problems
+
+
+def _take_topics(values: dict[str, Any]) -> dict[str, settings.TopicSection]:
+    """Take out of the values read whatever is a topic, sinks first."""
+    sinks = values["sink"]
+    topics = {name: sink for name, sink in sinks.items() if isinstance(sink, settings.TopicSection)}
+    values["sink"] = {name: sink for name, sink in sinks.items() if name not in topics}
+    for name in ("late", "dead_letter"):
+        if isinstance(values[name], settings.TopicSection):
+            topics[name], values[name] = values[name], None
+    return topics
 
 
 def _unknown_sections(document: Document) -> list[Problem]:
@@ -123,7 +143,7 @@ def _without(value: Value, unknown: set[tuple[int | str, ...]], path: tuple[int 
 
 
 def _problem(document: Document, section: str, error: ErrorDetails) -> Problem | None:
-    path: Path = (section, *(part for part in error["loc"] if part != "[key]"))
+    path: Path = (section, *(part for part in error["loc"] if part not in ("[key]", settings.FILES, settings.TOPIC)))
     seen, kind, context = error["input"], error["type"], error.get("ctx", {})
     if seen == REMOVED and kind != "extra_forbidden":
         return None  # a raw secret stood here and is reported already
@@ -170,8 +190,17 @@ def _unknown_key(path: Path, document: Document) -> str:
         return _called_otherwise(name, document.get("window", "type"))
     if path[0] == "source" and len(path) == 2 and name in _SOURCES_LATER:
         return f'a "{name}" source comes in a later version; this one has kafka and replay'
-    allowed = keys_at(path[:-1])
+    allowed = _keys_of_form(path, document) or keys_at(path[:-1])
     return f"unknown key{_home_of(name, path) or meant(name, allowed) or f'; allowed here: {listed(allowed)}'}"
+
+
+def _keys_of_form(path: Path, document: Document) -> list[str]:
+    """The keys of an output of the form it has in this file; none where `path` is in no output."""
+    depth = {"sink": 2, "late": 1, "dead_letter": 1}.get(str(path[0]), 0)
+    if not depth or len(path) != depth + 1:
+        return []
+    place: Path = path[:depth]
+    return forms_at(place)[settings.form_of(document.get(*map(str, place)))]
 
 
 def _called_otherwise(name: str, kind: Value) -> str:

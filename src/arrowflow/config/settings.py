@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from arrowflow.config.durations import SIZE_PATTERN, parse_duration, parse_size
 from arrowflow.config.secrets import SecretReference, is_reference
@@ -343,7 +343,7 @@ class EmitSection(_Section):
 class SinkSection(_Section):
     """Result rows as Parquet files in a folder, or a preview of the windows open now in one file."""
 
-    kind: Literal["parquet", "preview"] | None = None
+    kind: Literal["parquet", "preview", "kafka"] | None = None
     """Needed if the table has another name than its kind."""
     path: Text
     """The folder; it holds nothing but committed files."""
@@ -354,6 +354,30 @@ class SinkSection(_Section):
     max_partitions_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 2000
     """Stop before an epoch would write more folders than this."""
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+
+
+class TopicSection(_Section):
+    """Rows as records of a Kafka topic, each visible once to readers of committed records."""
+
+    kind: Literal["kafka"] | None = None
+    """Needed if the table has another name than its kind."""
+    topic: Text
+    """It must exist, but on the embedded broker."""
+    brokers: Text | None = None
+    """`host:port` pairs separated by commas; the source's cluster, with its settings of a connection, unless it is given."""
+    key: Names = Field(default_factory=list)
+    """Columns that make the key of a record: it decides the partition."""
+    format: Literal["json"] = "json"
+    """How a row becomes a value."""
+    properties: dict[str, Property] = Field(default_factory=dict)
+    """Settings of librdkafka, from an allow-list."""
+    transaction_timeout: Duration = 60_000_000
+    """The cluster aborts a transaction that is open for longer."""
+    chunk_rows: Annotated[int, Field(ge=1)] = 50_000
+    """A transaction holds no more rows of an epoch than this."""
+    chunk_bytes: Annotated[Size, Field(ge=1024)] = 16 * 1024**2
+    max_message_bytes: Annotated[Size, Field(ge=1024)] = 1_000_000
+    """The largest record; the topic's own limit must not be smaller."""
 
 
 class LateSection(_Section):
@@ -370,6 +394,31 @@ class DeadLetterSection(_Section):
     payload: Literal["raw", "none"] = "raw"
     """Keep the message itself, or only where it was."""
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+
+
+class DeadLetterTopicSection(TopicSection):
+    """A topic for records that cannot be used, with the reason."""
+
+    payload: Literal["raw", "none"] = "raw"
+    """Keep the message itself, or only where it was."""
+
+
+FILES, TOPIC = "<files>", "<topic>"
+"""Tags of the two forms of an output; no key of a file can be called so."""
+
+
+def form_of(value: object) -> str:
+    """Which form an output has, by its keys; also for one that is not yet checked."""
+    if not isinstance(value, dict) or value.get("kind") not in (None, "kafka"):
+        return FILES
+    return TOPIC if value.get("kind") == "kafka" or "topic" in value else FILES
+
+
+Output = Annotated[Annotated[SinkSection, Tag(FILES)] | Annotated[TopicSection, Tag(TOPIC)], Discriminator(form_of)]
+LateOutput = Annotated[Annotated[LateSection, Tag(FILES)] | Annotated[TopicSection, Tag(TOPIC)], Discriminator(form_of)]
+DeadLetterOutput = Annotated[
+    Annotated[DeadLetterSection, Tag(FILES)] | Annotated[DeadLetterTopicSection, Tag(TOPIC)], Discriminator(form_of)
+]
 
 
 class CheckpointSection(_Section):
@@ -415,8 +464,8 @@ class Settings(_Section):
     calendars: dict[str, CalendarSection] = Field(default_factory=dict)
     completeness: CompletenessSection | None = None
     emit: EmitSection | None = None
-    sink: Annotated[dict[str, SinkSection], Field(min_length=1)]
-    late: LateSection | None = None
-    dead_letter: DeadLetterSection | None = None
+    sink: Annotated[dict[str, Output], Field(min_length=1)]
+    late: LateOutput | None = None
+    dead_letter: DeadLetterOutput | None = None
     checkpoint: CheckpointSection
     limits: LimitsSection = Field(default_factory=LimitsSection)

@@ -125,7 +125,8 @@ def _keep_late(job: Job, draft: Draft, batch: RowBatch, late: LateRows) -> None:
 def _without_refused(job: Job, draft: Draft, batch: RowBatch) -> RowBatch:
     """Take out rows that a result sink could not name a folder for, while each can still be a dead letter."""
     for node in job.pipeline.sinks:
-        refused = job.sinks[node.name].refusals(batch.table) if node.stream == "rows" else ()
+        part = job.sinks.get(node.name) or job.outlets[node.name]
+        refused = part.refusals(batch.table) if node.stream == "rows" else ()
         if refused:
             places = [reject._replace(row=int(batch.row[reject.row])) for reject in refused]
             keep_dead_letters(job, draft, batch.raw, tuple(places))

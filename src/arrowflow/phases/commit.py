@@ -15,6 +15,7 @@ from arrowflow.types import (
     Input,
     Manifest,
     OperatorState,
+    Outbox,
     PartitionClock,
     RecordKind,
     SourcePartition,
@@ -59,6 +60,7 @@ def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
             watermark_us=draft.watermark_us,
             state=staged.state,
             outputs=staged.files,
+            outbox=staged.outbox,
             forced=draft.forced,
             wakeups=draft.wakeups,
         )
@@ -112,6 +114,7 @@ def record(
     watermark_us: int,
     state: Mapping[str, OperatorState],
     outputs: Sequence[StagedFile] = (),
+    outbox: Sequence[Outbox] = (),
     forced: Sequence[ForcedClose] = (),
     wakeups: Sequence[Wakeup] = (),
 ) -> Manifest:
@@ -132,7 +135,9 @@ def record(
         wakeups=list(wakeups),
         state=dict(state),
         outputs=list(outputs),
+        outbox=list(outbox),
         acked=dict(job.acked),
+        delivered=dict(job.delivered),
         forced=list(forced),
         horizon=max(job.retention.horizon, 0 if job.head is None else job.head.horizon),
     )

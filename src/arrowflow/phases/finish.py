@@ -26,6 +26,7 @@ class Totals:
         self.balance += manifest.balance
         self.files += len(manifest.outputs)
         self.rows_out += sum(file.new_rows for file in manifest.outputs if file.sink in results)
+        self.rows_out += sum(outbox.rows for outbox in manifest.outbox if outbox.sink in results)
 
     def finished(self, job: Job) -> Finished:
         head = -1 if job.head is None else job.head.epoch

@@ -47,12 +47,15 @@ def _not_taken(node: SinkNode) -> str:
 
 def _refuse_corrections(node: SinkNode, identity: tuple[str, ...], results: pa.Schema) -> None:
     if "replace" not in node.spec.takes:
-        raise ConfigError(f'sink {node.name!r} takes no later revision of a row, which late = "correct" gives')
+        raise ConfigError(
+            f'sink {node.name!r} takes no later revision of a row, which late = "correct" gives; a topic does with a key, '
+            f"which keeps the revisions of a row in order: key = {list(identity)}"
+        )
     if not identity:
         raise ConfigError('late = "correct" needs windows: rows that pass through have no later revision')
     moving = sorted(node.spec.placed_by(results) - set(identity))
     if moving:
         raise ConfigError(
-            f"sink {node.name!r}: partition_by uses {moving}, which a correction may change, and the row would have to move "
-            f'to another file: under late = "correct" partition by what names a window, which is {list(identity)}'
+            f"sink {node.name!r}: partition_by or key uses {moving}, which a correction may change, and the row would have to "
+            f'move to another file or partition: under late = "correct" use what names a window, which is {list(identity)}'
         )

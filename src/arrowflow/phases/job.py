@@ -25,12 +25,14 @@ from arrowflow.protocols import (
     Machine,
     Observer,
     Operator,
+    Outlet,
     RunContext,
     Sink,
     Source,
 )
 from arrowflow.types import (
     MIN_US,
+    Delivered,
     Discovery,
     Fingerprint,
     Manifest,
@@ -61,6 +63,7 @@ class Job:
     stopping: threading.Event
     published: Published
     machine: Machine
+    outlets: Mapping[str, Outlet] = field(default_factory=dict)
     head: Manifest | None = None
     incarnation: str = ""
     positions: dict[SourcePartition, int] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class Job:
     last_row_at: dict[SourcePartition, float] = field(default_factory=dict)
     recent_errors: deque[tuple[int, int]] = field(default_factory=deque)
     acked: dict[str, int] = field(default_factory=dict)
+    delivered: dict[str, Delivered] = field(default_factory=dict)
     chain_broken: bool = False
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
@@ -99,9 +103,18 @@ class Job:
         event = self.pipeline.event_time
         return 0 if event is None else event.max_out_of_orderness_us
 
+    @property
+    def sink_names(self) -> tuple[str, ...]:
+        """Sinks and outlets: whatever acknowledges epochs."""
+        return (*self.sinks, *self.outlets)
+
     def close(self) -> None:
-        """Let go of the source's connections."""
-        self.source.close()
+        """Let go of connections; the source's last, which may have started the broker."""
+        try:
+            for outlet in self.outlets.values():
+                outlet.close()
+        finally:
+            self.source.close()
 
 
 def build_job(
@@ -133,7 +146,7 @@ def build_job(
     refuse_misfits(pipeline, operator.output_schema())
     results = rows_schema(operator.output_schema())
     schemas = {"rows": results, "open": results, "late": late_schema(schema), "dead": dead_schema()}
-    sinks = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
+    built = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
     return Job(
         pipeline=pipeline,
         options=options,
@@ -142,7 +155,8 @@ def build_job(
         source=pipeline.source.spec.build(pipeline.source.name, context),
         decoder=decoder,
         operator=operator,
-        sinks=sinks,
+        sinks={name: part for name, part in built.items() if not isinstance(part, Outlet)},
+        outlets={name: part for name, part in built.items() if isinstance(part, Outlet)},
         fingerprint=fingerprint,
         writer=Writer(id=machine.new_name(), host=machine.host, pid=machine.pid, fence=-1),
         stopping=stopping,

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
+from arrowflow.phases.deliver import deliver
 from arrowflow.phases.job import Job
 from arrowflow.types import Manifest, StagedFile
 
 
 def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> None:
-    """Publish every file of one record and note it as acknowledged; the next record says so durably.
+    """Publish every file of one record, deliver its outboxes and note it as acknowledged; the next record says so durably.
 
     `later` are the files of newer records: one of them may have taken the place of a file of this record already.
     """
@@ -20,6 +21,8 @@ def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> N
         if manifest.epoch > job.acked.get(name, -1):
             _publish_files(job, manifest, name, files, later)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
+    deliver(job, manifest)
+    job.acked.update(dict.fromkeys(job.outlets, manifest.epoch))
     job.failpoints.hit("publish.all")
 
 
@@ -34,12 +37,12 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     job.failpoints.hit("redo.before")
     redone, records = 0, list(manifests)
     for number, manifest in enumerate(records, start=1):
-        if manifest.outputs:
+        if manifest.outputs or manifest.outbox:
             publish(job, manifest, [file for record in records[number:] for file in record.outputs])
             redone += 1
             job.failpoints.hit("redo.mid")
     if job.head is not None:
-        job.acked = dict.fromkeys(job.sinks, job.head.epoch)
+        job.acked = dict.fromkeys(job.sink_names, job.head.epoch)
     return redone
 
 

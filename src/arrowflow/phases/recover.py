@@ -7,6 +7,7 @@ import msgspec
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt, StateRefused
 from arrowflow.events import Notice, Started
 from arrowflow.phases.commit import adopt, record, standing
+from arrowflow.phases.deliver import open_outlets
 from arrowflow.phases.fingerprint import other_keys, refuse_older_zones, refuse_other_query
 from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
@@ -57,6 +58,8 @@ def recover(job: Job) -> None:
 
 def make_good(job: Job) -> None:
     """Load the state, and publish what an earlier run committed and did not publish."""
+    if not job.options.dry_run:
+        open_outlets(job)
     restore(job)
     job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
@@ -104,7 +107,7 @@ def load(job: Job) -> None:
     if newest is None:
         refuse_orphaned_tables(job)
         job.head = None
-        job.acked = dict.fromkeys(job.sinks, -1)
+        job.acked = dict.fromkeys(job.sink_names, -1)
         return
     head = job.log.read(newest)
     job.failpoints.hit("recover.head_loaded")
@@ -116,7 +119,8 @@ def load(job: Job) -> None:
         raise DataLossError(f"job {head.job!r} was retired at epoch {head.epoch}")
     adopt(job, head)
     job.identity = head.sources[job.pipeline.source.name]
-    job.acked = dict.fromkeys(job.sinks, head.epoch) | head.acked
+    job.acked = dict.fromkeys(job.sink_names, head.epoch) | head.acked
+    job.delivered = dict(head.delivered)
     for manifest in unpublished(job):
         _verify_link(job, manifest, head.horizon)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -20,28 +21,44 @@ from arrowflow.phases.tables import (
     rows_table,
     with_epoch,
 )
-from arrowflow.types import OperatorState, StagedFile
+from arrowflow.types import OperatorState, Outbox, StagedFile
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What an attempt staged: files by sink, and the state that goes with them."""
+    """What an attempt staged: files and outboxes by sink, and the state that goes with them."""
 
     files: tuple[StagedFile, ...]
     state: dict[str, OperatorState]
+    outbox: tuple[Outbox, ...] = ()
 
 
 def stage(job: Job, draft: Draft) -> Staged:
     """Write output files, revisions of earlier ones and the state delta under the attempt's own names."""
     files: list[StagedFile] = []
     for node in job.pipeline.sinks:
+        if node.name in job.outlets:
+            continue
         table = _interim(job, draft) if node.stream == "open" else _output(draft, node.stream)
         if table is not None and (table.num_rows or node.stream == "open"):
             files += job.sinks[node.name].stage(draft.attempt, table)
         corrected = corrections(draft.closed, draft.number) if node.stream == "rows" else None
         if corrected is not None:
             files += stage_revisions(job, draft, node.name, corrected)
-    return Staged(tuple(files), stage_state(job, draft))
+    outbox = tuple(_outboxes(job, draft))
+    return Staged(tuple(files), stage_state(job, draft), outbox)
+
+
+def _outboxes(job: Job, draft: Draft) -> Iterator[Outbox]:
+    """Stage the rows of each sink that is no folder; later revisions come behind first results, as rows of their own."""
+    for node in job.pipeline.sinks:
+        if node.name not in job.outlets:
+            continue
+        corrected = corrections(draft.closed, draft.number) if node.stream == "rows" else None
+        tables = [_output(draft, node.stream), None if corrected is None else corrected.table]
+        found = [table for table in tables if table is not None and table.num_rows]
+        if found and (outbox := job.outlets[node.name].stage(draft.attempt, pa.concat_tables(found))) is not None:
+            yield outbox
 
 
 def _output(draft: Draft, stream: str) -> pa.Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arrowflow.config.checks import flow, outputs, source, windows
+from arrowflow.config.checks import flow, outputs, source, topics, windows
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Problem
 from arrowflow.config.sections import Sections
@@ -12,5 +12,5 @@ from arrowflow.config.sections import Sections
 
 def check_sections(sections: Sections, document: Document, env: Mapping[str, str]) -> list[Problem]:
     """Run every check that the readable sections allow."""
-    checks = (*outputs.CHECKS, *source.CHECKS, *windows.CHECKS, *flow.CHECKS)
+    checks = (*outputs.CHECKS, *source.CHECKS, *topics.CHECKS, *windows.CHECKS, *flow.CHECKS)
     return [problem for check in checks for problem in check(sections, document, env)]

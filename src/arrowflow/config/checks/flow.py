@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from arrowflow.config import build, columns, settings
 from arrowflow.config.aggregates import parse_aggregate
+from arrowflow.config.checks import topics
 from arrowflow.config.checks.common import decoded, in_durations, no_column, one_source, twice
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, listed, meant, shown
@@ -117,7 +118,9 @@ def _roster(sections: Sections, rows: pa.Schema, document: Document) -> Iterator
             key = "per" if sentence.startswith("per ") else "max_silence" if "max_silence" in sentence else "roster"
             yield document.problem(("completeness", key), sentence)
             return
-    yield from _folders(sections, build.output_schema(sections, rows, sections.aggregate or {}, roster), document)
+    result = build.output_schema(sections, rows, sections.aggregate or {}, roster)
+    yield from _folders(sections, result, document)
+    yield from topics.keys(sections, result, rows, document)
     if roster is not None:
         yield from _keys_in_folders(sections, roster, document)
 

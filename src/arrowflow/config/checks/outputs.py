@@ -18,7 +18,8 @@ _ONLY_TABLES = ("partition_by", "time_column", "max_partitions_per_epoch")
 
 
 def _names(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
-    named: list[tuple[Path, str]] = [(("sink", name), name) for name in sections.sink]
+    topics = [name for name in sections.topics if name not in ("late", "dead_letter")]
+    named: list[tuple[Path, str]] = [(("sink", name), name) for name in (*sections.sink, *topics)]
     named += [(("calendars", name), name) for name in sections.calendars]
     if sections.pipeline is not None:
         named.append((("pipeline", "name"), sections.pipeline.name))
@@ -32,6 +33,8 @@ def _names(sections: Sections, document: Document, _: Mapping[str, str]) -> Iter
     for name, sink in sections.sink.items():
         if name in ("late", "dead_letter"):
             yield document.problem(("sink", name), f"is the name of the section [{name}]; choose another", at_key=True)
+        elif name == "kafka" and sink.kind is None:
+            yield document.problem(("sink", name, "topic"), "is missing: the topic that takes the rows", at_key=True)
         elif sink.kind is None and name not in _KINDS:
             yield document.problem(
                 ("sink", name), f'say its kind: add kind = "parquet"{meant(name, _KINDS)}', at_key=True
@@ -44,15 +47,15 @@ def _unused(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
         return
     if window is None and sections.aggregate is not None:
         yield document.problem(("aggregate",), "needs a [window]: say over which time rows are gathered", at_key=True)
-    if window is None and sections.late is not None:
+    if window is None and sections.has("late"):
         yield document.problem(("late",), "there are no late rows without a [window]: remove the section", at_key=True)
-    if window is not None and window.late == "drop" and sections.late is not None:
+    if window is not None and window.late == "drop" and sections.has("late"):
         yield document.problem(
             ("late",),
             'nothing would be written here: window.late is "drop"; write late = "side", or remove the section',
             at_key=True,
         )
-    if window is not None and window.late == "side" and sections.late is None and sections.whole("late"):
+    if window is not None and window.late == "side" and not sections.has("late") and sections.whole("late"):
         yield document.problem(("window", "late"), '"side" needs a place: write [late] with `path`')
 
 
@@ -64,7 +67,7 @@ def _previews(sections: Sections, document: Document, _: Mapping[str, str]) -> I
         for key in _ONLY_TABLES:
             if key in sections.sink[name].model_fields_set:
                 yield document.problem(("sink", name, key), "belongs to a table; a preview is one file", at_key=True)
-    if previews and len(previews) == len(sections.sink):
+    if previews and len(previews) == len(sections.sink) and not set(sections.topics) - {"late", "dead_letter"}:
         yield document.problem(
             ("sink", previews[0]), "keeps no results: add a table for them, such as [sink.parquet]", at_key=True
         )

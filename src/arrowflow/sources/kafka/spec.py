@@ -96,6 +96,8 @@ class KafkaSpec:
         broker = self.embedded.start(self.topics) if self.embedded else None
         start: Start = cast(Start, self.start) if self.start in _STARTS else self.start_ms()
         brokers = broker.bootstrap if broker else self.brokers
+        if broker is not None:
+            context.clusters["embedded"] = broker.bootstrap
         wanted = Subscription(brokers, self.topics, start, self.group or context.job, self.properties)
         return KafkaSource(name, wanted, context, broker)
 

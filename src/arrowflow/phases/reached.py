@@ -1,0 +1,78 @@
+"""How far an outlet was delivered: what its marker says, held against what the records say. Decides; delivers nothing."""
+
+from __future__ import annotations
+
+from arrowflow.errors import DataLossError, ObjectMissing
+from arrowflow.events import Notice
+from arrowflow.phases.job import Job
+from arrowflow.protocols import Outlet
+from arrowflow.types import Delivered, Manifest
+
+
+def reached_by_marker(job: Job, name: str, outlet: Outlet) -> Delivered:
+    """Return what readers have, as far as the marker can be believed; a first or lost marker is written.
+
+    Raises
+    ------
+    DataLossError
+        If the marker knows records that the log does not, or is lost and nothing else can tell.
+    """
+    head = job.head
+    if head is None:
+        raise AssertionError("an outlet is opened by the owner of a log, and an owner has written a record")
+    marked, known = outlet.reached(), job.delivered.get(name)
+    if marked is not None and (known is None or marked[0] >= known):
+        _refuse_other_log(job, name, head, *marked)
+        return marked[0]
+    if known is None:  # no record has handed it anything yet: the marker is there before the first that does
+        first = Delivered(head.epoch, 0)
+        outlet.settle(first, head.sha256)
+        return first
+    return _mend(job, name, outlet, known, head)
+
+
+def _refuse_other_log(job: Job, name: str, head: Manifest, marked: Delivered, digest: str) -> None:
+    if marked.epoch > head.epoch:
+        raise DataLossError(
+            f"sink {name!r} was delivered up to epoch {marked.epoch}, and {job.control.prefix} ends at record {head.epoch}: "
+            "was it restored from an older copy? Restore the newest one"
+        )
+    try:
+        record = head if marked.epoch == head.epoch else job.log.read(marked.epoch)
+    except ObjectMissing:
+        return  # collected since
+    if not record.sha256.startswith(digest):
+        raise DataLossError(
+            f"sink {name!r} was delivered for a record {marked.epoch} with digest {digest}, the log has another with "
+            f"{record.sha256[: len(digest)]}: two copies of the log were written to; find out which one readers should believe"
+        )
+
+
+def _mend(job: Job, name: str, outlet: Outlet, known: Delivered, head: Manifest) -> Delivered:
+    """Find out what a lost marker would say, from the topic itself or from who starts the run."""
+    found = outlet.search()
+    if found is not None and known <= found <= _end(name, head):
+        how, reached = "found by its newest records", found
+    elif job.options.undecided == "assume_delivered":
+        how, reached = "as assumed", _end(name, head)
+    elif job.options.undecided == "redeliver":
+        how, reached = "and delivered again from there", known
+    else:
+        raise DataLossError(
+            f"sink {name!r} has lost its marker (expired, or its group or topic was deleted), the records say it has at least "
+            f"{_told(known)}, and its newest records do not settle how far it was delivered: look yourself, then "
+            "start once with --assume-delivered (nothing up to the newest record is sent again) or with --redeliver (rows "
+            "behind what the records say are sent again, and may then be there twice)"
+        )
+    outlet.settle(reached, head.sha256 if reached.epoch == head.epoch else job.log.read(reached.epoch).sha256)
+    job.observer.notice(Notice("warning", f"sink {name!r} had lost its marker: {_told(reached)}, {how}"))
+    return reached
+
+
+def _end(name: str, head: Manifest) -> Delivered:
+    """Everything that is committed."""
+    return Delivered(head.epoch, sum(outbox.rows for outbox in head.outbox if outbox.sink == name))
+
+
+def _told(reached: Delivered) -> str:
+    return f"everything before epoch {reached.epoch} and {reached.rows} of its rows"

@@ -1,0 +1,299 @@
+"""A topic as an outlet: outboxes staged with the epoch, delivered in transactions that move the marker along.
+
+A chunk and the marker behind it become visible in one transaction. So whoever fences first and reads the marker after
+that knows what readers have, and delivers the rest from the outbox; it never asks what an earlier producer believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import pyarrow as pa
+
+from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, OutletTaken, RetryableError, Unreachable
+from arrowflow.protocols import RunContext
+from arrowflow.sinks.kafka.link import AbortRequired, Connect, Header, Link, Record, Target
+from arrowflow.sinks.kafka.marker import Marker
+from arrowflow.sinks.kafka.outbox import Entry, encode, entries
+from arrowflow.sinks.kafka.placing import partition_of
+from arrowflow.sinks.kafka.values import json_values, keys
+from arrowflow.types import Attempt, Delivered, Manifest, Outbox, Reject
+
+_ABORTS = 5
+_OVERHEAD = 256
+"""What a record weighs beside key and value: headers, lengths, and the batch it may be alone in."""
+_LOOK_EVERY = 256
+_DAY_S = 86_400.0
+_DEPTH = 100_000
+"""How many offsets of a partition are looked through for our newest record when the marker is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When a transaction is cut: at the first bound reached. Seconds are of a monotonic clock."""
+
+    rows: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class KafkaOutlet:
+    """The working part of one run.
+
+    Parameters
+    ----------
+    name : str
+        The sink's name.
+    key : tuple of str
+        Columns of the key.
+    target : Target
+        Where records go; the address may be one that `context` learns later, and the group is completed by `fence`.
+    bounds : Bounds
+        Of a transaction.
+    connect : Connect
+        Makes links.
+    context : RunContext
+        Of the run it belongs to.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    target: Target
+    bounds: Bounds
+    connect: Connect
+    context: RunContext
+    _link: Link | None = None
+    _partitions: int = 0
+    _incarnation: str = ""
+    _marker: Marker | None = None
+    _marked_at: float = 0.0
+    _rows: int = 0
+
+    # ---- before the record ----------------------------------------------------------------------------------
+
+    def stage(self, attempt: Attempt, table: pa.Table) -> Outbox | None:
+        """Write the rows as an outbox; raises `ConfigError` for one that no record can hold."""
+        if table.num_rows == 0:
+            return None
+        own, values = keys(table, self.key), json_values(table)
+        self._refuse_large(own, values, attempt)
+        data = encode(own, values, table)
+        path = f"{attempt.folder('outbox')}/{self.name}.arrow"
+        control, failpoints = self.context.control, self.context.failpoints
+        failpoints.hit("stage.outbox")
+        try:
+            control.store.create(control.path(path), data)
+        except AlreadyExists as error:  # the attempt's id is unique, so only a fault brings us here
+            raise DataLossError(f"{path} exists although attempt {attempt.id} is new") from error
+        failpoints.lost("stage.outbox")
+        return Outbox(
+            sink=self.name,
+            path=path,
+            rows=table.num_rows,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+
+    def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
+        return ()
+
+    def _refuse_large(self, own: list[bytes | None], values: list[bytes], attempt: Attempt) -> None:
+        """Before the record exists: a row that no broker takes would hold up everything behind it."""
+        largest = max(range(len(values)), key=lambda row: len(own[row] or b"") + len(values[row]))
+        size = len(own[largest] or b"") + len(values[largest]) + _OVERHEAD
+        if size > self.target.max_message_bytes:
+            raise ConfigError(
+                f"sink {self.name!r}: a row of epoch {attempt.epoch} is a record of {size:,} bytes, max_message_bytes allows "
+                f"{self.target.max_message_bytes:,}: select fewer columns, or raise it and the topic's max.message.bytes"
+            )
+
+    # ---- whose it is ----------------------------------------------------------------------------------------
+
+    @property
+    def is_fenced_in(self) -> bool:
+        return self._link is not None
+
+    def fence(self, incarnation: str) -> None:
+        """Initialise the transactional id: earlier producers are fenced, their open transaction is aborted."""
+        self.close()
+        self._incarnation = incarnation[:8]
+        link = self.connect(self._found())
+        try:
+            self._partitions = link.init()
+        except BaseException:
+            link.drop()
+            raise
+        self._link = link
+
+    def reached(self) -> tuple[Delivered, str] | None:
+        held = self._linked.marker()
+        self.context.failpoints.hit("kafka.marker_read")
+        self._marker = None if held is None else Marker.read(*held, f"group {self._found().group!r}")
+        self._marked_at = -math.inf  # nobody knows how old it is
+        return None if self._marker is None else (self._marker.reached, self._marker.digest)
+
+    def search(self) -> Delivered | None:
+        """Find our newest record in every partition; None where one hides how far we were."""
+        wanted = {"af-job": self.context.job.encode(), "af-incarnation": self._incarnation.encode()}
+        newest = Delivered(-1, 0)
+        for partition in range(self._partitions):
+            tail = self._linked.tail(partition, wanted, _DEPTH)
+            if tail.newest is None and not tail.whole:
+                return None
+            if tail.newest is not None:
+                epoch, seq = (int(tail.newest[name]) for name in ("af-epoch", "af-seq"))
+                newest = max(newest, Delivered(epoch, seq + 1))
+        return newest
+
+    def settle(self, reached: Delivered, digest: str) -> None:
+        self._write(Marker.of(reached, min(1, reached.rows), digest))
+
+    def keep_alive(self) -> None:
+        """Once a day: groups and transactional ids are forgotten after a week without a word."""
+        if self._marker is not None and self.context.clock.monotonic() - self._marked_at > _DAY_S:
+            self._write(self._marker)
+
+    def _write(self, marker: Marker) -> None:
+        with self._transaction() as link:
+            link.send_marker(marker.offset, marker.note)
+        self._remember(marker)
+
+    def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.drop()
+
+    # ---- after the record -----------------------------------------------------------------------------------
+
+    def deliver(self, outbox: Outbox, reached: Delivered, manifest: Manifest) -> Iterator[Delivered]:
+        """Deliver what is behind `reached` in chunks; a transaction that must be aborted is done again, a few times."""
+        if reached.epoch > manifest.epoch:
+            return
+        data = self._read(outbox, manifest)
+        at = reached.rows if reached.epoch == manifest.epoch else 0
+        while at < outbox.rows:
+            at = self._chunk(data, outbox, at, manifest)
+            yield Delivered(manifest.epoch, at)
+
+    def _chunk(self, data: bytes, outbox: Outbox, at: int, manifest: Manifest) -> int:
+        """Deliver one chunk from row `at` on and return where the next begins."""
+        for left in reversed(range(_ABORTS)):
+            rows = min(self._rows or self.bounds.rows, outbox.rows - at)
+            try:
+                stop = self._attempt(islice(entries(data, at, outbox.path), rows), at + (rows - 1) // 2, manifest)
+            except (AbortRequired, OutletTaken):
+                self._rows = max(1, rows // 2)  # perhaps it took longer than a transaction may: less at a time
+                if self._link is None or not left:
+                    raise
+            else:
+                self._rows = min(self.bounds.rows, 2 * (self._rows or self.bounds.rows))
+                return stop
+        raise AssertionError("the last round returns or raises")
+
+    def _attempt(self, coming: Iterator[Entry], middle: int, manifest: Manifest) -> int:
+        """One transaction: records, then the marker that tells of them."""
+        hit = self.context.failpoints.hit
+        with self._transaction() as link:
+            stop = self._produce(link, coming, middle, manifest.epoch)
+            link.flush()
+            hit("kafka.flushed")
+            before = 0 if self._marker is None or self._marker.reached.epoch != manifest.epoch else self._marker.chunk
+            marker = Marker.of(Delivered(manifest.epoch, stop), before + 1, manifest.sha256)
+            link.send_marker(marker.offset, marker.note)
+            hit("kafka.offsets_sent")
+        self._remember(marker)
+        return stop
+
+    def _produce(self, link: Link, coming: Iterator[Entry], middle: int, epoch: int) -> int:
+        """Hand records over until a bound of the transaction is reached; return the sequence number to go on from."""
+        clock, size, stop = self.context.clock, 0, 0
+        until = clock.monotonic() + self.bounds.seconds
+        for entry in coming:
+            link.produce(self._record(entry, epoch))
+            if entry.seq == middle:
+                self.context.failpoints.hit("kafka.mid_produce")
+            size, stop = size + entry.size, entry.seq + 1
+            if size >= self.bounds.bytes or (stop % _LOOK_EVERY == 0 and clock.monotonic() > until):
+                break
+        return stop
+
+    def _record(self, entry: Entry, epoch: int) -> Record:
+        headers: list[Header] = [
+            ("af-job", self.context.job.encode()),
+            ("af-incarnation", self._incarnation.encode()),
+            ("af-epoch", str(epoch).encode()),
+            ("af-seq", str(entry.seq).encode()),
+        ]
+        if entry.kind is not None:
+            headers += [("af-kind", entry.kind.encode()), ("af-revision", str(entry.revision).encode())]
+        partition = partition_of(entry.key, entry.seq, self._partitions, keyed=bool(self.key))
+        return Record(partition, entry.key, entry.value, headers)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Link]:
+        """A transaction around the block, committed after it; whatever fails leaves none open, or no link."""
+        link, failpoints = self._linked, self.context.failpoints
+        try:
+            link.begin()
+        except BaseException:
+            self.close()  # whether it is open nobody knows
+            raise
+        try:
+            failpoints.hit("kafka.begun")
+            yield link
+            failpoints.hit("kafka.commit")
+        except BaseException as error:
+            self._undo(link, error)
+            raise
+        try:
+            link.commit()
+            failpoints.lost("kafka.commit")
+            failpoints.hit("kafka.committed")
+        except AbortRequired as error:
+            self._undo(link, error)
+            raise
+        except BaseException:
+            self.close()  # committed or not: the marker tells whoever fences next
+            raise
+
+    def _undo(self, link: Link, error: BaseException) -> None:
+        """Abort where that can work, else let go: fencing aborts too."""
+        if not isinstance(error, RetryableError) or isinstance(error, Unreachable):
+            self.close()
+            return
+        try:
+            self.context.failpoints.hit("kafka.abort")
+            link.abort()
+        except BaseException:
+            self.close()
+            raise
+
+    def _remember(self, marker: Marker) -> None:
+        self._marker, self._marked_at = marker, self.context.clock.monotonic()
+
+    def _read(self, outbox: Outbox, manifest: Manifest) -> bytes:
+        data = self.context.control.store.read(self.context.control.path(outbox.path))
+        if len(data) != outbox.bytes or hashlib.sha256(data).hexdigest() != outbox.sha256:
+            raise DataLossError(
+                f"{outbox.path}: the outbox of epoch {manifest.epoch} for sink {self.name!r} does not hold the recorded "
+                "bytes; restore it, then start again"
+            )
+        return data
+
+    @property
+    def _linked(self) -> Link:
+        if self._link is None:
+            raise RetryableError(f"sink {self.name!r} has let go of its producer; it is fenced in again first")
+        return self._link
+
+    def _found(self) -> Target:
+        """The target with the address of a broker that this run started, and the group of this incarnation."""
+        brokers = self.context.clusters.get(self.target.brokers, self.target.brokers)
+        group = f"{self.context.job}.{self._incarnation}.{self.name}.delivered"
+        return replace(self.target, brokers=brokers, group=group)
