@@ -369,6 +369,9 @@ def connect(bucket: str) -> Client:
     if emulator and not emulator.startswith(("http://", "https://")):
         raise ConfigError(f'{EMULATOR}={emulator}: write it with its scheme, such as "http://{emulator}"')
     try:
-        return storage.Client(project=None, client_info=client_info.ClientInfo(user_agent="arrowflow"))  # type: ignore[no-untyped-call]
+        client = storage.Client(project=None, client_info=client_info.ClientInfo(user_agent="arrowflow"))  # type: ignore[no-untyped-call]
     except DefaultCredentialsError as error:
         raise no_credentials(error, f"{SCHEME}{bucket}") from error
+    # It would look at the bucket from a thread of its own, for traces that are not written: a request nobody asked for.
+    client._bucket_metadata_cache = None  # noqa: SLF001 - there is no other way but a variable of the whole process
+    return client

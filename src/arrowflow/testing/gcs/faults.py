@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["refuse", "refuse_after", "drop", "drop_after", "truncate", "delay", "late", "twice"]
+Kind = Literal["refuse", "refuse_after", "drop", "drop_after", "truncate", "flip", "delay", "late", "twice"]
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Fault:
         drop : close the connection and do nothing;
         drop_after : do it, then close the connection without an answer;
         truncate : do it, and send half of the answer's bytes;
+        flip : do it, and send an answer with one bit of its body changed;
         delay : wait `seconds`, then do it;
         late : close the connection, and do it only when `FakeGcs.release` is called, as a packet that was on the way;
         twice : do it twice and answer what the second one got, as a proxy that repeats requests.
@@ -32,8 +33,8 @@ class Fault:
         Again after so many more; 0 for once. 1 is "from then on".
     name : str
         Part of the object's name; for a copy or move, of the source's.
-    status : int
-        What ``refuse`` answers.
+    status, reason
+        What ``refuse`` and ``refuse_after`` answer.
     seconds : float
         How long ``delay`` waits.
     """
@@ -44,6 +45,7 @@ class Fault:
     every: int = 0
     name: str = ""
     status: int = 503
+    reason: str = "backendError"
     seconds: float = 0.0
     seen: int = field(default=0, init=False)
     struck: int = field(default=0, init=False)

@@ -28,7 +28,7 @@ class FakeGcs:
         Buckets there are from the beginning.
     moves : bool
         Whether ``moveTo`` is known.
-    conditions_first : bool
+    conditions_first, strict : bool
         See `Bucket`.
     facts : mapping, optional
         What the metadata of every bucket says beside the usual, such as ``{"locationType": "zone"}``.
@@ -44,9 +44,10 @@ class FakeGcs:
         *buckets: str,
         moves: bool = True,
         conditions_first: bool = False,
+        strict: bool = True,
         facts: Mapping[str, object] | None = None,
     ) -> None:
-        made = {name: Bucket(name, dict(facts or {}), conditions_first) for name in buckets}
+        made = {name: Bucket(name, dict(facts or {}), conditions_first, strict) for name in buckets}
         self.service = Service(moves=moves, buckets=made)
         self.requests: list[tuple[str, str]] = []
         self.strangers: list[str] = []
@@ -146,8 +147,8 @@ class FakeGcs:
 
     def _answered(self, call: Call, fault: Fault | None) -> Iterator[Answer | None]:
         kind = None if fault is None else fault.kind
-        status = 503 if fault is None else fault.status
-        failure = refusal(Refused(status, "backendError", "The service is made to fail."))
+        told = (503, "") if fault is None else (fault.status, fault.reason)
+        failure = refusal(Refused(*told, "The service is made to fail."))
         if kind in ("drop", "late", "refuse"):
             if kind == "late":
                 with self._lock:
@@ -164,10 +165,17 @@ class FakeGcs:
                 answer.status, answer.body[: len(answer.body) // 2], {**answer.headers, "Content-Length": size}
             )
             yield None
+        elif kind == "flip" and answer.body:
+            middle = len(answer.body) // 2
+            yield Answer(answer.status, _flipped(answer.body, middle), answer.headers)
         elif kind == "drop_after":
             yield None
         else:
             yield failure if kind == "refuse_after" else answer
+
+
+def _flipped(body: bytes, place: int) -> bytes:
+    return body[:place] + bytes([body[place] ^ 1]) + body[place + 1 :]
 
 
 class _Server(ThreadingHTTPServer):
@@ -238,7 +246,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers.pop("Content-Length")
         head = [f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0]}"]
         head += [f"{name}: {value}" for name, value in headers.items()]
-        self.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1") + answer.body)
+        self.wfile.write(
+            "\r\n".join([*head, "", ""]).encode("latin-1") + (b"" if self.command == "HEAD" else answer.body)
+        )
 
     def log_message(self, *args: object) -> None:
         """Say nothing: tests look at `FakeGcs.requests`."""

@@ -1,6 +1,6 @@
 """The JSON API of Cloud Storage over buckets in memory: a request in, an answer out, one at a time.
 
-Strict: an operation it does not know is answered with 501, a parameter it does not know with 400. So a condition that a client
+Writing is there in the JSON API only, reading also in the XML API. Strict: an operation it does not know is answered with 501, a parameter it does not know with 400. So a condition that a client
 misspells is never passed over in silence.
 """
 
@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from arrowflow.testing.gcs.objects import CONDITIONS, SOURCE_CONDITIONS, Bucket, Refused
 from arrowflow.testing.gcs.wire import Answer, Request, in_json, media, refusal, two_parts
+from arrowflow.testing.gcs.xml import LISTING, content, listing
 
 _ANYWHERE = frozenset({"alt", "fields", "prettyPrint", "userProject", "projection", "key", "quotaUser"})
 _LISTING = frozenset(
@@ -40,6 +41,7 @@ def _route(method: str, path: str, operation: str, known: frozenset[str] = froze
 
 
 _API = "/storage/v1/b"
+_XML = "/(?!(?:storage|upload|download|resumable)/){bucket}"
 ROUTES = (
     _route("POST", _API, "make", frozenset({"project", "predefinedAcl", "predefinedDefaultObjectAcl"})),
     _route("GET", _API + "/{bucket}", "bucket", CONDITIONS),
@@ -59,6 +61,9 @@ ROUTES = (
     _route("POST", _API + "/{bucket}/o/{name}/compose", "compose", CONDITIONS),
     _route("POST", "(?:/resumable)?/upload" + _API + "/{bucket}/o", "insert", CONDITIONS | _UPLOADING),
     _route("PUT", "(?:/resumable)?/upload" + _API + "/{bucket}/o", "chunk", CONDITIONS | _UPLOADING),
+    _route("GET", _XML, "xml list", LISTING),
+    _route("GET", _XML + "/(?P<name>.+)", "xml read"),
+    _route("HEAD", _XML + "/(?P<name>.+)", "xml read"),
 )  # fmt: skip
 
 
@@ -120,7 +125,7 @@ class Service:
         does: dict[str, Callable[[Call], Answer]] = {
             "make": self._make, "bucket": self._bucket, "list": self._list, "look": self._look, "read": self._read,
             "delete": self._delete, "move": self._move, "copy": self._copy, "rewrite": self._rewrite,
-            "compose": self._compose, "insert": self._insert, "begin": self._begin, "chunk": self._chunk,
+            "xml list": self._xml_list, "xml read": self._xml_read, "compose": self._compose, "insert": self._insert, "begin": self._begin, "chunk": self._chunk,
         }  # fmt: skip
         try:
             return does[call.operation](call)
@@ -194,6 +199,12 @@ class Service:
             call.request.query,
         )
         return in_json(made.resource(bucket.name))
+
+    def _xml_list(self, call: Call) -> Answer:
+        return listing(self.bucket_of(call.names["bucket"]), call.request)
+
+    def _xml_read(self, call: Call) -> Answer:
+        return content(self.bucket_of(call.names["bucket"]).find(call.name, {}), call.request)
 
     # ---- uploads ------------------------------------------------------------------------------------------------
 
