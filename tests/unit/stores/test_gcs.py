@@ -19,15 +19,15 @@ LOSSES = ("refuse", "refuse_after", "drop", "drop_after", "twice")
 
 
 @pytest.fixture
-def fake(monkeypatch):
-    with strict_fake(monkeypatch) as fake:
+def fake():
+    with strict_fake() as fake:
         yield fake
 
 
 @pytest.fixture(params=[True, False], ids=["moves", "copies"])
-def either(request, monkeypatch):
+def either(request):
     """A service with moves, and one without."""
-    with strict_fake(monkeypatch, moves=request.param) as fake:
+    with strict_fake(moves=request.param) as fake:
         yield fake
 
 
@@ -76,9 +76,9 @@ def test_a_create_that_lands_when_nobody_waits_for_it_any_more_overwrites_nothin
     assert fake.snapshot(BUCKET) == {"a": b"ours"}
 
 
-def test_the_race_that_this_store_wins_is_lost_where_conditions_are_not_honoured(monkeypatch):
+def test_the_race_that_this_store_wins_is_lost_where_conditions_are_not_honoured():
     """A control: on a service without preconditions the second create is not refused, so the suite can tell."""
-    with strict_fake(monkeypatch, strict=False):
+    with strict_fake(strict=False):
         store = store_at(f"{ROOT}/control")
         store.create(f"{ROOT}/a", b"first")
         store.create(f"{ROOT}/a", b"second")
@@ -145,8 +145,8 @@ def test_a_move_whose_answer_was_lost_is_made_once_and_the_target_tells(either, 
     assert either.snapshot(BUCKET) == {"b": b"rows"}
 
 
-def test_a_move_cut_between_copy_and_delete_is_completed_and_never_made_of_another_object(monkeypatch):
-    with strict_fake(monkeypatch, moves=False) as fake:
+def test_a_move_cut_between_copy_and_delete_is_completed_and_never_made_of_another_object():
+    with strict_fake(moves=False) as fake:
         store = armed("publish.between_copy_delete:1:crash")
         for name in ("a", "like a"):
             store.create(f"{ROOT}/{name}", b"rows")
@@ -247,8 +247,8 @@ def test_row_79_what_may_pass_is_tried_again_for_some_seconds_with_growing_pause
     assert 6 <= fake.counts["insert"] <= 20
 
 
-def test_row_79_a_service_that_is_gone_is_unreachable_and_found_again(monkeypatch, clock):
-    with strict_fake(monkeypatch) as fake:
+def test_row_79_a_service_that_is_gone_is_unreachable_and_found_again(clock):
+    with strict_fake() as fake:
         store = GcsStore(connect(BUCKET), BUCKET, patience=Patience(clock))
         store.create(f"{ROOT}/a", b"1")
         fake.__exit__(None, None, None)
@@ -321,15 +321,15 @@ def test_row_79_a_bucket_that_is_not_there_stops_every_call_at_once(fake, clock)
         ({"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {"age": 30}}]}}, "lifecycle.*age 30"),
     ],
 )
-def test_a_bucket_that_would_harm_a_commit_is_refused_by_its_name_before_anything_is_written(monkeypatch, facts, said):
-    with strict_fake(monkeypatch, facts=facts) as fake:
+def test_a_bucket_that_would_harm_a_commit_is_refused_by_its_name_before_anything_is_written(facts, said):
+    with strict_fake(facts=facts) as fake:
         with pytest.raises(ConfigError, match=f"gs://lake .*{said}"):
             store_at(f"{ROOT}/control").probe([f"{ROOT}/control", f"{ROOT}/table"])
         assert fake.snapshot(BUCKET) == {}
 
 
-def test_a_service_without_preconditions_is_refused(monkeypatch):
-    with strict_fake(monkeypatch, strict=False) as fake:
+def test_a_service_without_preconditions_is_refused():
+    with strict_fake(strict=False) as fake:
         with pytest.raises(ConfigError, match="does not honour ifGenerationMatch"):
             store_at(f"{ROOT}/control").probe([f"{ROOT}/control"])
         assert fake.snapshot(BUCKET) == {}
@@ -367,3 +367,13 @@ def test_an_emulators_address_needs_its_scheme(monkeypatch):
 
     with pytest.raises(ConfigError, match='such as "http://localhost:4443"'):
         connect(BUCKET)
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+@pytest.mark.parametrize("on", ["insert", "look", "move", "rewrite", "read", "delete", "bucket"])
+def test_the_trial_at_the_start_passes_whatever_becomes_of_an_answer_and_leaves_nothing(either, store, kind, on):
+    either.arrange(Fault(kind, on=on))
+
+    store.probe([f"{ROOT}/control", f"{ROOT}/table"])
+
+    assert either.snapshot(BUCKET) == {}

@@ -14,6 +14,7 @@ from arrowflow.protocols import Clock
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True)
 class Wall:
     """The system's time; the engine's own clock lies in a layer that stores do not know."""
 
