@@ -54,6 +54,7 @@ REGISTRY: dict[str, tuple[str, bool]] = {
     "publish.before": ("about to publish the epoch's files", False),
     "publish.move": ("a file is being moved to its final name", True),
     "publish.between_link_unlink": ("a file has both its names", False),
+    "publish.between_copy_delete": ("a file has its final name and still its staged one, as a copy", False),
     "publish.replace": ("a revision is taking the place of a published file", True),
     "publish.between_look_rename": ("the file to replace was found as recorded, and is not replaced yet", False),
     "publish.after": ("a file has its final name only", False),

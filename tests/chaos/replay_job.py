@@ -1,7 +1,7 @@
 """configs/gold.toml over an archive of its sample, cut into many small epochs; importable, and a process to kill.
 
 As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE [KEEP]`` with the failpoint variables of the command line;
-KEEP is how many records are kept, for runs that collect the others.
+KEEP is how many records are kept, for runs that collect the others. The lake is a folder or an address in a bucket.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write_archive(path: Path, rows: int, seed: int = 7) -> dict:
 
 
 def gold_over(
-    archive: Path, lake: Path, *, epoch_rows: int = 400, slice_rows: int = 150, keep: int | None = None
+    archive: Path, lake: Path | str, *, epoch_rows: int = 400, slice_rows: int = 150, keep: int | None = None
 ) -> Pipeline:
     """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so; `keep` records are kept."""
     gold = load(GOLD, {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
@@ -60,7 +60,7 @@ def wrong(sheet: dict, lake: Path) -> list[str]:
 
 
 def main() -> int:
-    archive, lake = map(Path, sys.argv[1:3])
+    archive, lake = Path(sys.argv[1]), sys.argv[2]
     traces = map(os.environ.get, ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"))
     failpoints = Failpoints.parse(os.environ.get("ARROWFLOW_FAILPOINTS", ""), *traces)
     try:

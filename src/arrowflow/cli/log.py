@@ -71,10 +71,15 @@ def _read(log: CommitLog, epoch: int) -> Manifest | None:
 
 
 def _open(session: Session, where: str) -> CommitLog:
-    """Return the log behind a configuration file or a checkpoint folder."""
+    """Return the log behind a configuration file or a checkpoint folder, which may be an address in a bucket."""
     from arrowflow.errors import ConfigError
     from arrowflow.failpoints import Failpoints
+    from arrowflow.stores.gcs.address import is_address
 
+    if is_address(where):
+        from arrowflow.commitlog.gcs import GcsLogSpec
+
+        return GcsLogSpec(where).build(Failpoints())[0]
     if Path(where).is_dir():
         from arrowflow.commitlog.local import LocalLogSpec
 

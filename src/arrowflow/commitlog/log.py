@@ -104,7 +104,8 @@ class RedoLog:
         Fenced
             Another record has the number. Stop; delete nothing.
         RetryableError
-            The store failed several times and no record exists.
+            The store failed several times and no record exists; or an earlier try of this very run has the number, whose
+            request arrived after the run had given it up. Read the log and go on from what it says.
         CommitUnknown
             The store failed and what it holds cannot be read. Read the log before anything else.
         """
@@ -112,7 +113,7 @@ class RedoLog:
         point = "open.create" if manifest.kind == "open" else "commit.create"
         found = self._create_once(path, data, point)
         if found != data:
-            raise Fenced(_who_won(path, found, manifest))
+            raise _who_won(path, found, manifest)
         return record.decode(data, path)
 
     def check(self, epoch: int) -> None:
@@ -199,11 +200,13 @@ class RedoLog:
         return f"writer {writer.id} on {writer.host}"
 
 
-def _who_won(path: str, found: bytes, ours: Manifest) -> str:
+def _who_won(path: str, found: bytes, ours: Manifest) -> Fenced | RetryableError:
     try:
         winner = record.decode(found, path).writer
     except StateRefused:
         who = "a writer of another version"
     else:
+        if winner == ours.writer:
+            return RetryableError(f"{path} is an earlier try of this run, which arrived late")
         who = f"writer {winner.id} on {winner.host}"
-    return f"{path} was written by {who}, not by {ours.writer.id}: this run has lost the job and must stop"
+    return Fenced(f"{path} was written by {who}, not by {ours.writer.id}: this run has lost the job and must stop")

@@ -13,6 +13,7 @@ from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
 from arrowflow.protocols import CivilTime, DecoderSpec, SourceSpec, Transform
+from arrowflow.stores.gcs.address import is_address, normal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +50,7 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
     own, checkpoint, limits = sections.pipeline, sections.checkpoint, sections.limits
     if own is None or checkpoint is None:  # checked before; said again for the type checker
         raise AssertionError("sections were not checked")
-    from arrowflow.commitlog.local import LocalLogSpec
+    from arrowflow.commitlog.places import log_at
 
     return Pipeline(
         name=own.name,
@@ -60,7 +61,7 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
         emit=build_emit(sections.emit),
         sinks=build_sinks(sections, env),
         checkpoint=Checkpoint(
-            log=LocalLogSpec(absolute(checkpoint.path)),
+            log=log_at(located(checkpoint.path)),
             cadence_s=checkpoint.cadence / SECOND_US,
             full_every=checkpoint.full_every,
             discover_every_s=checkpoint.discover_every / SECOND_US,
@@ -78,6 +79,11 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
 def absolute(path: str) -> str:
     """Return `path` from the root of the file system, relative ones counted from the current folder; links stay."""
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 (specs hold paths as text)
+
+
+def located(path: str) -> str:
+    """Return where the job writes: an address such as ``gs://bucket/folder`` in its one form, or a folder as `absolute` has it."""
+    return normal(path) if is_address(path) else absolute(path)
 
 
 # ---- source -----------------------------------------------------------------------------------------------
@@ -327,11 +333,11 @@ def build_sinks(sections: Sections, env: Mapping[str, str]) -> tuple[SinkNode, .
 
     nodes = [build_sink(name, sink, sections) for name, sink in sections.sink.items()]
     if sections.late is not None:
-        late = ParquetSpec(absolute(sections.late.path), compression=sections.late.compression)
+        late = ParquetSpec(located(sections.late.path), compression=sections.late.compression)
         nodes.append(SinkNode("late", late, "late"))
     dead = sections.dead_letter
     if dead is not None:
-        letters = ParquetSpec(absolute(dead.path), compression=dead.compression)
+        letters = ParquetSpec(located(dead.path), compression=dead.compression)
         nodes.append(SinkNode("dead_letter", letters, "dead", dead.payload))
     nodes += [build_topic_node(name, topic, sections, env) for name, topic in sections.topics.items()]
     return tuple(nodes)
@@ -378,7 +384,7 @@ def build_sink(name: str, sink: settings.SinkSection, sections: Sections) -> Sin
         return SinkNode(name, build_table(sink, sections))
     from arrowflow.sinks.preview import PreviewSpec
 
-    return SinkNode(name, PreviewSpec(absolute(sink.path), sink.compression), "open")
+    return SinkNode(name, PreviewSpec(located(sink.path), sink.compression), "open")
 
 
 def build_emit(section: settings.EmitSection | None) -> Emit:
@@ -391,7 +397,7 @@ def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:
     from arrowflow.sinks.parquet import ParquetSpec
 
     return ParquetSpec(
-        root=absolute(sink.path),
+        root=located(sink.path),
         partition_by=tuple(sink.partition_by),
         compression=sink.compression,
         civil=_civil_time(sections),

@@ -187,7 +187,10 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("missing secret file", 'topics = ["events"]', 'topics = ["events"]\nproperties = { "sasl.password" = ⌖{ file = "/no/such" } }', "source.kafka.properties.sasl.password", "cannot be read"),
     ("property that is a list", 'topics = ["events"]', 'topics = ["events"]\nproperties = { "client.id" = ⌖["a"] }', "source.kafka.properties.client.id", "is no setting"),
     ("schema of raw messages", 'topics = ["events"]', 'topics = ["events"]\nformat = "raw"', "source.kafka.schema", 'has no meaning with format = "raw"'),
-    ("path of another world", '"lake/table"', '⌖"gs://bucket/table"', "sink.parquet.path", "gs:// is not in this version"),
+    ("path of another world", '"lake/table"', '⌖"s3://bucket/table"', "sink.parquet.path", "s3:// is not in this version"),
+    ("table in a bucket, records on the disk", '"lake/table"', '⌖"gs://bucket/table"', "sink.parquet.path", "is in the bucket bucket, and checkpoint.path on the local disk"),
+    ("no bucket", '"lake/table"', '⌖"gs://B/table"', "sink.parquet.path", "'B' is no bucket"),
+    ("two slashes in an address", '"lake/table"', '⌖"gs://bucket//table"', "sink.parquet.path", "an empty part"),
     ("file address", '"lake/table"', '⌖"file:///lake/table"', "sink.parquet.path", "write a plain path"),
     # columns
     ("unknown type", '"int64"', '⌖"integr"', "source.kafka.schema.units", "integr"),

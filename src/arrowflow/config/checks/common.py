@@ -13,6 +13,7 @@ from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, listed, meant, printable, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
+from arrowflow.stores.gcs.address import client_missing, is_address, parse
 
 SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -57,10 +58,29 @@ def local(document: Document, where: Path, path: str) -> Iterator[Problem]:
     elif scheme is not None:
         yield document.problem(
             where,
-            f"{shown(path)}: {printable(scheme[1])}:// is not in this version, which keeps its files on the local disk; write a folder such as ./lake/…",
+            f"{shown(path)}: {printable(scheme[1])}:// cannot be read here, only files on the local disk: copy them to a folder first",
         )
     elif "\0" in path:
         yield document.problem(where, f"{shown(path)} is no path")
+
+
+def writable(document: Document, where: Path, path: str) -> Iterator[Problem]:
+    """Complain of a path that is neither a folder of this machine nor one in a bucket."""
+    scheme = SCHEME.match(path)
+    if scheme is None or scheme[1].lower() == "file":
+        yield from local(document, where, path)
+    elif not is_address(path):
+        yield document.problem(
+            where,
+            f"{shown(path)}: {printable(scheme[1])}:// is not in this version; write a folder such as ./lake/… or gs://bucket/…",
+        )
+    else:
+        try:
+            parse(path)
+        except ConfigError as error:
+            yield document.problem(where, shown(path) + str(error).removeprefix(path))
+        if (missing := client_missing()) is not None:
+            yield document.problem(where, f"{shown(path)}: {missing}")
 
 
 def written_folders(sections: Sections) -> list[tuple[Path, str]]:

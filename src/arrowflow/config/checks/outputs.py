@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 
 from arrowflow.config import build, settings
-from arrowflow.config.checks.common import local, written_folders
+from arrowflow.config.checks.common import writable, written_folders
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, dotted, meant, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
+from arrowflow.stores.gcs.address import is_address, normal, parse
 from arrowflow.types import check_name
 
 _KINDS = ("parquet", "preview")
@@ -104,22 +105,44 @@ def _when_and_where(emit: settings.EmitSection | None, previews: list[str], docu
 def _paths(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
     folders: list[tuple[Path, str]] = []
     for where, path in written_folders(sections):
-        faults = list(local(document, where, path))
+        faults = list(writable(document, where, path))
         yield from faults
         if not faults:
-            folders.append((where, os.path.realpath(build.absolute(path))))
+            folders.append((where, normal(path) if is_address(path) else os.path.realpath(build.absolute(path))))
+    yield from _one_store(document, folders)
     for index, (where, folder) in enumerate(folders):
         for other, above in folders[:index]:
             yield from _apart(document, where, folder, other, above)
+
+
+def _one_store(document: Document, folders: list[tuple[Path, str]]) -> Iterator[Problem]:
+    """Complain of a folder in another store than the records, which come last: files move within one store only."""
+    if not folders or folders[-1][0] != ("checkpoint", "path"):
+        return
+    home = _store_of(folders[-1][1])
+    for where, folder in folders[:-1]:
+        if _store_of(folder) != home:
+            yield document.problem(
+                where,
+                f"{shown(folder)} is {_said(_store_of(folder))}, and checkpoint.path {_said(home)}: a file becomes visible by a move, and moves within one place only; put both in one",
+            )
+
+
+def _store_of(folder: str) -> str | None:
+    return parse(folder).bucket if is_address(folder) else None
+
+
+def _said(bucket: str | None) -> str:
+    return "on the local disk" if bucket is None else f"in the bucket {bucket}"
 
 
 def _apart(document: Document, where: Path, folder: str, other: Path, above: str) -> Iterator[Problem]:
     if folder == above:
         yield document.problem(where, f"{shown(folder)} is the folder of {dotted(other)} already; each needs its own")
         return
-    common = os.path.commonpath([folder, above])
-    if common in (folder, above):
-        inner, outer = (where, other) if common == above else (other, where)
+    one, two = folder.rstrip("/") + "/", above.rstrip("/") + "/"
+    if one.startswith(two) or two.startswith(one):
+        inner, outer = (where, other) if len(folder) > len(above) else (other, where)
         yield document.problem(
             where,
             f"{dotted(inner)} is inside {dotted(outer)}: a table's folder holds nothing but its committed files, and readers take in all of it; put the two side by side",

@@ -1,0 +1,1 @@
+"""Objects in Google Cloud Storage; `address` needs no client library, `store` does."""
