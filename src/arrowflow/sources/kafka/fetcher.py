@@ -108,7 +108,7 @@ class Fetcher:
         for leader in self._leaders.values():
             leader.connection.close()
         self._leaders = {}
-        self._topology = None
+        self._topology, self._look_at = None, 0.0
 
     # ---- one turn ------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from arrowflow.sources.kafka.wire.faults import NotUnderstood
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
+_LEAST = 64 * 1024
 _FAMILIES = {"any": socket.AF_UNSPEC, "v4": socket.AF_INET, "v6": socket.AF_INET6}
 
 _NUMBERS: Mapping[str, tuple[int, int, int]] = {
@@ -121,8 +122,9 @@ def understood(properties: Mapping[str, str]) -> Settings:
     numbers = {key: _number(properties, key) for key in _NUMBERS}
     if "fetch.message.max.bytes" in properties:  # the older name of the same setting
         numbers["max.partition.fetch.bytes"] = _whole("fetch.message.max.bytes", properties["fetch.message.max.bytes"])
-    if numbers["receive.message.max.bytes"] < numbers["fetch.max.bytes"] + 512 and "fetch.max.bytes" in properties:
-        raise NotUnderstood("'receive.message.max.bytes' is smaller than 'fetch.max.bytes'")
+    least = numbers["fetch.max.bytes"] if "fetch.max.bytes" in properties else _LEAST
+    if numbers["receive.message.max.bytes"] < least + 512:
+        raise NotUnderstood(f"'receive.message.max.bytes' leaves no room for the {least} bytes that are asked for")
     family = _FAMILIES.get(properties.get("broker.address.family", "any"))
     if family is None:
         raise NotUnderstood("'broker.address.family' is not any, v4 or v6")
