@@ -125,10 +125,10 @@ class ColumnarSource:
 
     def _read(self, after: Mapping[SourcePartition, int], bounds: Bounds) -> Fetched:
         self._stand(after, bounds)
-        rows = self._gather(bounds)
-        if not rows and self._fetcher.trouble is not None:
-            raise self._fetcher.trouble
+        self._gather(bounds)
         lanes = [self._lanes[part] for part in after]
+        if self._fetcher.trouble is not None and not any(lane.pieces for lane in lanes):
+            raise self._fetcher.trouble
         fetched = Fetched(
             {lane.part: OffsetRange(after[lane.part], lane.at) for lane in lanes},
             tuple(self._batch(lane) for lane in sorted(lanes, key=lambda lane: lane.part) if lane.pieces),
@@ -154,7 +154,7 @@ class ColumnarSource:
         for lane in self._lanes.values():
             lane.begin()
 
-    def _gather(self, bounds: Bounds) -> int:
+    def _gather(self, bounds: Bounds) -> None:
         """Give out until a bound is reached: first what was fetched before, then what comes."""
         deadline = time.monotonic() + bounds.seconds
         size = max(1, min(bounds.bytes, 1024 * _MIB))
@@ -166,12 +166,11 @@ class ColumnarSource:
             if self._turns:
                 gave = self._turn(self._turns[0], bounds.rows - rows, size - nbytes)
                 if gave is None:
-                    break
+                    break  # not without what came before it
                 rows, nbytes = rows + gave[0], nbytes + gave[1]
                 continue
             if not self._wait(max(0.0, min(left, _WAIT_S))) and left <= 0:
                 break
-        return rows
 
     def _turn(self, lane: Lane, rows: int, size: int) -> tuple[int, int] | None:
         """Give out some batches of one lane, then let the next one have its turn.
@@ -198,7 +197,9 @@ class ColumnarSource:
         try:
             refused = self._fetcher.turn(seconds)
         except Spoiled as error:
-            raise self._verdict(error.lane, str(error)) from error
+            if not any(each.pieces for each in self._lanes.values()):
+                raise self._verdict(error.lane, str(error)) from error
+            refused = []  # what came before it is returned first
         except Malformed as error:
             self._garbled += 1
             if self._garbled > 1:
@@ -206,7 +207,7 @@ class ColumnarSource:
             raise
         for each in refused:
             self._judge_range(each)
-        self._turns.extend(lane for lane in self._lanes.values() if lane.full)
+        self._turns = deque(lane for lane in self._lanes.values() if lane.full)
         if self._turns:
             self._garbled = 0
         return bool(self._turns)

@@ -144,6 +144,10 @@ class Fetcher:
         for leader in waiting:
             try:
                 refused += self._hear(leader, waited)
+            except Spoiled:
+                raise
+            except Malformed as error:
+                raise Malformed(f"{error}, where {_asked(leader.asked)} was asked for") from error
             except Unreachable as error:
                 self._drop(leader)
                 self._away(error)
@@ -232,10 +236,7 @@ class Fetcher:
     def _sort(self, leader: _Leader, cursor: Cursor) -> list[OutOfRange]:
         """Put an answer into its lanes."""
         place = leader.connection.place
-        try:
-            answer = fetching.answered(cursor, leader.topology, leader.api.version)
-        except Malformed as error:
-            raise Malformed(f"{error}, where {_asked(leader.asked)} was asked for") from error
+        answer = fetching.answered(cursor, leader.topology, leader.api.version)
         if answer.throttle_ms > 0:
             leader.not_before = time.monotonic() + answer.throttle_ms / 1000
         if answer.error in codes.MOVED:

@@ -80,7 +80,7 @@ class Connection:
 
     def api(self, key: int) -> Api:
         """The version of a request to use with this broker."""
-        return versions.chosen(self._offers, key)
+        return versions.chosen(self._offers, key, self.place)
 
     @property
     def aged(self) -> bool:
@@ -248,7 +248,7 @@ class Connection:
         """Ask for versions, then sign on."""
         for version in (3, 0):
             answer = self.ask(Api(codes.VERSIONS, version), versions.body(version))
-            offers = versions.offered(answer, version)
+            offers = versions.offered(answer, version, self.place)
             if offers is not None:
                 self._offers = offers
                 break

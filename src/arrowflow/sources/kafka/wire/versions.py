@@ -45,13 +45,13 @@ def body(version: int) -> bytes:
     return frame.short_text("arrowflow") + frame.short_text("1") + frame.NO_TAGS if version >= 3 else b""
 
 
-def offered(cursor: Cursor, version: int) -> dict[int, tuple[int, int]] | None:
+def offered(cursor: Cursor, version: int, place: str) -> dict[int, tuple[int, int]] | None:
     """Return what a broker offers per request, or None if it asks for version 0 of this one."""
     code = cursor.int16()
     if code == codes.UNSUPPORTED_VERSION:
         return None
     if code != codes.NONE:
-        raise NotUnderstood(f"the broker refuses to tell its versions: {codes.told(code)}")
+        raise NotUnderstood(f"{place} refuses to tell its versions: {codes.told(code)}")
 
     def one() -> tuple[int, tuple[int, int]]:
         found = cursor.int16(), (cursor.int16(), cursor.int16())
@@ -62,11 +62,11 @@ def offered(cursor: Cursor, version: int) -> dict[int, tuple[int, int]] | None:
     return dict(cursor.many_short(one) if version >= 3 else cursor.many(one))
 
 
-def chosen(offers: Mapping[int, tuple[int, int]], key: int) -> Api:
+def chosen(offers: Mapping[int, tuple[int, int]], key: int, place: str) -> Api:
     """Return the newest version both sides know; raises `NotUnderstood` where there is none."""
     low, high = SPOKEN[key]
     theirs = offers.get(key)
     if theirs is None or theirs[0] > high or theirs[1] < low:
         has = "none" if theirs is None else f"{theirs[0]} to {theirs[1]}"
-        raise NotUnderstood(f"the broker has versions {has} of {_NAMES[key]}, columnar fetch speaks {low} to {high}")
+        raise NotUnderstood(f"{place} has versions {has} of {_NAMES[key]}, columnar fetch speaks {low} to {high}")
     return Api(key, min(high, theirs[1]))
