@@ -124,7 +124,7 @@ def test_row_73_a_wrong_secret_is_a_config_error_that_does_not_echo_it(secure, t
     assert secure.at["SASL_PLAINTEXT"] in str(caught.value) or tokens in str(caught.value)
 
 
-def test_row_73_a_certificate_of_someone_else_is_refused(secure):
+def test_row_72_a_certificate_of_someone_else_is_refused(secure):
     settings = understood({"security.protocol": "SSL", "ssl.ca.location": secure.other_authority})
     host, port = secure.at["SSL"].split(":")
 
@@ -132,7 +132,7 @@ def test_row_73_a_certificate_of_someone_else_is_refused(secure):
         Connection(host, int(port), settings)
 
 
-def test_row_73_a_certificate_for_another_host_is_refused(secure):
+def test_row_72_a_certificate_for_another_host_is_refused(secure):
     """It is good for 127.0.0.1 and localhost; 127.1 is the same machine by another name."""
     settings = understood({"security.protocol": "SSL", "ssl.ca.location": secure.authority})
     port = int(secure.at["SSL"].split(":")[1])

@@ -179,7 +179,11 @@ class WireBroker:
         Every request, in order.
     spoil : callable, optional
         Is given the request's key and the whole answer, without its length, and returns what is sent instead: other
-        bytes, or None to hang up.
+        bytes, bytes and the length that is announced before the connection ends, or None to hang up.
+    announce : int, optional
+        The length announced before every fetched answer.
+    slice : int, optional
+        Send so many bytes at a time.
     throttle_ms : int
         Told in every fetch.
     silent : bool
@@ -190,8 +194,9 @@ class WireBroker:
         self.logs = logs
         self.ids = {topic: uuid.uuid4() for topic, _ in logs}
         self.asked: list[Asked] = []
-        self.spoil: Callable[[int, bytes], bytes | None] = lambda _, answer: answer
+        self.spoil: Callable[[int, bytes], bytes | tuple[bytes, int] | None] = lambda _, answer: answer
         self.announce: int | None = None
+        self.slice: int | None = None
         self.throttle_ms = 0
         self.silent = False
         self.epochs = True
@@ -259,14 +264,22 @@ class WireBroker:
                     answer = self.spoil(api, struct.pack(">i", number) + tags + body)
                     if answer is None:
                         return
+                    if isinstance(answer, tuple):
+                        connection.sendall(struct.pack(">i", answer[1]) + answer[0])
+                        return
                     if not self.silent:
                         size = len(answer) if self.announce is None or api != FETCH else self.announce
-                        connection.sendall(struct.pack(">i", size) + answer)
+                        self._send(connection, struct.pack(">i", size) + answer)
         except (OSError, struct.error, IndexError):
             pass  # the client went away
         finally:
             with self._lock:
                 self._open.discard(connection)
+
+    def _send(self, connection: socket.socket, data: bytes) -> None:
+        step = self.slice or len(data)
+        for at in range(0, len(data), step):
+            connection.sendall(data[at : at + step])
 
     # ---- answers -------------------------------------------------------------------------------------------
 

@@ -170,7 +170,7 @@ def test_a_body_that_is_no_stream_of_its_codec_is_malformed(codec):
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_batch_that_unpacks_to_more_than_the_limit_is_refused_by_name_in_little_memory(codec):
+def test_row_24_a_batch_that_unpacks_to_more_than_the_limit_is_refused_by_name_in_little_memory(codec):
     data = packed_batch(5, values(b"\0" * (LIMIT + 1)), codec=codec)
 
     with pytest.raises(Malformed, match=r"receive\.message\.max\.bytes"):

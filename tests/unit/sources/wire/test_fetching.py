@@ -152,7 +152,7 @@ def test_a_batch_larger_than_its_limit_is_asked_for_with_more_room(broker, open_
 
 
 @pytest.mark.parametrize("code", sorted(codes.MOVED - {codes.UNKNOWN_TOPIC_OR_PARTITION}))
-def test_row_70_after_an_error_of_leadership_the_metadata_is_asked_for_again(broker, open_source, code):
+def test_row_68_after_an_error_of_leadership_the_metadata_is_asked_for_again(broker, open_source, code):
     broker.logs["t", 0].errors = [code, code]
 
     assert read_to(open_source(broker), {PART: 0}, 30) == {PART: values(0, 30)}
@@ -196,7 +196,7 @@ def test_row_59_a_topic_with_another_id_is_data_loss(broker, open_source):
 
 
 @pytest.mark.parametrize("code", [codes.TOPIC_AUTHORIZATION_FAILED, codes.CLUSTER_AUTHORIZATION_FAILED])
-def test_row_73_a_missing_right_is_a_config_error(broker, open_source, code):
+def test_row_74_a_missing_right_is_a_config_error(broker, open_source, code):
     broker.logs["t", 0].errors = [code]
 
     with pytest.raises(ConfigError, match=r"t\[0\]: offset 0 .*AUTHORIZATION_FAILED"):
@@ -224,7 +224,7 @@ def test_a_broker_that_throttles_is_left_alone_for_that_time(broker, open_source
 # ---- connections --------------------------------------------------------------------------------------------
 
 
-def test_row_72_a_connection_closed_between_requests_is_opened_again_without_a_word(broker, open_source):
+def test_row_70_a_connection_closed_between_requests_is_opened_again_without_a_word(broker, open_source):
     source = open_source(broker)
     at = {PART: 0}
     for _ in range(4):
@@ -236,7 +236,43 @@ def test_row_72_a_connection_closed_between_requests_is_opened_again_without_a_w
     assert source._context.observer.events == []
 
 
-def test_a_broker_that_is_away_is_unreachable_costs_little_and_comes_back(broker, open_source):
+@pytest.mark.parametrize("size", [1, 61])
+def test_row_70_answers_that_come_in_slices_are_the_same(broker, open_source, size):
+    broker.slice = size
+
+    assert read_to(open_source(broker), {PART: 0}, 30) == {PART: values(0, 30)}
+
+
+def test_row_70_a_connection_that_ends_inside_an_answer_is_opened_again_and_loses_nothing(broker, open_source):
+    cuts = iter([3, 40, 200])
+
+    def cut_short(api, answer):
+        size = next(cuts, None) if api == kafka.FETCH else None
+        return answer if size is None else (answer[:size], len(answer))
+
+    broker.spoil = cut_short
+    source = open_source(broker)
+    found, deadline = None, time.monotonic() + 20
+    while found is None:
+        assert time.monotonic() < deadline
+        try:
+            found = read_to(source, {PART: 0}, 30)
+        except Unreachable:
+            continue
+
+    assert found == {PART: values(0, 30)}
+
+
+def test_row_26_headers_may_be_many_and_come_twice_and_be_null(broker, open_source):
+    headers = (*((f"h{n % 7}", b"%d" % n) for n in range(10_000)), ("h0", None))
+    broker.logs["t", 0].batches = packed_batch(0, [WireRecord(b"v", headers=headers)])
+
+    (batch,) = open_source(broker).read({PART: 0}, Bounds(rows=1, seconds=5.0)).batches
+
+    assert batch.headers.to_pylist() == [list(headers)]
+
+
+def test_row_69_a_broker_that_is_away_is_unreachable_costs_little_and_comes_back(broker, open_source):
     source = open_source(broker)
     read_to(source, {PART: 0}, 30)
     broker.spoil = lambda *_: None
@@ -261,7 +297,7 @@ def test_a_broker_that_is_away_is_unreachable_costs_little_and_comes_back(broker
             continue
 
 
-def test_row_68_a_broker_that_never_answers_is_unreachable_in_time(broker, open_source):
+def test_row_69_a_broker_that_never_answers_is_unreachable_in_time(broker, open_source):
     broker.silent = True
     source = open_source(broker, socket_timeout_ms="300")
 
@@ -299,7 +335,7 @@ def no_versions(broker):
         (no_versions, r"versions 0 to 11 of Fetch"),
     ],
 )
-def test_row_74_what_is_not_understood_is_read_by_the_ordinary_client_with_one_line(broker, open_source, spoil, reason):
+def test_what_is_not_understood_is_read_by_the_ordinary_client_with_one_line(broker, open_source, spoil, reason):
     spoil(broker)
     source = open_source(broker, insist=False)
     for _ in range(3):
@@ -413,7 +449,7 @@ def fuzzed(broker, open_source, seeds, target):
 
 
 @pytest.mark.parametrize("target", [kafka.FETCH, kafka.METADATA, kafka.VERSIONS])
-def test_row_72_hostile_answers_end_in_rows_or_a_clear_error_never_in_a_crash_or_a_hang(
+def test_hostile_answers_end_in_rows_or_a_clear_error_never_in_a_crash_or_a_hang(
     broker, open_source, target, fuzz_seeds
 ):
     rows, errors, longest = fuzzed(broker, open_source, fuzz_seeds, target)

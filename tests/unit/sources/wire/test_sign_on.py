@@ -101,7 +101,7 @@ def test_every_setting_that_may_be_passed_is_understood_or_a_reason_for_the_ordi
         ({"broker.address.family": "v5"}, "any, v4 or v6"),
     ],
 )  # fmt: skip
-def test_row_74_what_is_not_understood_falls_back_with_one_line_that_says_why(properties, reason):
+def test_what_is_not_understood_falls_back_with_one_line_that_says_why(properties, reason):
     with WireBroker({("t", 0): WireLog()}) as broker:
         truth, context = Known(broker), source_context()
         wanted = Subscription(broker.bootstrap, ("t",), "earliest", "g", properties)
