@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         weighted_mean,
     )
     from arrowflow.api.drawing import draw
+    from arrowflow.api.kafka import read_kafka
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
     from arrowflow.api.trial import Trial
@@ -70,6 +71,7 @@ __all__ = [
     "min",
     "quality_mean",
     "quantile",
+    "read_kafka",
     "start",
     "stddev",
     "sum",
@@ -107,6 +109,7 @@ _HOMES = {
     "min": "arrowflow.api.aggregates",
     "quality_mean": "arrowflow.api.aggregates",
     "quantile": "arrowflow.api.aggregates",
+    "read_kafka": "arrowflow.api.kafka",
     "start": "arrowflow.engine",
     "stddev": "arrowflow.api.aggregates",
     "sum": "arrowflow.api.aggregates",

@@ -63,6 +63,8 @@ class RawBatch:
         True where the broker, not the producer, set the timestamp.
     key, value : Array of binary[n]
         Null keys are no key; a null value is a tombstone.
+    headers : Array of map(string, binary)[n], optional
+        Only where a reader asked for them.
     """
 
     partition: SourcePartition
@@ -71,9 +73,18 @@ class RawBatch:
     appended: Bool
     key: pa.Array[Any]
     value: pa.Array[Any]
+    headers: pa.Array[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
+
+
+class Hidden(NamedTuple):
+    """Offsets that hold no record for a reader, by what they are: markers of the log, aborted records, holes."""
+
+    control: int = 0
+    aborted: int = 0
+    compacted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +92,15 @@ class Fetched:
     """What one `Source.read` returned: the ranges it walked and the records found in them.
 
     `unseen` counts, per partition, offsets inside the range that the source did not deliver because they are
-    control records, aborted or compacted away. `leader_epoch` is -1 where the source knows none.
+    control records, aborted or compacted away; a source that can tell the three apart counts them in `hidden` instead.
+    `leader_epoch` is -1 where the source knows none.
     """
 
     ranges: Mapping[SourcePartition, OffsetRange]
     batches: tuple[RawBatch, ...]
     unseen: Mapping[SourcePartition, int] = field(default_factory=dict)
     leader_epoch: Mapping[SourcePartition, int] = field(default_factory=dict)
+    hidden: Mapping[SourcePartition, Hidden] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

@@ -23,12 +23,12 @@ def name():
 
 
 @pytest.fixture
-def open_source(topics):
+def open_source(topics, fetch):
     """Open sources on the broker of the test; all are closed after it."""
     opened = []
 
     def open_one(*names, failpoints=None, **options):
-        spec = KafkaSpec(topics.bootstrap, names, fetch="client", **options)
+        spec = KafkaSpec(topics.bootstrap, names, fetch=fetch, **options)
         opened.append(spec.build("kafka", source_context(f"job-{uuid.uuid4()}", failpoints)))
         return opened[-1]
 
@@ -276,13 +276,14 @@ def test_two_topics_keep_their_records_apart(topics, open_source, name):
     assert [row.value for row in found[part_of(f"{name}-b")]] == [b"b%d" % number for number in range(20)]
 
 
-def test_rows_consumed_by_a_read_that_failed_are_read_again(topics, open_source, name, monkeypatch):
+def test_rows_consumed_by_a_read_that_failed_are_read_again(topics, open_source, fetch, name, monkeypatch):
     topics.create_topic(name)
     topics.produce(name, values(b"v", 20))
     source = open_source(name)
     part = part_of(name)
     with monkeypatch.context() as patch:
-        patch.setattr(source, "_reached", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        last_step = {"client": "_reached", "columnar": "_batch"}[fetch]
+        patch.setattr(source, last_step, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             source.read({part: 0}, Bounds(rows=10, seconds=5.0))
 
@@ -321,10 +322,9 @@ def test_row_25_a_message_larger_than_a_whole_read_comes_alone(topics, open_sour
 
 def test_row_25_contradicting_sizes_are_a_config_error(topics, open_source, name):
     topics.create_topic(name)
-    source = open_source(name, properties={"receive.message.max.bytes": "1000"})
 
     with pytest.raises(ConfigError, match="receive"):
-        source.read({part_of(name): 0}, AMPLE)
+        open_source(name, properties={"receive.message.max.bytes": "1000"}).read({part_of(name): 0}, AMPLE)
 
 
 def test_a_cluster_that_is_not_there_is_unreachable_and_says_where(monkeypatch):

@@ -296,12 +296,16 @@ class KafkaBroker(Topics):
         # An id may not begin with "-": the tool would take it for an option.
         cluster = urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        tool += self._format_options()
         done = subprocess.run(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", *tool],
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not formatted: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+
+    def _format_options(self) -> list[str]:
+        return []
 
     def _answers(self) -> bool:
         try:

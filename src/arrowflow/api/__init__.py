@@ -11,5 +11,6 @@ drawing     `draw`: what falls where, seen through the operator
 picture     rows and windows as SVG text
 pipeline    `Pipeline` with `test`, and `load`
 trial       a pipeline run on rows in memory, and what came of it
+kafka       `read_kafka`: a stretch of a topic as record batches
 messages    the source and the decoders of a trial
 """

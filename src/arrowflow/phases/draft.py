@@ -13,6 +13,7 @@ from arrowflow.types import (
     Balance,
     Closed,
     ForcedClose,
+    Hidden,
     Input,
     PartitionClock,
     Reject,
@@ -28,6 +29,7 @@ class Tally:
     read: int = 0
     folded: int = 0
     unseen: int = 0
+    hidden: Hidden = field(default_factory=Hidden)
     late_windows: int = 0
     filtered: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)
@@ -95,6 +97,9 @@ class Draft:
             stop=self.positions[part],
             balance=tally.balance(),
             unseen=tally.unseen,
+            control=tally.hidden.control,
+            aborted=tally.hidden.aborted,
+            compacted=tally.hidden.compacted,
             late_windows=tally.late_windows,
             clock=self.clocks[part],
         )

@@ -13,6 +13,7 @@ from arrowflow.types import (
     Bounds,
     Discovery,
     Fetched,
+    Hidden,
     OffsetRange,
     PartitionClock,
     PartitionInfo,
@@ -48,7 +49,9 @@ def take(draft: Draft, fetched: Fetched) -> None:
         if start != draft.positions[part] or stop < start:
             raise BalanceError(f"{part}: the source walked [{start}, {stop}) from position {draft.positions[part]}")
         draft.positions[part] = stop
-        draft.tally[part].unseen += fetched.unseen.get(part, 0)
+        tally = draft.tally[part]
+        tally.unseen += fetched.unseen.get(part, 0)
+        tally.hidden = Hidden(*map(sum, zip(tally.hidden, fetched.hidden.get(part, Hidden()), strict=True)))
     draft.leader_epoch.update(fetched.leader_epoch)
 
 

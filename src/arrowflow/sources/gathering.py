@@ -12,6 +12,9 @@ import pyarrow as pa
 from arrowflow.errors import DataLossError
 from arrowflow.types import I64, Bool, RawBatch, SourcePartition
 
+HEADERS = pa.map_(pa.string(), pa.binary())
+"""Headers of a record: names may come more than once, and in any order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -22,6 +25,7 @@ class Records:
     appended: Bool
     key: pa.Array[Any]
     value: pa.Array[Any]
+    headers: pa.Array[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -29,8 +33,9 @@ class Records:
     def slice(self, start: int, stop: int | None = None) -> Records:
         """Rows ``[start, stop)``; nothing is copied."""
         rows = slice(start, stop)
+        headers = None if self.headers is None else self.headers[rows]
         return Records(
-            self.offset[rows], self.timestamp_us[rows], self.appended[rows], self.key[rows], self.value[rows]
+            self.offset[rows], self.timestamp_us[rows], self.appended[rows], self.key[rows], self.value[rows], headers
         )
 
     def take(self, rows: I64) -> Records:
@@ -42,6 +47,7 @@ class Records:
             self.appended[rows],
             self.key.take(index),
             self.value.take(index),
+            None if self.headers is None else self.headers.take(index),
         )
 
     @property
@@ -104,6 +110,7 @@ class Gathering:
 
 
 def _joined(part: SourcePartition, pieces: list[Records]) -> RawBatch:
+    headers = [piece.headers for piece in pieces if piece.headers is not None]
     return RawBatch(
         part,
         np.concatenate([piece.offset for piece in pieces]),
@@ -111,4 +118,5 @@ def _joined(part: SourcePartition, pieces: list[Records]) -> RawBatch:
         np.concatenate([piece.appended for piece in pieces]),
         pa.concat_arrays([piece.key for piece in pieces]),
         pa.concat_arrays([piece.value for piece in pieces]),
+        pa.concat_arrays(headers) if headers else None,
     )

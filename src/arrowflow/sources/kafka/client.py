@@ -63,6 +63,11 @@ class KafkaSource:
         self._weight = _UNKNOWN_SIZE
         self._noticed: set[str] = set()
 
+    @property
+    def cluster(self) -> Cluster:
+        """What is asked about everything that is no record."""
+        return self._cluster
+
     # ---- what the engine asks ------------------------------------------------------------------------------
 
     def discover(self) -> Discovery:
@@ -210,7 +215,7 @@ class KafkaSource:
             messages = [message for message in messages if message.error() is None]
         if not messages:
             return
-        records = columns(messages)
+        records = columns(messages, headers=self._wanted.headers)
         for (topic, number), start, stop in runs(messages, len(self._wanted.topics) == 1):
             part = SourcePartition(self.name, topic, number)
             if part in gathering.after:  # an unassigned partition's last messages may still come

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE, Message
 
-from arrowflow.sources.gathering import Records
+from arrowflow.sources.gathering import HEADERS, Records
 from arrowflow.types import MIN_US
 
 _MS_LIMIT = 2**63 // 1000 - 1
@@ -17,7 +17,7 @@ Lane = tuple[str, int]
 """Topic and partition."""
 
 
-def columns(messages: Sequence[Message]) -> Records:
+def columns(messages: Sequence[Message], *, headers: bool = False) -> Records:
     """Columns of messages, none of them an error, in the order they were delivered.
 
     One call of a bound C method per field and message is what the ordinary client costs; the timestamp is dearest
@@ -32,6 +32,7 @@ def columns(messages: Sequence[Message]) -> Records:
         stamp[:, 0] == TIMESTAMP_LOG_APPEND_TIME,
         pa.array(list(map(Message.key, messages)), pa.binary()),
         pa.array(list(map(Message.value, messages)), pa.binary()),
+        pa.array([each.headers() or [] for each in messages], HEADERS) if headers else None,
     )
 
 

@@ -35,10 +35,12 @@ class KafkaSpec:
         Consumer group whose offsets lag tools look at; the job's name by default.
     properties : mapping of str to str
         librdkafka settings from an allow-list, secrets included; secrets are never echoed.
-    fetch : {"auto", "client"}
-        How bytes are fetched; "client" insists on the ordinary client.
+    fetch : {"auto", "client", "columnar"}
+        How bytes are fetched; "client" insists on the ordinary client, "columnar" on fetching without it.
     embedded : EmbeddedSpec, optional
         Start a local broker instead of connecting to `brokers`.
+    headers : bool
+        Whether batches hold the records' headers.
 
     Raises
     ------
@@ -51,8 +53,9 @@ class KafkaSpec:
     start: str = "earliest"
     group: str | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
-    fetch: Literal["auto", "client"] = "auto"
+    fetch: Literal["auto", "client", "columnar"] = "auto"
     embedded: EmbeddedSpec | None = None
+    headers: bool = False
 
     def __post_init__(self) -> None:
         if not self.topics:
@@ -62,8 +65,8 @@ class KafkaSpec:
                 raise ConfigError(f"source.kafka.topics: {topic!r} is no topic name: 1-249 of A-Z a-z 0-9 . _ -")
         if len(set(self.topics)) != len(self.topics):
             raise ConfigError(f"source.kafka.topics: a topic is listed twice in {list(self.topics)}")
-        if self.fetch not in ("auto", "client"):
-            raise ConfigError(f'source.kafka.fetch: {self.fetch!r} is not "auto" or "client"')
+        if self.fetch not in ("auto", "client", "columnar"):
+            raise ConfigError(f'source.kafka.fetch: {self.fetch!r} is not "auto", "client" or "columnar"')
         if not self.brokers.strip() and self.embedded is None:
             raise ConfigError('source.kafka.brokers: empty; write "host:port,host:port" or "embedded"')
         if refused := problems(self.properties):
@@ -98,8 +101,13 @@ class KafkaSpec:
         brokers = broker.bootstrap if broker else self.brokers
         if broker is not None:
             context.clusters["embedded"] = broker.bootstrap
-        wanted = Subscription(brokers, self.topics, start, self.group or context.job, self.properties)
-        return KafkaSource(name, wanted, context, broker)
+        wanted = Subscription(brokers, self.topics, start, self.group or context.job, self.properties, self.headers)
+        truth = KafkaSource(name, wanted, context, broker)
+        if self.fetch == "client":
+            return truth
+        from arrowflow.sources.kafka.columnar import columnar
+
+        return columnar(truth, wanted, context, insist=self.fetch == "columnar")
 
     def fingerprint(self) -> Mapping[str, object]:
         """The kind and the topics. `start` counts once, before any record; the cluster is compared by its id."""

@@ -25,6 +25,8 @@ class Subscription:
         Consumer group of lag tools.
     properties : mapping of str to str
         Settings of librdkafka that passed the allow-list.
+    headers : bool
+        Whether batches hold the records' headers.
     """
 
     brokers: str
@@ -32,3 +34,4 @@ class Subscription:
     start: Start
     group: str
     properties: Mapping[str, str]
+    headers: bool = False

@@ -89,12 +89,12 @@ def rows_of(fetched: Fetched, part: SourcePartition) -> list[Seen]:
 
 
 def check_sums(fetched: Fetched, after: Mapping[SourcePartition, int]) -> None:
-    """Every range starts where it was asked and holds its rows plus what was unseen."""
+    """Every range starts where it was asked and holds its rows plus what no reader sees."""
     assert set(fetched.ranges) == set(after)
     for part, (start, stop) in fetched.ranges.items():
         rows = rows_of(fetched, part)
         assert start == after[part]
-        assert stop - start == len(rows) + fetched.unseen.get(part, 0)
+        assert stop - start == len(rows) + fetched.unseen.get(part, 0) + sum(fetched.hidden.get(part, ()))
         assert all(start <= row.offset < stop for row in rows)
 
 
