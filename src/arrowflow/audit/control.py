@@ -11,7 +11,7 @@ from arrowflow.audit.told import Listing, Told
 from arrowflow.audit.walk import NAME
 
 _OWNED = re.compile(r"(staging|state|outbox)/(\d{20})/[^/]+/.+")
-_TEMPORARY = re.compile(r"(?:.*/)?\.af-[^/]+\.tmp")
+_TEMPORARY = re.compile(r"(?:.*/)?\.af-[^/]+")
 
 
 def check_state(files: Files, report: Report, told: Told) -> None:

@@ -369,12 +369,13 @@ def test_what_a_dead_writer_left_is_in_flight_or_left_over_and_no_violation(kept
     head = max(kept.records())
     for kind, epoch in (("staging", head + 1), ("state", head + 1), ("staging", 1), ("state", 1)):
         kept.files.content[f"{kept.prefix}/{kind}/{epoch:020d}/deadbeef/x"] = b""
-    kept.files.content[f"{kept.prefix}/state/.af-1.tmp"] = b""
+    for name in ("state/.af-1.tmp", ".af-probe-1-a"):
+        kept.files.content[f"{kept.prefix}/{name}"] = b""
 
     report = audit(kept.files, kept.prefix)
 
     assert report.findings == []
-    assert len(report.in_flight) == 3
+    assert len(report.in_flight) == 4
     assert len(report.left_over) == 2
 
 
