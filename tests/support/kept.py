@@ -112,7 +112,10 @@ class Kept:
             digest = self.write(epoch, record)
 
     def write(self, epoch: int, record: dict) -> str:
-        body = json.dumps({**record, "sha256": ""}, separators=(",", ":")).encode().removesuffix(b',"sha256":""}')
+        without_digest = {name: value for name, value in record.items() if name != "sha256"}
+        body = (
+            json.dumps({**without_digest, "sha256": ""}, separators=(",", ":")).encode().removesuffix(b',"sha256":""}')
+        )
         digest = hashlib.sha256(body).hexdigest()
         self.files.content[f"{self.prefix}/{self.place(epoch)}"] = body + b',"sha256":"' + digest.encode() + b'"}'
         return digest

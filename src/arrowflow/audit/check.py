@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from arrowflow.audit.control import check_state, sort_out
+from arrowflow.audit.control import check_outboxes, check_state, sort_out
 from arrowflow.audit.files import Files
 from arrowflow.audit.report import Report
 from arrowflow.audit.tables import check_tables
@@ -49,6 +49,7 @@ def _look(files: Files, prefix: str, roots: Mapping[str, str], *, deep: bool) ->
     # Before the tables: a file that is moved meanwhile is then seen at least once.
     control = files.list(prefix)
     check_state(files, report, told)
+    check_outboxes(files, report, told, control)
     check_tables(files, report, told, control, deep=deep)
     sort_out(report, told, control)
     return report, newest

@@ -11,7 +11,7 @@ from arrowflow.audit.told import Listing, Told
 from arrowflow.audit.walk import NAME
 
 _OWNED = re.compile(r"(staging|state|outbox)/(\d{20})/[^/]+/.+")
-_TEMPORARY = re.compile(r"(?:.*/)?\.af-[^/]+\.tmp")
+_TEMPORARY = re.compile(r"(?:.*/)?\.af-[^/]+")
 
 
 def check_state(files: Files, report: Report, told: Told) -> None:
@@ -25,6 +25,18 @@ def check_state(files: Files, report: Report, told: Told) -> None:
             continue
         if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
             report.add("I9", path, f"does not hold the {size} bytes that {place} says")
+
+
+def check_outboxes(files: Files, report: Report, told: Told, control: Listing) -> None:
+    """Rows that a topic is still owed are there, and those that are there are as recorded (I6, as far as files tell)."""
+    for path, outbox in told.outbox.items():
+        if f"{told.prefix}/{path}" not in control:
+            if outbox.epoch > told.acked(outbox.sink):
+                report.add("I6", path, f"is missing, and record {outbox.epoch} has not delivered it")
+            continue
+        data = files.read(f"{told.prefix}/{path}")
+        if len(data) != outbox.bytes or hashlib.sha256(data).hexdigest() != outbox.sha256:
+            report.add("I6", path, f"does not hold the {outbox.bytes} bytes that record {outbox.epoch} says")
 
 
 def sort_out(report: Report, told: Told, control: Listing) -> None:

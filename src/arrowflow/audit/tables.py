@@ -95,6 +95,11 @@ def _check_names(
     for path in present:
         if path in told.files:
             continue
+        sink, reset = told.retracted.get(path, ("", -1))
+        if reset >= 0:
+            if reset <= told.acked(sink):
+                report.add("I3", path, f"is there, and record {reset} took it back")
+            continue
         match = _NAMES[table.kind].fullmatch(path.rsplit("/", 1)[-1]) if table.kind in _NAMES else None
         if match is None or match["job"] not in (job, ""):
             report.add("I17", path, "is no file of this job, and readers of the table take it in")

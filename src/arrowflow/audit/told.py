@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from arrowflow.audit.report import Report
@@ -23,6 +23,16 @@ class Table(NamedTuple):
     """Columns that together name a row."""
     folders: tuple[str, ...]
     corrects: bool
+
+
+class Outbox(NamedTuple):
+    """Rows for a sink that is no folder, as the record of `epoch` describes them."""
+
+    epoch: int
+    sink: str
+    path: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,9 @@ class Told:
     state: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     """Path of a state file to its sha256, its size, and the record that names it."""
     revisions: set[str] = field(default_factory=set)
-    outbox: set[str] = field(default_factory=set)
+    outbox: dict[str, Outbox] = field(default_factory=dict)
+    retracted: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Path of a file that a reset took back to its sink and the record that says so."""
     unread: set[int] = field(default_factory=set)
     """Numbers of records that are there and cannot be read."""
     head: Record | None = None
@@ -84,11 +96,12 @@ class Told:
         self.head = record
         self._take_tables(record)
         self._take_state(report, record, place)
+        self._take_reset(record)
         for output in record.get("outputs", []):
             self._take_output(report, record, output, place)
         for item in record.get("outbox", []):
-            if isinstance(item.get("path"), str):
-                self.outbox.add(item["path"])
+            told = (item[name] for name in ("sink", "path", "bytes", "sha256"))
+            self.outbox[item["path"]] = Outbox(record["epoch"], *told)
 
     def skip(self, epoch: int) -> None:
         """Pass over a record that cannot be read."""
@@ -96,12 +109,12 @@ class Told:
         self._chain = None
 
     def _take_tables(self, record: Record) -> None:
-        query = record.get("fingerprint", {}).get("query", {})
-        if query == self._query:
+        query, generation = record.get("fingerprint", {}).get("query", {}), record.get("generation", 0)
+        if (query, generation) == self._query:
             return
-        self._query = query
+        self._query, sinks = (query, generation), query.get("sinks", {})
         self._sinks = {
-            name: _table(name, sink, query, self.roots.get(name)) for name, sink in query.get("sinks", {}).items()
+            name: _table(name, sink, query, self.roots.get(name), generation) for name, sink in sinks.items()
         }
         self.tables.update({table.root: table for table in self._sinks.values() if table.root})
 
@@ -121,6 +134,30 @@ class Told:
                     text = f"names {file['path']}, which is no file of the record before and none of its own"
                     report.add("I9", place, text)
         self._chain = frozenset(chain)
+
+    def _take_reset(self, record: Record) -> None:
+        """A reset in place takes files back; one into a new generation copies what its target had published."""
+        reset = record.get("reset") or {}
+        for gone in reset.get("retracted", []):
+            table = self._sinks.get(gone["sink"])
+            if table is not None:
+                path = f"{table.root}/{gone['dst']}"
+                self.files.pop(path, None)
+                self.retracted[path] = (gone["sink"], record["epoch"])
+        if reset.get("how") == "generation":
+            for table in self._sinks.values():
+                self._carry_over(table, int(reset["to"]))
+
+    def _carry_over(self, table: Table, to: int) -> None:
+        newest = {
+            file.path.removeprefix(f"{_root_of(file, self.tables)}/"): file
+            for file in self.files.values()
+            if file.sink == table.sink
+        }
+        for dst, file in newest.items():
+            path, home = f"{table.root}/{dst}", epoch_of(dst)
+            if path not in self.files and home is not None and home <= to:
+                self.files[path] = replace(file, path=path, before=None)
 
     def _take_output(self, report: Report, record: Record, output: Mapping[str, Any], place: str) -> None:
         table = self._sinks.get(output["sink"])
@@ -148,9 +185,7 @@ def _unpublished(before: Published | None, acked: int) -> Published | None:
 
 
 def _alone(file: Published) -> Published:
-    return Published(
-        file.sink, file.epoch, file.path, file.src, file.rows, file.bytes, file.crc32c, file.sha256, file.revision
-    )
+    return replace(file, before=None)
 
 
 def _check_revision(
@@ -175,13 +210,19 @@ def epoch_of(dst: str) -> int | None:
     return int(numbers[0]) if numbers else None
 
 
-def _table(name: str, sink: Mapping[str, Any], query: Mapping[str, Any], root: str | None) -> Table:
+def _root_of(file: Published, tables: Mapping[str, Table]) -> str:
+    return next(root for root in tables if file.path.startswith(f"{root}/"))
+
+
+def _table(name: str, sink: Mapping[str, Any], query: Mapping[str, Any], root: str | None, generation: int) -> Table:
     operator = query.get("operator", {})
     window = operator.get("window", {})
     by_place = sink.get("stream") != "rows" or window.get("kind", "none") == "none"
     bounds = ("window_start", "window_end")
     names = ("_topic", "_partition", "_offset") if by_place else (*operator.get("group_by", []), *bounds)
     folders = tuple(sink.get("partition_by") or ())
-    place = (root or sink.get("root") or "").rstrip("/")
+    kind, place = sink.get("kind", ""), (root or sink.get("root") or "").rstrip("/")
+    if generation and place and kind != "preview":
+        place = f"{place}__g{generation}"
     corrects = query.get("late") == "correct"
-    return Table(name, place, sink.get("kind", ""), sink.get("stream", "rows"), names, folders, corrects)
+    return Table(name, place, kind, sink.get("stream", "rows"), names, folders, corrects)

@@ -369,12 +369,13 @@ def test_what_a_dead_writer_left_is_in_flight_or_left_over_and_no_violation(kept
     head = max(kept.records())
     for kind, epoch in (("staging", head + 1), ("state", head + 1), ("staging", 1), ("state", 1)):
         kept.files.content[f"{kept.prefix}/{kind}/{epoch:020d}/deadbeef/x"] = b""
-    kept.files.content[f"{kept.prefix}/state/.af-1.tmp"] = b""
+    for name in ("state/.af-1.tmp", ".af-probe-1-a"):
+        kept.files.content[f"{kept.prefix}/{name}"] = b""
 
     report = audit(kept.files, kept.prefix)
 
     assert report.findings == []
-    assert len(report.in_flight) == 3
+    assert len(report.in_flight) == 4
     assert len(report.left_over) == 2
 
 
@@ -391,6 +392,75 @@ def test_a_committed_file_may_still_be_staged_until_the_next_record_says_otherwi
     report = audit(kept.files, kept.prefix, deep=True)
     assert report.findings == []
     assert f"{root}/{output['dst']}" in report.in_flight
+
+
+# ---- resets and outboxes, as their records describe them ------------------------------------------------------
+
+
+def append(kept: Kept, **changes) -> int:
+    """Write one more record after the newest; return its number."""
+    records = kept.records()
+    last = records[max(records)]
+    fresh = {**last, "epoch": last["epoch"] + 1, "prev": last["sha256"], "outputs": [], "forced": [], **changes}
+    fresh["acked"] = dict.fromkeys(last["acked"], last["epoch"])
+    for part in fresh["inputs"]:
+        part.update(start=part["stop"], balance={"read": 0}, unseen=0)
+    kept.write(fresh["epoch"], fresh)
+    return fresh["epoch"]
+
+
+def published(kept: Kept) -> dict[str, int]:
+    """Files of results and the epoch of each."""
+    return {
+        output["dst"]: epoch
+        for epoch, record in kept.records().items()
+        for output in record["outputs"]
+        if output["sink"] == "out"
+    }
+
+
+def test_files_that_a_reset_took_back_may_be_there_until_the_next_record_and_never_after(kept):
+    to = sorted(published(kept).values())[1]
+    gone = [dst for dst, epoch in published(kept).items() if epoch > to]
+    reset = {"how": "in_place", "to": to, "retracted": [{"sink": "out", "dst": dst} for dst in gone]}
+    assert gone
+
+    append(kept, kind="reset", reset=reset)
+    assert found(kept) == set()
+    append(kept, kind="close", reset=None)
+    assert found(kept) == {("I3", f"out/{dst}") for dst in gone}
+    for dst in gone:
+        del kept.files.content[f"{kept.out}/{dst}"]
+    assert found(kept) == set()
+
+
+def test_the_tables_of_a_new_generation_hold_what_their_target_had_published(kept):
+    to = sorted(published(kept).values())[1]
+    number = append(kept, kind="reset", generation=90, reset={"how": "generation", "to": to, "retracted": []})
+    append(kept, kind="close", generation=90, reset=None)
+    assert number
+    early = [dst for dst, epoch in published(kept).items() if epoch <= to]
+    assert ("I3", f"out__g90/{early[0]}") in found(kept)
+
+    for root in ("out", "late", "dead"):
+        base = f"{kept.prefix.removesuffix('_log')}{root}"
+        for path in [path for path in kept.files.content if path.startswith(f"{base}/")]:
+            if int(path.rsplit("/", 1)[1].split("-")[1]) <= to:
+                kept.files.content[path.replace(base, f"{base}__g90")] = kept.files.content[path]
+
+    assert found(kept) == set()
+
+
+def test_an_outbox_that_was_not_delivered_must_be_there_and_any_that_is_there_whole(kept):
+    data, path = b"rows", "outbox/00000000000000000099/dead/alerts.arrow"
+    told = {"sink": "alerts", "path": path, "rows": 1, "bytes": 4, "sha256": hashlib.sha256(data).hexdigest()}
+    append(kept, kind="close", outbox=[told])
+
+    assert found(kept) == {("I6", path)}
+    kept.files.content[f"{kept.prefix}/{path}"] = data
+    assert found(kept) == set()
+    kept.files.content[f"{kept.prefix}/{path}"] = b"rowz"
+    assert found(kept) == {("I6", path)}
 
 
 # ---- beside a writer at work ----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.protocols import Control
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.operators import NaiveOperatorSpec
+from arrowflow.windows.spec import Aggregate, Tumbling, WindowSpec
 
 POINTS = ("gc.horizon", "gc.object", "gc.manifest")
 
@@ -99,9 +100,16 @@ def test_a_run_begins_where_the_last_one_stopped_collecting():
     assert len(job.epochs) <= 5 + 3 * job.full_every + 4
 
 
-def test_windows_that_can_still_be_corrected_keep_the_record_that_gave_them_out():
+@pytest.mark.parametrize(
+    "operator",
+    [
+        NaiveOperatorSpec(30 * SECOND_US, correct_for_us=600 * SECOND_US),
+        WindowSpec(Tumbling(30 * SECOND_US), ("k",), (Aggregate("n", "count"),), correct_for_us=600 * SECOND_US),
+    ],
+    ids=["naive", "real"],
+)
+def test_windows_that_can_still_be_corrected_keep_the_record_that_gave_them_out(operator):
     """`correct_for` is event time: an old record is needed for as long as the stream stands still."""
-    operator = NaiveOperatorSpec(30 * SECOND_US, correct_for_us=600 * SECOND_US)
     job = Beat(keep_records=1, operator=operator, late="correct")
 
     job.run(40)

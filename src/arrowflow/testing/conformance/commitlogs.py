@@ -104,6 +104,29 @@ class CommitLogConformance:
         with pytest.raises(Fenced, match="5000"):
             log.check(0)
 
+    def test_the_newest_record_is_found_whatever_lies_below_it(self, log: CommitLog) -> None:
+        assert log.newest() is None
+        for epoch in (2, 999, 1000, 12_345):
+            log.append(a_record(epoch))
+            assert log.newest() == epoch
+        log.append(a_record(0, "zombie"))
+
+        assert log.newest() == 12_345
+
+    def test_records_go_one_by_one_and_those_that_are_left_below_a_number_are_told(self, log: CommitLog) -> None:
+        for epoch in (0, 998, 999, 1000, 1001, 2000):
+            log.append(a_record(epoch))
+
+        assert log.epochs_below(1001) == [0, 998, 999, 1000]
+        for epoch in (0, 998, 998, 7):
+            log.remove(epoch)
+        assert log.epochs_below(1001) == [999, 1000]
+        assert log.epochs_below(0) == []
+        assert log.epochs_after(-1) == [999, 1000, 1001, 2000]
+        assert log.newest() == 2000
+        with pytest.raises(ObjectMissing):
+            log.read(998)
+
     def test_the_incarnation_is_made_once_and_kept(self, log: CommitLog) -> None:
         made = log.incarnation(create=True)
 
