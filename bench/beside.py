@@ -2,7 +2,8 @@
 
 The key is dictionary-encoded for all, the answer is a count and one float sum per key and window; ours is exact, and
 closing and emission are part of it. Our rows come in slices, each with its clock ticked and its windows closed, as in
-the engine; the others get everything at once.
+the engine; the others get everything at once. Before the clock runs everybody has the rows in its own form: we in
+batches as a source hands them over, polars in a frame with times as times, DuckDB in an Arrow table.
 """
 
 from __future__ import annotations
@@ -55,30 +56,43 @@ def stream(rows: int, keys: int, *, disorder: float, hours: float, bursts: bool 
     return pa.table({"key": key, "value": dice.random(rows), "event_us": event_us[order]})
 
 
-def ours(kind: str, table: pa.Table) -> pa.Table:
+def as_batches(table: pa.Table) -> list[tuple[RawBatch, pa.Table]]:
+    """The rows as a source hands them over, in slices: our form of the input, as a frame is that of polars."""
+    batches = []
+    for low in range(0, table.num_rows, SLICE):
+        rows = table.slice(low, SLICE)
+        n, nothing = rows.num_rows, pa.nulls(rows.num_rows, pa.binary())
+        event_us = rows.column("event_us").to_numpy()
+        raw = RawBatch(HERE, np.arange(low, low + n), event_us, np.zeros(n, np.bool_), nothing, nothing)
+        batches.append((raw, rows))
+    return batches
+
+
+def ours(kind: str, batches: list[tuple[RawBatch, pa.Table]]) -> pa.Table:
     """Fold, close and give out."""
     aggregates = (Aggregate("n", "count", None), Aggregate("total", "sum", "value"))
     operator = WindowSpec(KINDS[kind], ("key",), aggregates).build(SCHEMA)
     clock, closed = PartitionClock(), []
-    for low in range(0, table.num_rows, SLICE):
-        rows = table.slice(low, SLICE)
-        n = rows.num_rows
-        event_us = rows.column("event_us").to_numpy()
-        nothing = pa.nulls(n, pa.binary())
-        raw = RawBatch(HERE, np.arange(low, low + n), event_us, np.zeros(n, np.bool_), nothing, nothing)
+    every = np.arange(SLICE)
+    for raw, rows in batches:
+        event_us, n = raw.timestamp_us, len(raw)
         ticked = tick(clock, event_us, np.ones(n, np.bool_), None, MINUTE_US)
         clock = ticked.clock
-        operator.fold(RowBatch(raw, np.arange(n), rows, event_us, ticked.clock_us))
+        operator.fold(RowBatch(raw, every[:n], rows, event_us, ticked.clock_us))
         mark = watermark_us({HERE: clock}, MINUTE_US)
         closed.append(operator.close({}, 0 if mark is None else mark).table)
     closed.append(operator.close_fed_by(None, "end").table)
     return pa.concat_tables(closed).select(["key", "window_start", "n", "total"])
 
 
-def polars_eager(kind: str, table: pa.Table) -> pa.Table:
+def as_polars(table: pa.Table) -> pl.DataFrame:
+    """The rows as polars holds them, times as times."""
+    return pl.DataFrame(pl.from_arrow(table)).with_columns(t=pl.col("event_us").cast(pl.Datetime("us", "UTC")))
+
+
+def polars_eager(kind: str, frame: pl.DataFrame) -> pa.Table:
     """``group_by`` and truncate: tumbling windows, the only kind of ours that it has in this form."""
     assert kind == "tumbling"
-    frame = pl.DataFrame(pl.from_arrow(table)).with_columns(t=pl.col("event_us").cast(pl.Datetime("us", "UTC")))
     answer = [pl.len().alias("n").cast(pl.Int64), pl.col("value").sum().alias("total")]
     grouped = frame.group_by("key", window_start=pl.col("t").dt.truncate("30m")).agg(answer)
     return grouped.select("key", "window_start", "n", "total").to_arrow()
@@ -138,17 +152,19 @@ def timed(work: Callable[[], pa.Table], rows: int) -> tuple[float, float, pa.Tab
 
 def compare(kind: str, table: pa.Table, rounds: int, *, slow: bool) -> dict[str, object]:
     """Interleaved rounds of everybody on the same rows; medians."""
-    engines: dict[str, Callable[[str, pa.Table], pa.Table]] = {"arrowflow": ours}
+    batches = as_batches(table)
+    engines: dict[str, Callable[[], pa.Table]] = {"arrowflow": lambda: ours(kind, batches)}
     if kind == "tumbling":
-        engines["polars"] = polars_eager
+        frame = as_polars(table)
+        engines["polars"] = lambda: polars_eager(kind, frame)
     if slow:
-        engines["duckdb"] = duck
+        engines["duckdb"] = lambda: duck(kind, table)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
     answers: dict[str, pa.Table] = {}
-    ours(kind, table.slice(0, min(table.num_rows, 2 * SLICE)))  # kernels are loaded before the clock runs
+    ours(kind, batches[:2])  # kernels are loaded before the clock runs
     for _ in range(rounds):
         for name, engine in engines.items():
-            wall, cpu, answers[name] = timed(lambda engine=engine: engine(kind, table), table.num_rows)
+            wall, cpu, answers[name] = timed(engine, table.num_rows)
             times[name].append((wall, cpu))
     mine = answers["arrowflow"]
     wrong = [name for name, answer in answers.items() if not equal(mine, answer)]

@@ -50,6 +50,7 @@ class KeyedWindows:
     def __init__(self, plan: Plan, max_state_bytes: int | None = None) -> None:
         self._plan, self._max_state_bytes = plan, max_state_bytes
         self._schema, self._own_schema = plan.output_schema(), plan.own_schema()
+        self._nothing = self._schema.empty_table()
         self._kind = build_kind(plan)
         self._state = State(plan, self._kind, max_state_bytes)
         self._rollcall = self._build_rollcall()
@@ -93,7 +94,7 @@ class KeyedWindows:
         # Silence has rows of its own where there is a roster: then time passing is enough.
         if self._rollcall is None and self._limit(fastest) < state.quiet_us:
             revision, home = self._publications(np.empty(0, np.int64))
-            return Closed(self._schema.empty_table(), 0, 0, revision=revision, home=home)
+            return Closed(self._nothing, 0, 0, revision=revision, home=home)
         slots = state.slots
         held = self._held(slots, self._limits(slots, clocks, watermark_us))
         slowest = watermark_us if whole else min(clocks.values(), default=MIN_US)
@@ -280,14 +281,18 @@ class KeyedWindows:
         state = self._state
         if not len(due.slot):
             return self._own_schema.empty_table()
-        contents = state.contents(due.combined)
-        at = due.slot if due.combined is None else due.at
-        windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
-        columns = [
+        # What hangs on no contents comes first: accumulators may still be at work on the last rows, beside.
+        known = [
             *state.key_columns(due.slot),
             pa.array(due.start_us, pa.int64()).view(UTC),
             pa.array(due.end_us, pa.int64()).view(UTC),
             *state.extra_columns(due.slot),
+        ]
+        contents = state.contents(due.combined)
+        at = due.slot if due.combined is None else due.at
+        windows = Windows(at, due.start_us, due.end_us, lambda i: self._name(due, i), self._before(due))
+        columns = [
+            *known,
             *(self._finish(aggregate, contents, windows) for aggregate in self._plan.aggregates),
             _labels(label, revision, len(at)),
         ]
