@@ -98,7 +98,7 @@ def test_row_80_what_is_read_is_what_was_written_or_is_read_again(fake, store, k
     assert fake.counts["read"] == 2
 
 
-def test_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
+def test_row_80_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
     store.create(f"{ROOT}/a/b", b"1")
     fake.remove(BUCKET, "a/b")
 
@@ -106,7 +106,9 @@ def test_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
         store.read(f"{ROOT}/a/b")
 
 
-def test_a_listing_takes_a_page_per_thousand_names_begins_where_it_is_asked_to_and_goes_on_after_a_refusal(fake, store):
+def test_row_80_a_listing_is_asked_anew_takes_a_page_per_thousand_names_begins_where_it_is_asked_to_and_goes_on_after_a_refusal(
+    fake, store
+):
     for number in range(2500):
         fake.put(BUCKET, f"log/{number:05d}", b"")
     fake.put(BUCKET, "log/shown-by-a-console/", b"")

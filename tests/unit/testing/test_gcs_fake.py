@@ -167,8 +167,8 @@ def test_a_composition_is_its_parts_in_their_order_and_has_no_md5(bucket, fake):
 # ---- bytes and names --------------------------------------------------------------------------------------------------
 
 
-def test_bytes_that_look_like_the_end_of_an_upload_are_bytes(bucket, fake):
-    """Row 55: a part of a multipart upload ends at its own boundary only."""
+def test_row_55_bytes_that_look_like_the_end_of_an_upload_are_bytes(bucket, fake):
+    """A part of a multipart upload ends at its own boundary only."""
     data = b"--==0==\r\n--===============1234==\r\n\r\n--==0==--\r\n"
 
     put(bucket, "a", data)
