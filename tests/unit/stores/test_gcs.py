@@ -163,6 +163,26 @@ def test_a_move_cut_between_copy_and_delete_is_completed_and_never_made_of_anoth
         assert sorted(fake.snapshot(BUCKET)) == ["b", "like a"]
 
 
+def test_a_copy_never_overwrites_what_came_between_the_last_look_and_itself():
+    class Looking(GcsStore):
+        looks = 0
+
+        def _look(self, name):
+            found = super()._look(name)
+            self.looks += 1
+            if self.looks == 2:  # of the staged name, then of the final one
+                fake.put(BUCKET, "b", b"another")
+            return found
+
+    with strict_fake(moves=False) as fake:
+        store = Looking(connect(BUCKET), BUCKET, patience=Patience(ManualClock()))
+        store.create(f"{ROOT}/a", b"rows")
+
+        with pytest.raises(AlreadyExists):
+            store.move_once(f"{ROOT}/a", f"{ROOT}/b")
+        assert fake.snapshot(BUCKET) == {"a": b"rows", "b": b"another"}
+
+
 # ---- replace ------------------------------------------------------------------------------------------------------------
 
 
@@ -241,7 +261,7 @@ def test_a_target_made_anew_with_the_old_bytes_is_looked_at_again_and_replaced(f
 def test_row_79_what_may_pass_is_tried_again_for_some_seconds_with_growing_pauses_and_then_retryable(
     fake, store, clock, status
 ):
-    fake.arrange(Fault("refuse", every=1, status=status))
+    fake.arrange(Fault("refuse", every=1, status=status, reason="unheardOf"))
 
     with pytest.raises(RetryableError, match=rf"cannot create gs://lake/a: The service is made to fail. \({status}\)"):
         store.create(f"{ROOT}/a", b"1")
