@@ -80,7 +80,9 @@ def test_the_requests_of_a_run_are_counted(archive):
             "delete": 1,
         }
         assert fake.counts["list"] <= 2 * records
-        assert sum(fake.counts.values()) == EVERY_REQUEST
+        first_start, close = 14, 2
+        assert sum(fake.counts.values()) == first_start + close + 2 * files + 3 * states == EVERY_REQUEST
+        assert (files, states) == (21, 3)
 
 
 @pytest.mark.parametrize("point", POINTS)

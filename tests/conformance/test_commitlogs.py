@@ -1,7 +1,9 @@
 """The log passes the suite every log must pass, over each store."""
 
 import pytest
+from tests.support.buckets import BUCKET, strict_fake
 
+from arrowflow.commitlog.gcs import GcsLogSpec
 from arrowflow.commitlog.local import LocalLogSpec
 from arrowflow.failpoints import Failpoints
 from arrowflow.testing.commitlogs import MemoryLogSpec
@@ -23,3 +25,10 @@ class TestMemoryLog(_RedoLogConformance):
     @pytest.fixture
     def log(self):
         return MemoryLogSpec().build(Failpoints())[0]
+
+
+class TestGcsLog(_RedoLogConformance):
+    @pytest.fixture(params=[True, False], ids=["moves", "copies"])
+    def log(self, request):
+        with strict_fake(moves=request.param):
+            yield GcsLogSpec(f"gs://{BUCKET}/af/control").build(Failpoints())[0]

@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from tests.support.buckets import BUCKET, store_at, strict_fake
 
 from arrowflow.protocols import Control
 from arrowflow.sinks.parquet import ParquetSpec
@@ -37,6 +38,33 @@ class TestParquetOnDisk(SinkConformance):
 
 class TestPartitionedParquetOnDisk(TestParquetOnDisk):
     partition_by = ("k",)
+
+
+class TestParquetInABucket(SinkConformance):
+    """Read back from the objects of the bucket, whoever made them."""
+
+    @pytest.fixture(autouse=True, params=[True, False], ids=["moves", "copies"])
+    def fake(self, request):
+        with strict_fake(moves=request.param) as fake:
+            yield fake
+
+    @pytest.fixture
+    def spec(self, fake):
+        self.objects = lambda: fake.snapshot(BUCKET)
+        return ParquetSpec(f"gs://{BUCKET}/table", ("k",))
+
+    @pytest.fixture
+    def control(self, fake):
+        return Control(store_at(f"gs://{BUCKET}/control"), f"gs://{BUCKET}/control")
+
+    def published(self, spec, control):
+        rows = []
+        for name, data in self.objects().items():
+            if name.startswith("table/"):
+                folder = name.split("/")[1].removeprefix("k=")
+                key = None if folder == "__HIVE_DEFAULT_PARTITION__" else folder
+                rows += [{**row, "k": key} for row in pq.read_table(pa.BufferReader(data)).to_pylist()]
+        return rows
 
 
 class TestParquetInMemory(SinkConformance):

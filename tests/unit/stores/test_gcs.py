@@ -98,7 +98,7 @@ def test_row_80_what_is_read_is_what_was_written_or_is_read_again(fake, store, k
     assert fake.counts["read"] == 2
 
 
-def test_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
+def test_row_80_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
     store.create(f"{ROOT}/a/b", b"1")
     fake.remove(BUCKET, "a/b")
 
@@ -106,7 +106,9 @@ def test_an_object_removed_behind_our_back_is_missing_and_named(fake, store):
         store.read(f"{ROOT}/a/b")
 
 
-def test_a_listing_takes_a_page_per_thousand_names_begins_where_it_is_asked_to_and_goes_on_after_a_refusal(fake, store):
+def test_row_80_a_listing_is_asked_anew_takes_a_page_per_thousand_names_begins_where_it_is_asked_to_and_goes_on_after_a_refusal(
+    fake, store
+):
     for number in range(2500):
         fake.put(BUCKET, f"log/{number:05d}", b"")
     fake.put(BUCKET, "log/shown-by-a-console/", b"")
@@ -159,6 +161,26 @@ def test_a_move_cut_between_copy_and_delete_is_completed_and_never_made_of_anoth
         store_at(ROOT + "/c").move_once(f"{ROOT}/a", f"{ROOT}/b")
 
         assert sorted(fake.snapshot(BUCKET)) == ["b", "like a"]
+
+
+def test_a_copy_never_overwrites_what_came_between_the_last_look_and_itself():
+    class Looking(GcsStore):
+        looks = 0
+
+        def _look(self, name):
+            found = super()._look(name)
+            self.looks += 1
+            if self.looks == 2:  # of the staged name, then of the final one
+                fake.put(BUCKET, "b", b"another")
+            return found
+
+    with strict_fake(moves=False) as fake:
+        store = Looking(connect(BUCKET), BUCKET, patience=Patience(ManualClock()))
+        store.create(f"{ROOT}/a", b"rows")
+
+        with pytest.raises(AlreadyExists):
+            store.move_once(f"{ROOT}/a", f"{ROOT}/b")
+        assert fake.snapshot(BUCKET) == {"a": b"rows", "b": b"another"}
 
 
 # ---- replace ------------------------------------------------------------------------------------------------------------
@@ -239,7 +261,7 @@ def test_a_target_made_anew_with_the_old_bytes_is_looked_at_again_and_replaced(f
 def test_row_79_what_may_pass_is_tried_again_for_some_seconds_with_growing_pauses_and_then_retryable(
     fake, store, clock, status
 ):
-    fake.arrange(Fault("refuse", every=1, status=status))
+    fake.arrange(Fault("refuse", every=1, status=status, reason="unheardOf"))
 
     with pytest.raises(RetryableError, match=rf"cannot create gs://lake/a: The service is made to fail. \({status}\)"):
         store.create(f"{ROOT}/a", b"1")

@@ -1,5 +1,9 @@
 """Addresses in a bucket, and lifecycle rules that would reach what they must not."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from arrowflow.errors import ConfigError
@@ -56,3 +60,14 @@ def test_what_is_no_address_says_why(path, said):
 )
 def test_only_a_rule_that_may_delete_a_live_object_of_the_job_is_harmful(action, condition, harmful):
     assert deletes_below({"action": {"type": action}, "condition": condition}, FOLDER) is harmful
+
+
+def test_the_rules_of_the_page_spare_the_control_prefix_and_would_not_without_their_prefixes():
+    page = (Path(__file__).parents[3] / "docs" / "gcs.md").read_text()
+    rules = json.loads(re.search(r"```json\n(.*?)```", page, re.DOTALL)[1])["rule"]
+
+    assert [rule["action"]["type"] for rule in rules] == ["SetStorageClass", "SetStorageClass", "Delete"]
+    assert not any(deletes_below(rule, "af/_arrowflow/gold_production/") for rule in rules)
+    for rule in rules:
+        del rule["condition"]["matchesPrefix"]
+    assert [deletes_below(rule, "af/_arrowflow/gold_production/") for rule in rules] == [False, False, True]

@@ -3,9 +3,13 @@
 import base64
 import io
 import json
+import os
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +22,7 @@ from google.cloud import storage
 
 from arrowflow.testing.gcs import FakeGcs, Fault
 
+SRC = Path(__file__).parents[3] / "src"
 ONCE = {"retry": None, "timeout": 10}
 
 
@@ -167,8 +172,8 @@ def test_a_composition_is_its_parts_in_their_order_and_has_no_md5(bucket, fake):
 # ---- bytes and names --------------------------------------------------------------------------------------------------
 
 
-def test_bytes_that_look_like_the_end_of_an_upload_are_bytes(bucket, fake):
-    """Row 55: a part of a multipart upload ends at its own boundary only."""
+def test_row_55_bytes_that_look_like_the_end_of_an_upload_are_bytes(bucket, fake):
+    """A part of a multipart upload ends at its own boundary only."""
     data = b"--==0==\r\n--===============1234==\r\n\r\n--==0==--\r\n"
 
     put(bucket, "a", data)
@@ -302,3 +307,22 @@ def test_a_fake_that_was_left_hears_nobody(bucket, fake):
 
     with pytest.raises(OSError, match=r".*"):
         put(bucket, "b")
+
+
+def test_as_a_process_it_says_where_it_is_and_ends_with_its_standard_input():
+    served = subprocess.Popen(
+        [sys.executable, "-m", "arrowflow.testing.gcs", "lake"],
+        env={**os.environ, "PYTHONPATH": str(SRC)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        name, _, address = served.stdout.readline().strip().partition("=")
+        with urllib.request.urlopen(f"{address}/storage/v1/b/lake", timeout=10) as answer:
+            assert json.load(answer)["name"] == "lake"
+        served.communicate(timeout=60)
+    finally:
+        if served.poll() is None:
+            served.kill()
+            served.communicate()
+
+    assert name == "STORAGE_EMULATOR_HOST"
+    assert served.returncode == 0
