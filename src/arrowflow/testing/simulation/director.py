@@ -87,6 +87,7 @@ class Actor:
     end: BaseException | object | None = None
     calls: int = 0
     outage: int = 0
+    faults: int = 0
     turns: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -193,6 +194,7 @@ class Director:
         elif self.dice.random() < _OUTAGES:
             actor.outage = self.dice.randint(1, _LONGEST_OUTAGE)
         self.faults += 1
+        actor.faults += 1
         return self.dice.choice(actor.temper.fates)
 
     def kill(self, actor: Actor, place: str) -> None:
