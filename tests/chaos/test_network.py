@@ -13,14 +13,14 @@ from tests.chaos.toxics import CASES, tried
 from arrowflow.testing import proxy as toxic
 from arrowflow.testing.proxy import Proxy
 
-IN_A_BUILD = ("latency", "reset", "limit data", "half-open")
+IN_A_BUILD = ("latency", "single bytes", "reset", "limit data", "half-open")
 """The others are tried by ``python -m tests.chaos.toxics``."""
 
 
 @pytest.mark.embedded
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IN_A_BUILD)
-def test_a_job_behind_this_toxic_gives_the_rows_it_gives_without(name, embedded, tmp_path):
+def test_row_70_a_job_behind_this_toxic_gives_the_rows_it_gives_without(name, embedded, tmp_path):
     wrong, between = tried(embedded, CASES[name], tmp_path)
 
     assert wrong == []

@@ -6,6 +6,7 @@ taken out again once they have had their effect.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.campaigns.results import append
 from tests.realparts.kafka_broker import Row, Topics
 from tests.support.small import pipeline, results
 
@@ -46,7 +48,8 @@ class Case:
 CASES = {
     "latency": Case((toxic.Latency(seconds=0.05, jitter_s=0.1),)),
     "bandwidth": Case((toxic.Bandwidth(bytes_per_s=40_000),)),
-    "slicer": Case((toxic.Slicer(size=50, pause_s=0.001),)),
+    "single bytes": Case((toxic.Slicer(size=1),)),
+    "two seconds of latency": Case((toxic.Latency(way="down", seconds=2.0),)),
     "slow close": Case((toxic.SlowClose(seconds=0.5), toxic.LimitData(way="down", limit=30_000)), 4.0),
     "timeout": Case((toxic.Timeout(seconds=0.5),), 3.0),
     "reset": Case((toxic.ResetPeer(way="down"),), 2.0, in_the_middle=True),
@@ -112,7 +115,9 @@ def _json(key: str, second: int, value: float) -> bytes:
 
 
 def main() -> int:
-    broken = 0
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--results", type=Path, help="a file of JSON lines to append to")
+    results, broken = options.parse_args().results, 0
     with tempfile.TemporaryDirectory(prefix="arrowflow-toxics-") as scratch:
         broker = EmbeddedSpec(f"{scratch}/broker").start(())
         try:
@@ -120,6 +125,7 @@ def main() -> int:
                 began = time.monotonic()
                 wrong, between = tried(Topics(broker.bootstrap), case, Path(scratch) / name.replace(" ", "-"))
                 broken += bool(wrong)
+                append(results, "toxic", name=name, connections=between.connections, wrong=wrong)
                 outcome = "; ".join(wrong) or "equal"
                 took = time.monotonic() - began
                 print(f"{name:<20} {outcome}, {between.connections} connections, {took:.1f} s", flush=True)
