@@ -26,6 +26,7 @@ Bugs of this engine that these attacks found; each was mended, and has a test th
 | simulator, seed 135 | a store that did not answer while damaged state was rebuilt was told as "no whole snapshot is left" (8) | it is tried again later (3) |
 | simulator, seed 436 | a record taken by another and collected before it could be read back was "unknown" (3) | fenced: records go only far below the head |
 | simulator, seed 3305 | a starter that slept while it read what to publish again met collected records: `ObjectMissing` (6) | fenced (7) |
+| simulator, requests that arrive late | a record sent three times without an answer arrived just before the next attempt's: the run was fenced by itself (7) | it goes on from that record |
 | proxy, half-open connection | the client's answer without an offset (-1001) was taken for the end of the log: "data loss" (6) | no answer: asked again |
 
 None of these lost, doubled or changed a row: they ended a run with the wrong exit code, which for 1, 6 and 8 means that nobody
