@@ -200,7 +200,7 @@ def test_a_number_that_was_taken_and_collected_before_it_could_be_read_is_fenced
 def test_an_earlier_attempt_of_ones_own_that_arrived_late_is_gone_on_from_and_fences_nobody():
     store = MemoryStore()
     log_on(store).append(a_record(0, "w1"))
-    again = structs.replace(a_record(0, "w1"), epoch_time_us=1, kind="data")
+    again = structs.replace(a_record(0, "w1"), epoch_time_us=2)
 
     with pytest.raises(CommitUnknown, match="an earlier attempt of this very run"):
         log_on(store).append(again)
