@@ -11,7 +11,7 @@ PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants histories clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -58,6 +58,10 @@ turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily
 
 campaign: $(VENV)/.dev     ## a longer chaos campaign on a real Kafka: KILLS=30 ZOMBIES=8 SEED=1
 	PYTHONPATH=src:. $(BIN)/python -m tests.chaos.kafka_campaign --kills $(or $(KILLS),30) --zombies $(or $(ZOMBIES),8) --seed $(or $(SEED),1)
+
+histories: $(VENV)/.dev    ## simulated histories from where the results end: N=50000 PROCESSES=2
+	PYTHONPATH=src:. $(BIN)/python -m tests.simulation --histories $(or $(N),50000) --processes $(or $(PROCESSES),2) --results tests/campaigns/results.jsonl
+	PYTHONPATH=src:. $(BIN)/python -m tests.campaigns
 
 clean:           ## remove what the commands above made (not your lake)
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import Producer
+from tests.campaigns.results import append
 from tests.chaos.victim import GOLD, ROOT, Victim
 from tests.realparts.kafka_broker import KafkaBroker
 from tests.support.followed import follower_in
@@ -226,6 +227,7 @@ def main() -> None:
     options.add_argument("--zombies", type=int, default=8)
     options.add_argument("--rows", type=int, default=60_000)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--results", type=Path, help="a file of JSON lines to append to")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="arrowflow-campaign-") as folder, KafkaBroker.launch() as broker:
         sys.exit(run_campaign(broker, Path(folder), asked))
@@ -237,12 +239,24 @@ def run_campaign(broker: KafkaBroker, folder: Path, asked: argparse.Namespace) -
         with watched(campaign) as report:
             deaths = kill_at_random(campaign, asked.kills)
             run_until(campaign, epochs=200)
-            freeze_and_fence(campaign, asked.zombies)
+            ends = freeze_and_fence(campaign, asked.zombies)
             finish(campaign, arrivals)
         print(f"{sum(flying for _, flying in deaths)} of {len(deaths)} kills had an epoch in flight after a commit")
         print(f"{campaign.data_epochs()} epochs committed; reader: {report}")
         wrong = campaign.wrong()
         strange = strange_protocol(campaign)
+        append(
+            asked.results,
+            "kills",
+            seed=asked.seed,
+            kills=len(deaths),
+            in_flight=sum(flying for _, flying in deaths),
+            zombies=len(ends),
+            fenced=sum(code == 7 for _, code in ends),
+            epochs=campaign.data_epochs(),
+            looks=sum(report["looks"].values()),
+            wrong=[*wrong, *report["violations"]],
+        )
         print("\n".join(wrong) or "every row is the answer's, once, late rows and dead letters included")
         return int(bool(wrong or strange or report["violations"]))
 

@@ -5,12 +5,14 @@ The job corrects windows and begins where another run died, so that it passes ev
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from tests.campaigns.results import append
 from tests.chaos.revision_job import TO_THE_END, job, newest_revisions
 
 from arrowflow.engine import start
@@ -78,18 +80,20 @@ def wrong(folder: Path) -> list[str]:
 
 
 def main() -> int:
-    broken = 0
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--results", type=Path, help="a file of JSON lines to append to")
+    results, broken = options.parse_args().results, 0
     print("".join([f"{'point':<30}", *(f"{action:>11}" for action in ACTIONS)]))
     for point in points():
         outcomes = []
         for action in ACTIONS:
-            if why_not(point, action):
-                outcomes.append("-")
-                continue
-            with tempfile.TemporaryDirectory(prefix="arrowflow-matrix-") as folder:
-                found = cell(point, action, Path(folder) / "lake")
+            found: list[str] = []
+            if not (never := why_not(point, action)):
+                with tempfile.TemporaryDirectory(prefix="arrowflow-matrix-") as folder:
+                    found = cell(point, action, Path(folder) / "lake")
             broken += bool(found)
-            outcomes.append("WRONG" if found else "holds")
+            outcomes.append("-" if never else "WRONG" if found else "holds")
+            append(results, "matrix", point=point, action=action, outcome=outcomes[-1])
         print("".join([f"{point:<30}", *(f"{outcome:>11}" for outcome in outcomes)]), flush=True)
     print('-: "lost" and "duplicate" need a call that is answered, "torn" needs bytes that are written')
     return int(broken > 0)

@@ -164,7 +164,7 @@ def test_a_record_that_arrives_after_its_run_gave_it_up_is_adopted_by_that_run(a
         chain = [log.read(epoch) for epoch in log.epochs_after(-1)]
 
         assert [answer.status for answer in watch.arrived] == [200]
-        assert any("an earlier try of this run, which arrived late" in told for told in watch.notices)
+        assert any("an earlier attempt of this very run, which took effect late" in told for told in watch.notices)
         for older, newer in itertools.pairwise(chain):
             check_follows(older, newer)
         assert len({record.writer.id for record in chain}) == 1

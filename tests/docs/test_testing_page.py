@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.simulation.weaker import WEAKER
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "testing.md").read_text()
-DECODER, ENGINE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+DECODER, ENGINE, PROXY = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_example_of_a_suite_is_a_test_file_that_passes(tmp_path):
@@ -30,8 +32,22 @@ def test_the_example_of_the_engine_runs():
     exec(compile(ENGINE, "docs/testing.md", "exec"), {})
 
 
+def test_the_example_of_the_proxy_runs():
+    exec(compile(PROXY, "docs/testing.md", "exec"), {})
+
+
+def test_the_page_lists_every_wrong_protocol_that_is_refuted():
+    told = {"two": 2, "sixteen": 16, "seventeen": 17, "eighteen": 18}
+    words = re.search(r"(\w+) wrong protocols are planted", PAGE)[1].lower()
+
+    assert told[words] == len(WEAKER)
+    for weaker in WEAKER:
+        assert f"({weaker.within}" in PAGE, weaker.what
+
+
 def test_every_suite_and_fake_of_the_table_exists():
-    rows = [line.split("|") for line in PAGE.splitlines() if line.startswith("| ") and "protocol" not in line]
+    table = PAGE.split("## Use a suite")[0].splitlines()
+    rows = [line.split("|") for line in table if line.startswith("| ") and "protocol" not in line]
     assert len(rows) == 10
     for _, _protocol, suites, fake, _ in rows:
         for room, cell in (("arrowflow.testing.conformance", suites), ("arrowflow.testing", fake)):

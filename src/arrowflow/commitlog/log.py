@@ -104,16 +104,16 @@ class RedoLog:
         Fenced
             Another record has the number. Stop; delete nothing.
         RetryableError
-            The store failed several times and no record exists; or an earlier try of this very run has the number, whose
-            request arrived after the run had given it up. Read the log and go on from what it says.
+            The store failed several times and no record exists.
         CommitUnknown
-            The store failed and what it holds cannot be read. Read the log before anything else.
+            The store failed and what it holds cannot be read, or an earlier attempt of the same run took effect late.
+            Read the log before anything else.
         """
         path, data = self.path_of(manifest.epoch), record.encode(manifest)
         point = "open.create" if manifest.kind == "open" else "commit.create"
         found = self._create_once(path, data, point)
         if found != data:
-            raise _who_won(path, found, manifest)
+            raise _lost_to(path, found, manifest)
         return record.decode(data, path)
 
     def check(self, epoch: int) -> None:
@@ -200,13 +200,16 @@ class RedoLog:
         return f"writer {writer.id} on {writer.host}"
 
 
-def _who_won(path: str, found: bytes, ours: Manifest) -> Fenced | RetryableError:
+def _lost_to(path: str, found: bytes, ours: Manifest) -> Fenced | CommitUnknown:
+    """What it means that the name holds another record: somebody won, or a request that we had given up arrived after all."""
     try:
         winner = record.decode(found, path).writer
     except StateRefused:
         who = "a writer of another version"
     else:
-        if winner == ours.writer:
-            return RetryableError(f"{path} is an earlier try of this run, which arrived late")
         who = f"writer {winner.id} on {winner.host}"
+        if winner.id == ours.writer.id and ours.kind == "data":
+            return CommitUnknown(
+                f"{path} holds an earlier attempt of this very run, which took effect late: go on from it"
+            )
     return Fenced(f"{path} was written by {who}, not by {ours.writer.id}: this run has lost the job and must stop")

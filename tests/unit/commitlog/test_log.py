@@ -1,6 +1,7 @@
 """The log over a store that fails: unknown is not failed, and a lost reply is not a lost commit."""
 
 import pytest
+from msgspec import structs
 
 from arrowflow.commitlog.local import LocalLogSpec
 from arrowflow.commitlog.log import RedoLog
@@ -194,3 +195,14 @@ def test_a_number_that_was_taken_and_collected_before_it_could_be_read_is_fenced
 
     with pytest.raises(Fenced, match="taken and has been collected since"):
         log_on(Collected()).append(a_record(0, "w2"))
+
+
+def test_an_earlier_attempt_of_ones_own_that_arrived_late_is_gone_on_from_and_fences_nobody():
+    store = MemoryStore()
+    log_on(store).append(a_record(0, "w1"))
+    again = structs.replace(a_record(0, "w1"), epoch_time_us=2)
+
+    with pytest.raises(CommitUnknown, match="an earlier attempt of this very run"):
+        log_on(store).append(again)
+    with pytest.raises(Fenced, match="written by writer w1"):
+        log_on(store).append(structs.replace(again, kind="open"))

@@ -136,11 +136,20 @@ class Cluster:
         ]
         return [
             {
-                plain[key]: self._answer(future, f"offsets of {key.topic}[{key.partition}]")
+                plain[key]: self._told(future, f"offsets of {key.topic}[{key.partition}]")
                 for key, future in answers.items()
             }
             for answers in rounds
         ]
+
+    def _told(self, future: Future[Any], place: str) -> Any:  # noqa: ANN401 - the client's answers have no types
+        """An answer about one partition; a network that swallows bytes makes the client answer without an offset."""
+        answer = self._answer(future, place)
+        if int(answer.offset) == OFFSET_INVALID:
+            raise RetryableError(
+                f"{place} at {self._brokers}: the answer holds no offset; the broker may be out of reach"
+            )
+        return answer
 
     def _ask(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         return {topic: self._answer(future, f"topic {topic!r}") for topic, future in answers.items()}

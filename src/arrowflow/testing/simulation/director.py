@@ -87,6 +87,7 @@ class Actor:
     end: BaseException | object | None = None
     calls: int = 0
     outage: int = 0
+    faults: int = 0
     turns: int = 0
     turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -107,7 +108,7 @@ class Director:
         self.seconds = 0.0
         self.actors: list[Actor] = []
         self.late: list[Callable[[], None]] = []
-        self.script: Callable[[Actor], Fate] | None = None
+        self.script: Callable[[Actor, str], Fate] | None = None
         """Decides how each call goes, in the place of the dice."""
         self.crashes = self.freezes = self.faults = self.calls = 0
         self._mine = threading.Lock()
@@ -170,7 +171,7 @@ class Director:
         if self.calls > _MOST_CALLS:
             raise NeverEnds(f"{self.calls} calls, and no end")
         self.pass_by(actor, call)
-        fate = self._fate(actor)
+        fate = self._fate(actor, call)
         self.journal.note(actor.name, call, "" if fate == "well" else fate)
         if fate == "slow":
             self.sleep(actor, self.dice.uniform(0.5, 20.0))
@@ -180,10 +181,10 @@ class Director:
             self.freeze(actor, call)
         return fate
 
-    def _fate(self, actor: Actor) -> Fate:
+    def _fate(self, actor: Actor, call: str) -> Fate:
         """How a call goes; a fault may begin an outage, in which the calls that follow go wrong too."""
         if self.script is not None:
-            return self.script(actor)
+            return self.script(actor, call)
         if not actor.temper.fault:
             return "well"
         if actor.outage:
@@ -193,6 +194,7 @@ class Director:
         elif self.dice.random() < _OUTAGES:
             actor.outage = self.dice.randint(1, _LONGEST_OUTAGE)
         self.faults += 1
+        actor.faults += 1
         return self.dice.choice(actor.temper.fates)
 
     def kill(self, actor: Actor, place: str) -> None:

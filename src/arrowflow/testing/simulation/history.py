@@ -207,7 +207,7 @@ class History:
     def may_end_so(self, actor: Actor) -> bool:
         """Whether the way a process ended is one of those that a restart is made for."""
         if isinstance(actor.end, RetryableError | CommitUnknown):
-            return actor.temper.fault > 0
+            return actor.faults > 0
         return isinstance(actor.end, SimulatedCrash | Fenced) or not isinstance(actor.end, BaseException)
 
 

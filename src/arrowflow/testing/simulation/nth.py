@@ -64,7 +64,7 @@ class NthCall(History):
         """A process may give up where its calls fail, and dies where it is told to."""
         return isinstance(actor.end, SimulatedCrash | RetryableError | CommitUnknown) or super().may_end_so(actor)
 
-    def _fate(self, actor: Actor) -> Fate:
+    def _fate(self, actor: Actor, call: str) -> Fate:
         if actor.calls < self.n or (actor.calls > self.n and not self.lasting):
             return "well"
         self.reached = True
