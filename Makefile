@@ -39,7 +39,7 @@ check: lint types contracts  ## everything that is checked beside the tests
 lint: $(VENV)/.dev         ## style and docstrings
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
-	$(BIN)/python -m numpydoc lint src/arrowflow/windows/kernels/*.py
+	$(BIN)/python -m numpydoc lint src/arrowflow/windows/kernels/*.py src/arrowflow/sources/kafka/wire/kernels/*.py
 
 types: $(VENV)/.dev        ## mypy, strict
 	$(BIN)/mypy
