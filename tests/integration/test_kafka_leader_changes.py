@@ -1,0 +1,95 @@
+"""Leaders that die while they are read from, among three real brokers: nothing is lost, doubled or out of order."""
+
+import random
+import threading
+import time
+
+import pytest
+from tests.realparts.kafka_broker import Row
+from tests.realparts.kafka_cluster import KafkaCluster
+
+from arrowflow.errors import RetryableError
+from arrowflow.sources.kafka import cluster
+from arrowflow.sources.kafka.spec import KafkaSpec
+from arrowflow.testing.conformance.sources import check_sums, rows_of, source_context
+from arrowflow.types import Bounds
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
+RECORDS = 6000
+
+
+@pytest.fixture(scope="module")
+def three(kafka):
+    with KafkaCluster.launch() as started:
+        yield started
+
+
+def produced(three, name):
+    """A thread that produces all along, a little at a time, waiting for the brokers as long as it takes."""
+
+    def work():
+        producer = three.producer(enable_idempotence="true", delivery_timeout_ms=120_000)
+        for number in range(RECORDS):
+            producer.produce(name, b"%d" % number, partition=number % 3)
+            if number % 100 == 0:
+                producer.poll(0)
+                time.sleep(0.15)
+        producer.flush(120)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@pytest.fixture
+def reaper(three):
+    """Kills one of two brokers, never both; whatever is dead after a test is started again."""
+
+    class Reaper:
+        dead, deaths, dice, began = None, 0, random.Random(1), time.monotonic()
+
+        def turn(self):
+            if self.deaths < 3 and time.monotonic() - self.began > 2 + 4 * self.deaths:
+                self.revive()
+                self.dead = three.members[self.dice.choice([2, 3])]
+                self.dead.kill()
+                self.deaths += 1
+
+        def revive(self):
+            if self.dead is not None:
+                self.dead.start(120)
+                self.dead = None
+
+    made = Reaper()
+    yield made
+    made.revive()
+
+
+@pytest.mark.parametrize("fetch", ["columnar", "client"])
+def test_row_68_every_record_comes_once_and_in_order_while_leaders_change(three, reaper, monkeypatch, fetch):
+    monkeypatch.setattr(cluster, "PATIENCE_S", 5.0)
+    name = three.create_replicated(f"changes-{fetch}", 3)
+    three.produce(name, [Row(part, None, b"first", 1) for part in range(3)])
+    source = KafkaSpec(three.bootstrap, (name,), fetch=fetch).build("kafka", source_context())
+    at = dict(source.start_offsets(list(source.discover().partitions)))
+    found, epochs, deadline = {part.partition: [] for part in at}, set(), time.monotonic() + 240
+    producing = produced(three, name)
+    while sum(map(len, found.values())) < RECORDS + 3:
+        assert time.monotonic() < deadline, {part: len(rows) for part, rows in found.items()}
+        reaper.turn()
+        try:
+            fetched = source.read(at, Bounds(rows=700, seconds=0.2))
+        except RetryableError:
+            continue
+        check_sums(fetched, at)
+        for part in at:
+            found[part.partition] += [row.value for row in rows_of(fetched, part)]
+        epochs |= set(fetched.leader_epoch.values())
+        at = {part: each.stop for part, each in fetched.ranges.items()}
+    producing.join()
+    source.close()
+
+    assert reaper.deaths == 3
+    for part, rows in found.items():
+        assert rows == [b"first", *(b"%d" % number for number in range(part, RECORDS, 3))]
+    assert max(epochs) > 0
