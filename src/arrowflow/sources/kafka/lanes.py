@@ -111,6 +111,7 @@ class Lane:
         now, self._rest = piece.part(piece.start, piece.start + n), None
         if n:
             self.pieces.append(now)
+            self.epoch = batch.leader_epoch
         if n == len(piece):
             self._move(batch.last + 1, n)
             self._done(batch)

@@ -211,7 +211,7 @@ def test_small_bounds_cut_a_batch_and_hold_the_rest():
     lane.take(cut(array(packed_batch(0, values(b"aaa", b"bb", b"c"), epoch=4)), (), 0).batches)
 
     assert lane.give(sheet, 10, 4) == (2, 5)
-    assert (lane.at, lane.held, lane.full, lane.epoch) == (2, True, True, -1)
+    assert (lane.at, lane.held, lane.full, lane.epoch) == (2, True, True, 4)
     assert lane.give(sheet, 10, 4) == (1, 1)
     assert (lane.at, lane.held, lane.full, lane.epoch) == (3, False, False, 4)
 
