@@ -78,7 +78,11 @@ class KafkaCluster(Topics):
         self._wait_for_leaders(admin, name, partitions)
         return name
 
-    def leaders(self, name: str) -> dict[int, int]:
-        """Who leads each partition now."""
-        found = self.admin().list_topics(name, timeout=10).topics[name].partitions
-        return {number: part.leader for number, part in found.items()}
+    def whole(self, name: str) -> bool:
+        """Whether all three are in step, so that one may die and the others have every record."""
+        partitions = self.admin().list_topics(name, timeout=30).topics[name].partitions.values()
+        return all(len(part.isrs) == 3 for part in partitions)
+
+    def leader(self, name: str, partition: int) -> int:
+        """Who leads a partition now."""
+        return int(self.admin().list_topics(name, timeout=30).topics[name].partitions[partition].leader)
