@@ -23,7 +23,7 @@ test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 
 	$(PYTEST)
 
 nojit: $(VENV)/.dev        ## the window kernels once more as plain Python, line by line
-	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py
+	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py tests/unit/sources/wire/test_records_kernels.py
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
 	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers
