@@ -24,7 +24,8 @@ test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 
 
 nojit: $(VENV)/.dev        ## the kernels once more as plain Python, line by line
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py \
-		tests/unit/decoders/test_patterns.py tests/property/test_patterns_equal_oracle.py
+		tests/unit/decoders/test_patterns.py tests/property/test_patterns_equal_oracle.py \
+		tests/unit/sources/wire/test_records_kernels.py
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
 	ARROWFLOW_REQUIRE_PEERS=1 $(BIN)/python -m pytest -q tests/peers

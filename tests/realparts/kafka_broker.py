@@ -293,9 +293,7 @@ class KafkaBroker(Topics):
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in (ours | dict(settings)).items()))
 
     def _format(self) -> None:
-        # An id may not begin with "-": the tool would take it for an option.
-        cluster = urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(self._properties)]
         tool += self._format_options()
         done = subprocess.run(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", *tool],
@@ -303,6 +301,10 @@ class KafkaBroker(Topics):
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not formatted: {done.stdout[-1000:]}{done.stderr[-1000:]}")
+
+    def _cluster_id(self) -> str:
+        # An id may not begin with "-": the tool would take it for an option.
+        return urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
 
     def _format_options(self) -> list[str]:
         return []

@@ -197,8 +197,8 @@ class KafkaSection(_Format):
     """Where the very first run begins; afterwards the records of the job say where to go on."""
     group: Text | None = None
     """Consumer group whose offsets are set for lag tools; they are never read back."""
-    fetch: Literal["auto", "client"] = "auto"
-    """`auto` takes the fastest way that gives the same records; `client` insists on the ordinary client."""
+    fetch: Literal["auto", "client", "columnar"] = "auto"
+    """`auto` takes the fastest way that gives the same records; `client` insists on the ordinary client, `columnar` on doing without it."""
     properties: dict[str, Property] = Field(default_factory=dict)
     """Settings of librdkafka, from an allow-list."""
     sample: Text = "production"

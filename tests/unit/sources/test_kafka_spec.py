@@ -101,7 +101,7 @@ def test_empty_brokers_and_unknown_fetch_are_refused():
     with pytest.raises(ConfigError, match="brokers"):
         KafkaSpec(" ", ("t",))
     with pytest.raises(ConfigError, match=r"source\.kafka\.fetch"):
-        KafkaSpec("b:1", ("t",), fetch="columnar")
+        KafkaSpec("b:1", ("t",), fetch="fast")
 
 
 def test_the_fingerprint_is_what_results_depend_on():

@@ -134,22 +134,15 @@ class Cluster:
             self._admin.list_offsets(dict.fromkeys(plain, what), isolation_level=level, request_timeout=PATIENCE_S)
             for what, level in asked
         ]
-        return [
-            {
-                plain[key]: self._told(future, f"offsets of {key.topic}[{key.partition}]")
-                for key, future in answers.items()
-            }
-            for answers in rounds
-        ]
+        return [{plain[key]: self._offset(key, future) for key, future in answers.items()} for answers in rounds]
 
-    def _told(self, future: Future[Any], place: str) -> Any:  # noqa: ANN401 - the client's answers have no types
-        """An answer about one partition; a network that swallows bytes makes the client answer without an offset."""
-        answer = self._answer(future, place)
-        if int(answer.offset) == OFFSET_INVALID:
-            raise RetryableError(
-                f"{place} at {self._brokers}: the answer holds no offset; the broker may be out of reach"
-            )
-        return answer
+    def _offset(self, key: TopicPartition, future: Future[Any]) -> Any:  # noqa: ANN401 - the client's own type
+        place = f"offsets of {key.topic}[{key.partition}]"
+        found = self._answer(future, place)
+        if found.offset == OFFSET_INVALID:
+            # So it answers while a partition has no leader. Taken for an end of the log, it would look like data loss.
+            raise RetryableError(f"{place} at {self._brokers}: it has no leader at the moment")
+        return found
 
     def _ask(self, answers: Mapping[str, Any]) -> dict[str, Any]:
         return {topic: self._answer(future, f"topic {topic!r}") for topic, future in answers.items()}

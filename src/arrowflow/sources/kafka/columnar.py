@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from arrowflow.errors import ArrowflowError, ConfigError, DataLossError, RetryableError
+from arrowflow.errors import ArrowflowError, ConfigError, DataLossError, RetryableError, Unreachable
 from arrowflow.events import Notice
 from arrowflow.protocols import RunContext, Source
 from arrowflow.sources.kafka.client import KafkaSource
@@ -110,6 +110,8 @@ class ColumnarSource:
             self._let_go()
             self._give_up(str(reason))
             return self._truth.read(after, bounds)
+        except Unreachable:
+            raise  # nothing was given, so every lane stands where it stood, and what is on its way is still good
         except BaseException:
             self._let_go()  # what was fetched and not returned is fetched again from where the caller says
             raise

@@ -22,6 +22,9 @@ from arrowflow.sources.kafka.wire.versions import Api
 _RESPONSE = 8 * 1024 * 1024
 """Bytes asked for at once where nothing is set: more gains nothing, and as much again waits in the network."""
 _FIRST_LIMIT = 64 * 1024
+_DOUBT = 2
+"""So many times an offset may be refused before it is asked for without the epoch of the record before it."""
+_WAY = "Find out which records were lost, or start over with a new checkpoint folder and empty tables"
 _PORT = 9092
 _NAP_S = 0.05
 _NEVER = float("inf")
@@ -255,6 +258,7 @@ class Fetcher:
                 continue  # it left, or was moved, while the answer was on its way
             if share.error == codes.OFFSET_OUT_OF_RANGE:
                 self._pause(lane)
+                lane.refused = (lane.refused + 1) % (_DOUBT + 1)
                 refused.append(OutOfRange(lane))
             elif self._good(lane, share, place) and self._fill(lane, share, place, first=key == first):
                 leader.feeds.append(lane)
@@ -268,9 +272,15 @@ class Fetcher:
             raise DataLossError(
                 f"{where}: the log was truncated below it and may have grown again (the last record read is of leader "
                 f"epoch {lane.fetched_epoch}; the broker's log parts from that at epoch {epoch}, offset {end}). "
-                "Find out which records were lost, or start over with a new checkpoint folder and empty tables"
+                f"{_WAY}"
             )
         if share.error == codes.NONE:
+            if lane.refused == _DOUBT and lane.fetched_epoch >= 0:
+                raise DataLossError(
+                    f"{where}: the log was truncated below it and may have grown again (it holds the offset, but nothing "
+                    f"of leader epoch {lane.fetched_epoch}, to which the last record read belongs). {_WAY}"
+                )
+            lane.refused = 0
             return True
         if share.error in codes.MOVED:
             self._pause(lane)
@@ -392,7 +402,9 @@ def key_of(lane: Lane) -> Key:
 def _wish(lane: Lane, topology: Topology, share: int) -> Wish:
     lane.asked = max(lane.limit, share)
     epoch = topology.leads[key_of(lane)].epoch
-    return Wish(*key_of(lane), lane.fetch_at, epoch, lane.fetched_epoch, lane.asked)
+    # A broker that cannot place our epoch says "out of range". Without it the answer shows which of the two it was.
+    last = -1 if lane.refused == _DOUBT else lane.fetched_epoch
+    return Wish(*key_of(lane), lane.fetch_at, epoch, last, lane.asked)
 
 
 def _asked(asked: Mapping[Key, int]) -> str:

@@ -38,6 +38,8 @@ class Lane:
         Bytes asked for last.
     starved : int
         How many answers in a row held nothing of it although there was something.
+    refused : int
+        How many times in a row its offset was said to be out of range.
     pause_s, paused_until : float
         How long it was last left alone after an error, and the moment until which it is.
     last_ms : int
@@ -48,7 +50,7 @@ class Lane:
         self.part = part
         self.at = self.fetch_at = at
         self.epoch = self.fetched_epoch = epoch
-        self.limit = self.asked = self.starved = 0
+        self.limit = self.asked = self.starved = self.refused = 0
         self.pause_s = self.paused_until = 0.0
         self.last_ms = _NEVER_MS
         self._queue: deque[Batch] = deque()
@@ -111,6 +113,7 @@ class Lane:
         now, self._rest = piece.part(piece.start, piece.start + n), None
         if n:
             self.pieces.append(now)
+            self.epoch = batch.leader_epoch
         if n == len(piece):
             self._move(batch.last + 1, n)
             self._done(batch)

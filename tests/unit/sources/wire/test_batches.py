@@ -103,6 +103,17 @@ def test_row_63_aborted_transactions_are_hidden_and_counted_apart():
     assert (lane.at, lane.hidden) == (7, Hidden(control=3, aborted=2))
 
 
+def test_holes_before_and_inside_an_aborted_batch_are_compacted_ones():
+    """0 | 1-4 gone | 5-8 aborted, of which two are left | 9 marker"""
+    data = packed_batch(0, values(b"a")) + packed_batch(5, values(b"b", b"c"), last=3, producer=7)
+    data += marker(9, 7, commit=False)
+
+    found, lane = read(data, 0, [Aborted(7, 5)])
+
+    assert found == [(0, b"a")]
+    assert (lane.at, lane.hidden) == (10, Hidden(control=1, aborted=2, compacted=6))
+
+
 def test_a_transaction_that_was_aborted_later_does_not_hide_what_came_before():
     data = packed_batch(0, values(b"a"), producer=7) + marker(1, 7, commit=True)
     data += packed_batch(2, values(b"b"), producer=7) + marker(3, 7, commit=False)
@@ -211,7 +222,7 @@ def test_small_bounds_cut_a_batch_and_hold_the_rest():
     lane.take(cut(array(packed_batch(0, values(b"aaa", b"bb", b"c"), epoch=4)), (), 0).batches)
 
     assert lane.give(sheet, 10, 4) == (2, 5)
-    assert (lane.at, lane.held, lane.full, lane.epoch) == (2, True, True, -1)
+    assert (lane.at, lane.held, lane.full, lane.epoch) == (2, True, True, 4)
     assert lane.give(sheet, 10, 4) == (1, 1)
     assert (lane.at, lane.held, lane.full, lane.epoch) == (3, False, False, 4)
 

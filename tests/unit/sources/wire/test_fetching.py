@@ -168,6 +168,18 @@ def test_row_61_a_diverging_epoch_is_data_loss_with_the_place(broker, open_sourc
         read_to(source, {PART: 20}, 30)
 
 
+def test_row_61_an_epoch_the_broker_cannot_place_is_data_loss_though_the_offset_is_there(broker, open_source):
+    """A real broker calls both "out of range"; asked without the epoch it shows which of the two it meant."""
+    source = open_source(broker)
+    source.remember({PART: 9})
+    broker.logs["t", 0].errors = [codes.OFFSET_OUT_OF_RANGE] * 2
+
+    with pytest.raises(DataLossError, match=r"t\[0\]: offset 20 .*truncated.*nothing of leader epoch 9"):
+        read_to(source, {PART: 20}, 30)
+
+    assert [each.detail["t", 0][2] for each in fetches(broker)][:3] == [9, 9, -1]
+
+
 def test_row_60_an_offset_out_of_range_is_data_loss_with_the_range(broker, open_source):
     broker.logs["t", 0].errors = [codes.OFFSET_OUT_OF_RANGE]
     broker.logs["t", 0].low = 20

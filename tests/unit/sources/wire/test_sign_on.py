@@ -3,18 +3,21 @@
 import base64
 import hashlib
 import hmac
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from tests.unit.sources.wire.test_fetching import Known
 
-from arrowflow.errors import ConfigError
+from arrowflow.errors import ConfigError, Unreachable
 from arrowflow.sources.kafka.columnar import columnar
 from arrowflow.sources.kafka.properties import ALLOWED
 from arrowflow.sources.kafka.subscription import Subscription
 from arrowflow.sources.kafka.wire.connection import Connection
 from arrowflow.sources.kafka.wire.faults import NotUnderstood
 from arrowflow.sources.kafka.wire.scram import FEWEST, MOST, Scram
-from arrowflow.sources.kafka.wire.settings import UNDERSTOOD, understood
+from arrowflow.sources.kafka.wire.settings import UNDERSTOOD, SignOn, understood
+from arrowflow.sources.kafka.wire.signing import words
 from arrowflow.testing.conformance.sources import source_context
 from arrowflow.testing.kafka import WireBroker, WireLog
 
@@ -112,3 +115,86 @@ def test_what_is_not_understood_falls_back_with_one_line_that_says_why(propertie
         assert "canary" not in notice.message
         with pytest.raises(ConfigError, match='fetch: "columnar" is not possible'):
             columnar(truth, wanted, context, insist=True)
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    """Answers every token request with what the server was given, and keeps what it was asked."""
+
+    def do_POST(self):
+        status, body = self.server.reply
+        self.server.asked.append(
+            (self.path, self.headers["Authorization"], self.rfile.read(int(self.headers["Content-Length"])))
+        )
+        self.send_response(status)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.do_POST()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def endpoint():
+    """A token endpoint on loopback."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def bearer(endpoint):
+    url = f"http://127.0.0.1:{endpoint.server_port}/token"
+    return SignOn("OAUTHBEARER", "alice", "canary", url, "read", "logicalCluster=lkc,identityPoolId=pool")
+
+
+def test_a_token_is_asked_for_by_client_credentials_and_said_with_its_extensions(endpoint):
+    endpoint.reply = (200, b'{"access_token": "abc.def.", "token_type": "Bearer"}')
+
+    said = next(words(bearer(endpoint)))
+
+    assert said == b"n,,\x01auth=Bearer abc.def.\x01logicalCluster=lkc\x01identityPoolId=pool\x01\x01"
+    login = "Basic " + base64.b64encode(b"alice:canary").decode()
+    assert endpoint.asked == [("/token", login, b"grant_type=client_credentials&scope=read")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "says"),
+    [
+        ((500, b"oops"), Unreachable, "answers with status 500"),
+        ((302, b""), Unreachable, "answers with status 302"),
+        ((401, b"no"), ConfigError, "refuses with status 401"),
+        ((200, b"<html>sign in</html>"), Unreachable, "no access_token"),
+        ((200, b"[]"), Unreachable, "no access_token"),
+        ((200, b'{"access_token": 7}'), Unreachable, "no access_token"),
+        ((200, b'{"access_token": "a\\u0001b"}'), Unreachable, "no access_token"),
+        ((200, b'{"access_token": "' + b"x" * 70_000 + b'"}'), Unreachable, "no access_token"),
+    ],
+)
+def test_row_73_a_token_endpoint_that_fails_is_told_by_its_address_without_the_secret(endpoint, reply, kind, says):
+    endpoint.reply = reply
+
+    with pytest.raises(kind, match=says) as caught:
+        next(words(bearer(endpoint)))
+
+    assert f"http://127.0.0.1:{endpoint.server_port}/token" in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert len(endpoint.asked) == 1
+
+
+def test_row_73_a_token_that_the_broker_refuses_ends_the_exchange_with_its_reason(endpoint):
+    endpoint.reply = (200, b'{"access_token": "abc"}')
+    talk = words(bearer(endpoint))
+    next(talk)
+
+    assert talk.send(b'{"status":"invalid_token"}') == b"\x01"
+    with pytest.raises(ConfigError, match="invalid_token"):
+        talk.send(b"")

@@ -13,7 +13,8 @@ Table = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 OFFSET, STAMP, KEY, KEY_SIZE, VALUE, VALUE_SIZE, HEADERS, HEADER_COUNT, END = range(9)
 FIELDS = 9
-"""Rows of a table of records."""
+"""Rows of a table of records: offset and time after the batch's, start and size of key and value (size -1: null), start and
+number of headers, and the place behind the record."""
 
 OK, PAST_END, BAD_LENGTH, BAD_OFFSET, BAD_HEADERS, LEFT_OVER = 0, -1, -2, -3, -4, -5
 """What `walk` found."""
@@ -57,9 +58,37 @@ def varint(data: U8, at: int, stop: int) -> tuple[int, int]:
     return int(np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1))), at
 
 
+@njit("Tuple((int64, int64, int64))(uint8[::1], int64, int64)", nogil=True, cache=True)
+def span(data: U8, at: int, stop: int) -> tuple[int, int, int]:
+    """Find a byte string behind its size.
+
+    Parameters
+    ----------
+    data : uint8[b]
+        Bytes.
+    at, stop : int64
+        Where its size starts, and a place behind the string: ``0 <= at``, ``stop <= b``.
+
+    Returns
+    -------
+    start, size : int64
+        Where it is; size -1 is a null.
+    at : int64
+        The place behind it, or -1 where it does not end before `stop`.
+
+    Notes
+    -----
+    O(1). Oracle: ``tests/oracles/kafka.py::walk``.
+    """
+    size, at = varint(data, at, stop)
+    if at < 0 or size < -1 or size > stop - at:
+        return 0, -1, -1
+    return at, size, at + max(size, 0)
+
+
 @njit("Tuple((int64, int64))(uint8[::1], int64, int64, int64, int64, int64[:, ::1], int64)", nogil=True, cache=True)
 def walk(data: U8, at: int, stop: int, count: int, last: int, table: Table, row: int) -> tuple[int, int]:
-    """Write down where the key, value and headers of each record of one batch are.
+    """Write down where the key, value and headers of each record of one batch are (Kafka's message format 2).
 
     Parameters
     ----------
@@ -67,13 +96,10 @@ def walk(data: U8, at: int, stop: int, count: int, last: int, table: Table, row:
         Bytes that hold the batch's records, unpacked.
     at, stop : int64
         The records are in ``[at, stop)``; ``0 <= at <= stop <= b``.
-    count : int64
-        How many there are said to be.
-    last : int64
-        Largest offset delta the batch may hold.
+    count, last : int64
+        How many there are said to be, and the largest offset delta they may have; deltas ascend strictly from 0 on.
     table : int64[9, n]
-        Output, from column `row` on: offset delta, timestamp delta, start and size of key and value (size -1: null),
-        start and number of headers, the place behind the record.
+        Output, from column `row` on: see `OFFSET` and its like.
     row : int64
         First column to write, ``row + count <= n``.
 
@@ -86,12 +112,7 @@ def walk(data: U8, at: int, stop: int, count: int, last: int, table: Table, row:
 
     Notes
     -----
-    O(count): headers are stepped over by the record's own size. Offset deltas ascend strictly in ``[0, last]``.
-    Oracle: ``tests/oracles/kafka.py::walk``.
-
-    References
-    ----------
-    Apache Kafka, Message Format, section Record.
+    O(count): headers are stepped over by the record's own size. Oracle: ``tests/oracles/kafka.py::walk``.
     """
     before = np.int64(-1)
     for i in range(row, row + count):
@@ -102,37 +123,26 @@ def walk(data: U8, at: int, stop: int, count: int, last: int, table: Table, row:
         if size < 6 or size > stop - at:
             return BAD_LENGTH, began
         end = at + size
-        stamp, at = varint(data, at + 1, end)  # the first byte is the record's attributes, all unused
+        table[END, i] = end
+        table[STAMP, i], at = varint(data, at + 1, end)  # the first byte is the record's attributes, all unused
         if at < 0:
             return PAST_END, began
-        delta, at = varint(data, at, end)
+        table[OFFSET, i], at = varint(data, at, end)
         if at < 0:
             return PAST_END, began
-        if delta <= before or delta > last:
+        if table[OFFSET, i] <= before or table[OFFSET, i] > last:
             return BAD_OFFSET, began
-        before = delta
-        key_size, at = varint(data, at, end)
-        if at < 0 or key_size < -1 or key_size > end - at:
+        before = table[OFFSET, i]
+        table[KEY, i], table[KEY_SIZE, i], at = span(data, at, end)
+        if at < 0:
             return BAD_LENGTH, began
-        key = at
-        at += max(key_size, 0)
-        value_size, at = varint(data, at, end)
-        if at < 0 or value_size < -1 or value_size > end - at:
+        table[VALUE, i], table[VALUE_SIZE, i], at = span(data, at, end)
+        if at < 0:
             return BAD_LENGTH, began
-        value = at
-        at += max(value_size, 0)
         many, at = varint(data, at, end)
         if at < 0 or many < 0 or many > (end - at) // 2 or (many == 0 and at != end):
             return BAD_HEADERS, began
-        table[OFFSET, i] = delta
-        table[STAMP, i] = stamp
-        table[KEY, i] = key
-        table[KEY_SIZE, i] = key_size
-        table[VALUE, i] = value
-        table[VALUE_SIZE, i] = value_size
-        table[HEADERS, i] = at
-        table[HEADER_COUNT, i] = many
-        table[END, i] = end
+        table[HEADERS, i], table[HEADER_COUNT, i] = at, many
         at = end
     return (OK if at == stop else LEFT_OVER), at
 
@@ -166,10 +176,11 @@ def gather(data: U8, start: I64, size: I64, out: U8, end: I32, at: int, valid: B
     O(bytes). Oracle: ``tests/oracles/kafka.py::gather``.
     """
     for i in range(len(start)):
-        first = start[i]
         valid[i] = size[i] >= 0
-        for k in range(max(size[i], 0)):
-            out[at + k] = data[first + k]
+        # Unsigned, or each index is tried for being negative and no two bytes are copied at once: 9 ns, not 80, of 131 bytes.
+        first, to = np.uint64(start[i]), np.uint64(at)
+        for k in range(np.uint64(max(size[i], 0))):
+            out[to + k] = data[first + k]
         at += max(size[i], 0)
         end[i] = at
     return at
