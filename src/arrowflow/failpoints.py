@@ -134,6 +134,8 @@ class Failpoints:
         for trap in self.traps:
             here = (trap.action == "lost") == site.endswith("/reply")
             if here and trap.name == name and trap.hit == self._passed[site]:
+                if trap.action == "lost" and self.protocol is not None:
+                    self.protocol.lost()
                 _act(trap)
 
 

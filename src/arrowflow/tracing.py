@@ -76,5 +76,9 @@ class ProtocolTrace:
             raise
         self._write({"call": number, "ended": time.monotonic_ns(), "outcome": told.outcome, **told.facts})
 
+    def lost(self) -> None:
+        """The caller of the last call never heard how it ended: a test has swallowed the answer."""
+        self._write({"call": self._calls, "ended": time.monotonic_ns(), "outcome": "failed"})
+
     def _write(self, line: Mapping[str, object]) -> None:
         os.write(self.file, json.dumps({"run": self.run, **line}).encode() + b"\n")
