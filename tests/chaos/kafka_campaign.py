@@ -213,7 +213,9 @@ def strange_protocol(campaign: Campaign) -> list[str]:
         print("the protocol trace was not followed: SPIN is not installed")
         return []
     followed = follower.follow([campaign.protocol])
-    print(f"{followed.runs} runs made {followed.calls} calls; through {followed.lenses} lenses {len(followed.refused)} refused")
+    print(
+        f"{followed.runs} runs made {followed.calls} calls; through {followed.lenses} lenses {len(followed.refused)} refused"
+    )
     print("\n".join(followed.refused))
     return followed.refused
 
