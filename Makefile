@@ -11,7 +11,7 @@ PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants histories clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -36,12 +36,23 @@ laws: $(VENV)/.dev         ## a million examples of the laws of windows: SEED=1 
 mutants: $(VENV)/.dev      ## 500 small changes to the window core, each of which the tests should notice: SEED=1 PROCESSES=2
 	PYTHONPATH=src:. $(BIN)/python -m tests.mutation --sample 500 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
 
+spin:            ## install SPIN, the model checker, where it is missing (Debian, as root)
+	@command -v spin >/dev/null && command -v gcc >/dev/null \
+	|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends spin gcc libc6-dev >/dev/null && command -v spin; } \
+	|| { echo "SPIN could not be installed here: the model of the commit protocol is NOT checked" >&2; exit 1; }
+
+model:           ## the commit protocol, all states of some settings and most mutants (20 s; `make model-full` for the whole table)
+	$(PYTHON) formal/check.py --smoke
+
+model-full:      ## the whole table: large settings too, every mutant
+	$(PYTHON) formal/check.py --full
+
 check: lint types contracts  ## everything that is checked beside the tests
 
 lint: $(VENV)/.dev         ## style and docstrings
-	$(BIN)/ruff format --check src tests bench
-	$(BIN)/ruff check src tests bench
-	$(BIN)/python -m numpydoc lint $$(find src/arrowflow -path '*/kernels/*.py')
+	$(BIN)/ruff format --check src tests bench formal
+	$(BIN)/ruff check src tests bench formal
+	$(BIN)/python -m numpydoc lint $$(find src/arrowflow -path "*/kernels/*.py")
 
 types: $(VENV)/.dev        ## mypy, strict
 	$(BIN)/mypy

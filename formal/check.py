@@ -1,8 +1,8 @@
 """Check the commit protocol with SPIN: every state of every setting, and every mutant of `table.toml` refuted.
 
-``python formal/check.py`` runs the short table in about two minutes of CPU, ``--smoke`` the part that CI runs, ``--full`` the large
-settings too; ``--only TEXT`` picks lines by name; ``--show NAME`` tells a mutant's counterexample call by call; ``--markdown``
-prints the table of docs/model.md. Needs ``spin`` and ``gcc``. Exit code 1 if a line is not as it should be, 3 without the tools.
+``python formal/check.py`` runs the short table, ``--smoke`` the part that CI runs, ``--full`` the large
+settings too; ``--only TEXT`` picks lines by name; ``--show NAME`` tells a mutant's counterexample call by call; ``--markdown FILE``
+writes the tables of docs/model.md. Needs ``spin`` and ``gcc``. Exit code 1 if a line is not as it should be, 3 without the tools.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def check(line: Line, folder: Path | None = None) -> Verdict:
     """Search all states of a line; a mutant breadth first, so that its counterexample is a shortest one."""
     with tempfile.TemporaryDirectory(prefix="formal-") as own:
         place = folder or Path(own)
-        search = ("-O0", "-DSAFETY", "-DBFS") if line.mutant else ("-O1", "-DSAFETY")
+        search = ("-O0", "-DSAFETY", "-DBFS") if line.mutant else ("-O2" if line.full else "-O0", "-DSAFETY")
         pan = compile_model(place, line.flags, search)
         told = subprocess.run([pan, "-m1000000"], cwd=place, capture_output=True, text=True, check=False).stdout
     return read_verdict(line, told)
@@ -133,13 +133,22 @@ def counterexample(line: Line) -> list[str]:
     names = event_names()
     with tempfile.TemporaryDirectory(prefix="formal-") as own:
         verdict = check(line, Path(own))
-        replay = ["spin", "-t", "-k", "commit.pml.trail", *(f"-D{flag}" for flag in line.flags), str(HERE / "commit.pml")]
+        replay = [
+            "spin",
+            "-t",
+            "-k",
+            "commit.pml.trail",
+            *(f"-D{flag}" for flag in line.flags),
+            str(HERE / "commit.pml"),
+        ]
         told = subprocess.run(replay, cwd=own, capture_output=True, text=True, check=False).stdout
     calls = []
     for found in re.finditer(r"@ (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)", told):
         writer, run, event, n, extra, outcome = map(int, found.groups())
         run_name = f"run {run}" if run else "a new run"
-        calls.append(f"{' ' * 44 * writer}{run_name}: {names[event]} {n or ''} {f'({extra})' if extra else ''} {OUTCOMES[outcome]}")
+        calls.append(
+            f"{' ' * 44 * writer}{run_name}: {names[event]} {n or ''} {f'({extra})' if extra else ''} {OUTCOMES[outcome]}"
+        )
     return [*calls, f"violated: {verdict.violated}"]
 
 
@@ -181,7 +190,7 @@ def main() -> int:
     options.add_argument("--full", action="store_true")
     options.add_argument("--only", default="")
     options.add_argument("--show", default="")
-    options.add_argument("--markdown", action="store_true")
+    options.add_argument("--markdown", type=Path)
     options.add_argument("--processes", type=int, default=1)
     asked = options.parse_args()
     if missing := missing_tools():
@@ -194,17 +203,16 @@ def main() -> int:
     with concurrent.futures.ThreadPoolExecutor(asked.processes) as pool:
         for verdict in pool.map(check, chosen(asked)):
             verdicts.append(verdict)
-            if not asked.markdown:
-                print(told_in_a_row(verdict), flush=True)
+            print(told_in_a_row(verdict), flush=True)
     if asked.markdown:
-        print(*markdown(verdicts), sep="\n")
-        return 0
+        asked.markdown.write_text("\n".join(markdown(verdicts)) + "\n", encoding="utf-8")
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     wrong = [verdict.line.name for verdict in verdicts if not verdict.as_it_should_be]
     mutants = sum(verdict.line.mutant for verdict in verdicts)
     print(
         f"{len(verdicts) - mutants} settings, {sum(v.states for v in verdicts if not v.line.mutant):,} states; {mutants} mutants; "
-        f"{spent.ru_utime + spent.ru_stime:.0f} s of CPU; " + (f"NOT as it should be: {wrong}" if wrong else "all as it should be")
+        f"{spent.ru_utime + spent.ru_stime:.0f} s of CPU; "
+        + (f"NOT as it should be: {wrong}" if wrong else "all as it should be")
     )
     return int(bool(wrong) or not verdicts)
 

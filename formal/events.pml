@@ -28,7 +28,7 @@
 #define object_delete   25    /* garbage: staged files and state of epochs that are acknowledged, referenced by no record */
 
 /* Told by the engine and left out of the model (docs/model.md says why): #define would be wrong, nothing uses them.
- *   left out: job_create job_read kept_create kept_read outbox_create outbox_read staged_read file_list
+ *   left out: job_create job_read kept_create kept_read outbox_create outbox_read staged_read file_list object_create object_read object_list object_move kafka_abort reset_create reconfig_create retire_create
  */
 
 /* how a call ended */

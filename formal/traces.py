@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from formal.check import OUTCOMES, compile_model, event_names, left_out
 
@@ -93,15 +93,13 @@ def lenses(calls: Sequence[Call]) -> list[dict[str, str]]:
     named: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     previews, order = set(), []
     for call in calls:
-        place = 0
-        for file in call.facts.get("outputs", ()):
+        for place, file in enumerate(call.facts.get("outputs", ())):
             target = file["sink"], file["dst"]
             replaces = file.get("replaces")
             named[target][file["src"]] = "revision" if replaces else "file"
             if replaces and replaces["revision"] == 0:
                 previews.add(target)  # always the newest only, and outside of every promise
             order.append((place, target, file["src"]))
-            place += 1
     corrected = {target for target, files in named.items() if "revision" in files.values()} - previews
     found: dict[object, dict[str, str]] = {target: named[target] for target in sorted(corrected)}
     for place, target, source in order:
@@ -112,7 +110,9 @@ def lenses(calls: Sequence[Call]) -> list[dict[str, str]]:
 
 def steps(calls: Sequence[Call], lens: Mapping[str, str]) -> Iterator[Step]:
     """The calls of one run as the model sees them through a lens."""
-    looked_for: Call | None = None  # a move or replacement that found nothing to do: the next look at its target is part of it
+    looked_for: Call | None = (
+        None  # a move or replacement that found nothing to do: the next look at its target is part of it
+    )
     restoring = False
     for call in calls:
         event, path = call.event, call.facts.get("path", "")
@@ -138,7 +138,9 @@ def steps(calls: Sequence[Call], lens: Mapping[str, str]) -> Iterator[Step]:
             yield Step(call, event, call.n, min(call.facts["acked"].values(), default=call.n - 2) + 1, call.outcome)
         elif event in ("state.read", "run.start"):
             yield Step(call, event, 0, 0, call.outcome)
-        elif event in ("record.read", "record.delete", "object.delete", "live.delete") or event.startswith(("kafka.", "load.", "seal.")):
+        elif event in ("record.read", "record.delete", "object.delete", "live.delete") or event.startswith(
+            ("kafka.", "load.", "seal.")
+        ):
             yield Step(call, event, call.n, call.facts.get("extra", 0), call.outcome)
         elif call.outcome == "failed" and call.ended != float("inf"):
             yield Step(call, "file.read", 0, 0, "failed")  # whatever failed: the run goes back to the log
@@ -171,7 +173,7 @@ class Followed:
     calls: int = 0
     runs: int = 0
 
-    def __iadd__(self, other: Followed) -> Followed:
+    def __iadd__(self, other: Followed) -> Self:
         return Followed(
             self.refused + other.refused, self.lenses + other.lenses, self.calls + other.calls, self.runs + other.runs
         )
@@ -183,8 +185,8 @@ class Follower:
     def __init__(self, folder: Path) -> None:
         self.folder, self._built = folder, {}
 
-    def follow(self, paths: Iterable[Path]) -> Followed:
-        """Follow all jobs of the traces through all lenses."""
+    def follow(self, paths: Iterable[Path], *, to_the_first: bool = False) -> Followed:
+        """Follow all jobs of the traces through all lenses, or up to the first one that is refused."""
         found = Followed()
         for log, calls in read(paths).items():
             calls = _up_to_other_kinds(calls)
@@ -195,6 +197,8 @@ class Follower:
                 found.lenses += 1
                 if refused := self._follow(writers):
                     found.refused.append(f"{log}, seen through {sorted(lens)[:1]}: {refused}")
+                    if to_the_first:
+                        break
         return found
 
     def _follow(self, writers: Sequence[Sequence[Step]]) -> str:
@@ -207,7 +211,9 @@ class Follower:
                     others[i] = writers[1 - slot][i + 1].call.begun if i + 1 < len(others) else other
             for step in own:
                 before = bisect_left(others, step.call.begun)
-                lines.append(f"{slot} {NUMBERS[step.event]} {step.n} {step.extra} {OUTCOMES.index(step.outcome)} {before}")
+                lines.append(
+                    f"{slot} {NUMBERS[step.event]} {step.n} {step.extra} {OUTCOMES.index(step.outcome)} {before}"
+                )
         pan = self._pan(max((step.n for own in writers for step in own), default=0) + 3)
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             Path(place, "trace").write_text("\n".join(lines))
@@ -220,7 +226,16 @@ class Follower:
     def _pan(self, epochs: int) -> Path:
         size = next(size for size in SIZES if epochs < size)
         if size not in self._built:
-            flags = ("TRACE", "REVISIONS", "GC", f"E={size}", f"A={2 * size}", f"R={size}", "LOST=30000", "ROUNDS=30000")
+            flags = (
+                "TRACE",
+                "REVISIONS",
+                "GC",
+                f"E={size}",
+                f"A={2 * size}",
+                f"R={size}",
+                "LOST=30000",
+                "ROUNDS=30000",
+            )
             place = self.folder / f"followed-{size}"
             place.mkdir()
             self._built[size] = compile_model(place, flags, ("-O0", "-DSAFETY"))

@@ -1,12 +1,13 @@
 /* One writer: phases/recover.py, commit.py, publish.py, retry.py and finish.py, call by call. */
 
-/* a crash before any call; a restart is a new run of the same program with an empty memory */
+/* Before any call a writer may die: a restart is a new run of the same program with an empty memory. Or the call fails without
+ * any effect, and the run goes back to the log. */
 #ifndef TRACE
-#define DIE if :: true :: (crashes < CRASHES) -> crashes++; goto dead fi
+#define DIE if :: true :: (crashes < CRASHES) -> crashes++; goto dead :: (opened && lost < LOST) -> lost++; goto resume fi
 #define NOEFFECT(ev, n, x) false
 #else
-#define DIE if :: true :: HALT -> goto dead :: (MAY_NEXT(w) && no[w] == failed && LOOK(ne[w])) -> follow(w); goto resume fi
-#define LOOK(ev) (ev == record_list || ev == record_read || ev == state_read || ev == file_read)
+#define DIE if :: true :: HALT -> goto dead :: (opened && FAILED(w)) -> follow(w); goto resume :: (opened && ne[w] == record_list) -> goto resume fi
+#define FAILED(w) (MAY_NEXT(w) && no[w] == failed && (ne[w] == record_list || ne[w] == record_read || ne[w] == state_read || ne[w] == file_read))
 #define NOEFFECT(ev, n, x) EVENT(ev, n, x, failed)
 #endif
 /* the answer to a call that had its effect; where none comes the run goes back to the log */
@@ -409,7 +410,8 @@ step:
   if
   :: (ne[w] == data_create)
   :: HALT -> goto dead
-  :: atomic { MAY_NEXT(w) && no[w] == failed && (LOOK(ne[w]) || ne[w] == file_stage || ne[w] == revision_stage || ne[w] == state_create) ->
+  :: (ne[w] == record_list) -> goto resume
+  :: atomic { (FAILED(w) || (MAY_NEXT(w) && no[w] == failed && (ne[w] == file_stage || ne[w] == revision_stage || ne[w] == state_create))) ->
        follow(w) };
      goto resume
   fi;

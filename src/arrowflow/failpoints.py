@@ -184,6 +184,8 @@ class Failpoints:
         elif trap.action == "torn":
             self._torn = True
         else:
+            if trap.action == "lost" and self.protocol is not None:
+                self.protocol.lost()
             _act(trap)
 
     def _kill(self, name: str) -> None:

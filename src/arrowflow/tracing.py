@@ -7,6 +7,7 @@ nanoseconds of the machine's monotonic clock, which all its processes share. The
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -50,7 +51,8 @@ class ProtocolTrace:
 
     file: int
     run: str = ""
-    _calls: int = 0
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+    _last: int = 0
 
     @classmethod
     def to(cls, path: str) -> ProtocolTrace:
@@ -66,8 +68,8 @@ class ProtocolTrace:
     @contextmanager
     def call(self, event: str, facts: Mapping[str, object]) -> Iterator[Told]:
         """Tell of one call; whatever leaves the block without having set an outcome has failed."""
-        self._calls += 1
-        number, told = self._calls, Told()
+        number, told = next(self._numbers), Told()  # also where several threads stage at once
+        self._last = number
         self._write({"call": number, "begun": time.monotonic_ns(), "event": event, **facts})
         try:
             yield told
@@ -75,6 +77,10 @@ class ProtocolTrace:
             self._write({"call": number, "ended": time.monotonic_ns(), "outcome": told.outcome, **told.facts})
             raise
         self._write({"call": number, "ended": time.monotonic_ns(), "outcome": told.outcome, **told.facts})
+
+    def lost(self) -> None:
+        """The caller of the last call never heard how it ended: a test has swallowed the answer."""
+        self._write({"call": self._last, "ended": time.monotonic_ns(), "outcome": "failed"})
 
     def _write(self, line: Mapping[str, object]) -> None:
         os.write(self.file, json.dumps({"run": self.run, **line}).encode() + b"\n")

@@ -170,11 +170,12 @@ def test_the_next_command_that_init_names_can_be_pasted(tmp_path):
     assert f"'{tmp_path}/a b ñ'\"'\"'.toml'" in out
 
 
-def test_a_trace_that_cannot_be_opened_is_told(job):
-    code, _, err = ended(arrowflow("run", job, ARROWFLOW_FAILPOINT_TRACE="/nonexistent/trace"))
+@pytest.mark.parametrize("variable", ["ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"])
+def test_a_trace_that_cannot_be_opened_is_told(job, variable):
+    code, _, err = ended(arrowflow("run", job, **{variable: "/nonexistent/trace"}))
 
     assert code == 2
-    assert "ARROWFLOW_FAILPOINT_TRACE: /nonexistent/trace: No such file" in err
+    assert f"{variable}: /nonexistent/trace: No such file" in err
 
 
 WEAK = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
