@@ -9,7 +9,17 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-REQUIRED = [*range(1, 23), *range(24, 27), *range(29, 44), *range(46, 53), *range(55, 61), *range(62, 64), *range(70, 72), *range(74, 85), 86]
+REQUIRED = [
+    *range(1, 23),
+    *range(24, 27),
+    *range(29, 44),
+    *range(46, 53),
+    *range(55, 61),
+    *range(62, 64),
+    *range(70, 72),
+    *range(74, 85),
+    86,
+]
 ROWS = {int(row): line for row, line in re.findall(r"^\| (\d+) \|(.*)\|$", PAGE, re.MULTILINE)}
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", PAGE)))
 
