@@ -32,7 +32,7 @@ def test_the_example_of_the_engine_runs():
 
 def test_every_suite_and_fake_of_the_table_exists():
     rows = [line.split("|") for line in PAGE.splitlines() if line.startswith("| ") and "protocol" not in line]
-    assert len(rows) == 10
+    assert len(rows) == 11
     for _, _protocol, suites, fake, _ in rows:
         for room, cell in (("arrowflow.testing.conformance", suites), ("arrowflow.testing", fake)):
             for module, name in re.findall(r"`(\w+)\.(\w+)`", cell):
