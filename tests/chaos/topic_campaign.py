@@ -6,7 +6,6 @@ As a command: ``python -m tests.chaos.topic_campaign --rounds 40 --seed 1`` (thr
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -48,13 +47,11 @@ class Campaign:
             )
 
     def epochs(self) -> int:
-        return sum(
-            json.loads(each.read_bytes())["kind"] == "data"
-            for each in (self.folder / "log").rglob("manifests/**/*.json")
-        )
+        """How many records there are."""
+        return sum(1 for _ in (self.folder / "log" / "manifests").rglob("*.json"))
 
     def progress(self, process: subprocess.Popen, more: int = 2, patience: float = 180) -> None:
-        """Wait until the job has committed a few epochs more, or has ended."""
+        """Wait until the job has written a few records more, or has ended."""
         before, until = self.epochs(), time.monotonic() + patience
         while self.epochs() < before + more and process.poll() is None and time.monotonic() < until:
             time.sleep(0.1)
@@ -137,13 +134,13 @@ def main() -> int:
             action = ACTIONS[number % len(ACTIONS)]
             began, ended = time.monotonic(), campaign.round(action)
             print(
-                f"round {number + 1:3d}: {action:14} {ended:28} {campaign.epochs():4d} epochs, {time.monotonic() - began:5.1f} s",
+                f"round {number + 1:3d}: {action:14} {ended:28} {campaign.epochs():4d} records, {time.monotonic() - began:5.1f} s",
                 flush=True,
             )
         left = campaign.epochs()
         faults = campaign.finish()
         print(
-            f"{asked.rounds} rounds, seed {asked.seed}: {left} epochs before the last run, {campaign.epochs()} in all"
+            f"{asked.rounds} rounds, seed {asked.seed}: {left} records before the last run, {campaign.epochs()} in all"
         )
         print("\n".join(faults) or "every row once, in both topics and the table; headers without a gap")
     return int(bool(faults))

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 
+from arrowflow.cli.session import Session
 from arrowflow.config import check, json_schema, load, read
 from arrowflow.config.explain import explain
 from arrowflow.errors import ConfigError
@@ -76,6 +77,14 @@ def test_a_file_of_topics_only_is_a_pipeline_of_three_streams(tmp_path):
     assert spec == KafkaSinkSpec(
         "out", "a:9092", ("k",), transaction_timeout_s=30.0, properties={"compression.type": "lz4"}
     )
+
+
+def test_the_secret_of_a_topic_is_one_the_command_line_masks(tmp_path):
+    sink = 'brokers = "b:9092"\nproperties."sasl.password" = { env = "PW" }'
+    session = Session()
+    session.keep_secret(load(written(tmp_path, sink=sink), {"PW": "canary-5e1d"}))
+
+    assert session.clean("refused: canary-5e1d") == "refused: ***"
 
 
 def test_without_brokers_of_its_own_a_topic_is_reached_as_the_source_is(tmp_path):

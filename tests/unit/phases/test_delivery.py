@@ -223,11 +223,13 @@ def test_a_writer_that_slept_on_the_way_is_fenced_and_doubles_nothing(point):
     assert pause.reached.wait(60)
 
     world.run()
+    fences = world.cluster.calls("init")
     pause.released.set()
     with pytest.raises(Fenced):
         zombie.result()
 
     world.check()
+    assert world.cluster.calls("init") == fences, "it asked the log before it would have fenced the owner in turn"
 
 
 def test_a_starter_that_lost_the_log_and_then_fences_the_topic_stops_and_the_owner_takes_the_topic_back():
