@@ -165,6 +165,8 @@ def lake_folder(sections: Sections) -> str:
     paths = [sink.path for sink in sections.sink.values()]
     if sections.checkpoint is not None:
         paths.append(sections.checkpoint.path)
+        if not sections.sink:  # topics only: nothing else belongs inside the control prefix
+            paths.append(os.path.dirname(absolute(sections.checkpoint.path)))  # noqa: PTH120 (specs hold paths as text)
     return os.path.commonpath([absolute(path) for path in paths])
 
 

@@ -141,12 +141,16 @@ def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
         yield "rows that come later are counted and nothing else"
     elif window.late == "side":
         some = ", and so are rows that missed some of their windows: missed_windows" if misses(window) else ""
-        yield f"rows that come later are written to the late table with the reason{some}"
+        yield f"rows that come later are written to {_late_place(sections)} with the reason{some}"
     else:
         patience = duration_text(window.correct_for or 0)
         yield f"rows that come later, by up to {patience}, correct their window: its file is replaced by one with the next revision"
-        kept = "are written to the late table" if sections.has("late") else "are counted and nothing else"
+        kept = f"are written to {_late_place(sections)}" if sections.has("late") else "are counted and nothing else"
         yield f"rows that come later still {kept}: beyond_correction"
+
+
+def _late_place(sections: Sections) -> str:
+    return "the late topic" if "late" in sections.topics else "the late table"
 
 
 def _interim(sections: Sections) -> Iterator[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
 from arrowflow.cli.session import Session
-from arrowflow.config import check, json_schema, load, read
+from arrowflow.config import build, check, json_schema, load, read
 from arrowflow.config.explain import explain
 from arrowflow.errors import ConfigError
 from arrowflow.sinks.kafka.spec import KafkaSinkSpec
@@ -174,7 +175,15 @@ def test_explain_tells_what_readers_of_a_topic_may_rely_on(tmp_path):
     assert "alerts: each result row once as a record of topic out at the source's cluster" in guarantees
     assert "records of equal k go to one partition" in guarantees
     assert "late: each late row once as a record of topic late" in guarantees
+    assert any("written to the late topic" in line for line in parts["windows"])
     assert any("alerts, late, dead_letter is away" in line for line in parts["what an outage costs"])
+
+
+def test_the_embedded_broker_of_a_job_with_topics_only_keeps_its_data_beside_the_records_not_among_them(tmp_path):
+    file = FILE.replace('brokers = "a:9092"', 'brokers = "embedded"').replace('topics = ["in"]', 'topics = ["scada"]')
+    sections = read(written(tmp_path, file=file.replace("scada", "silver.production.events")), {})
+
+    assert build.embedded_folder(sections) == str(Path.cwd() / "lake" / "_embedded" / "gold")
 
 
 def test_the_schema_for_editors_knows_both_forms_of_an_output():

@@ -176,7 +176,7 @@ def test_a_second_run_delivers_nothing_again():
     assert world.records() == before
 
 
-@pytest.mark.parametrize("hit", [1, 2, 5])
+@pytest.mark.parametrize("hit", [1, 4])
 @pytest.mark.parametrize("action", ["crash", "raise"])
 @pytest.mark.parametrize("point", ON_THE_WAY)
 def test_a_run_that_dies_or_fails_at_a_point_leaves_what_the_next_makes_good(point, action, hit):
@@ -193,7 +193,7 @@ def test_a_run_that_dies_or_fails_at_a_point_leaves_what_the_next_makes_good(poi
 
 
 @pytest.mark.parametrize("point", sorted(name for name, (_, lossy) in REGISTRY.items() if lossy and name in ON_THE_WAY))
-@pytest.mark.parametrize("hit", [1, 2, 5])
+@pytest.mark.parametrize("hit", [1, 4])
 def test_a_lost_reply_changes_nothing(point, hit):
     world = World()
     world.to_the_end(Failpoints.parse(f"{point}:{hit}:lost"))
