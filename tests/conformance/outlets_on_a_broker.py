@@ -10,7 +10,6 @@ from arrowflow.sinks.kafka.spec import KafkaSinkSpec
 from arrowflow.stores.local import LocalStore
 from arrowflow.testing.conformance.outlets import OutletConformance
 
-
 SOME = ["kafka.flushed:{}:raise", "kafka.flushed:{}:crash", "kafka.commit:{}:crash", "kafka.commit:{}:lost"]
 """Every producer waits half a second for its coordinator, so not all of `FAULTS`: the cluster in memory has those."""
 
