@@ -346,6 +346,19 @@ def test_a_marker_beyond_the_log_tells_of_a_log_that_was_restored_from_an_older_
         world.run()
 
 
+def test_a_topic_with_records_of_a_job_that_the_log_knows_nothing_of_stops_the_first_run():
+    world = World()
+    world.run()
+    before = len(world.records())
+    world.log = MemoryLogSpec()
+
+    with pytest.raises(DataLossError, match="rows would be there twice"):
+        world.run()
+    assert len(world.records()) == before
+    world.run(options=replace(TO_THE_END, undecided="redeliver"))
+    assert len(world.records()) == 2 * before
+
+
 def test_a_marker_by_another_hand_stops_the_run():
     world = World()
     world.run()
