@@ -359,6 +359,7 @@ def build_topic(topic: settings.TopicSection, sections: Sections, env: Mapping[s
         brokers=brokers,
         key=tuple(topic.key),
         format=topic.format,
+        mode=topic.mode,
         properties=revealed({**shared, **topic.properties}, env),
         transaction_timeout_s=topic.transaction_timeout / SECOND_US,
         chunk_rows=topic.chunk_rows,

@@ -226,6 +226,8 @@ def _topic(name: str, topic: settings.TopicSection, sections: Sections) -> Itera
         yield f"  records of equal {listed(topic.key)} go to one partition, in their order"
     else:
         yield "  they have no key and take turns over the partitions"
+    if topic.mode == "update":
+        yield "  and records of what open windows would give, af-kind interim: the newest record of a key counts, the last is the result"
     if sections.window is not None and sections.window.late == "correct" and name not in ("late", "dead_letter"):
         yield "  a correction is a later record of the same key: its header af-revision counts"
 

@@ -132,6 +132,36 @@ def test_a_mistake_is_told_at_its_place(tmp_path, parts, sentence):
     assert len(problems) == 1, problems
 
 
+UPDATE = (
+    FILE.replace('key = ["k"]', 'key = ["k", "window_start", "window_end"]\nmode = "update"') + '[emit]\nearly = "5m"\n'
+)
+
+
+def test_a_topic_can_be_told_what_open_windows_would_give(tmp_path):
+    path = written(tmp_path, file=UPDATE)
+    parts = dict(explain(read(path, {}), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).parts)
+
+    assert load(path, {}).sinks[0].spec.mode == "update"
+    assert any("the newest record of a key counts" in line for line in parts["guarantees"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (('[emit]\nearly = "5m"\n', ""), "sink.alerts.mode: would never give an update"),
+        (('"k", "window_start", "window_end"', '"k"'), "sink.alerts.key: in mode \"update\" the newest record of a key counts"),
+        (('type = "tumbling"\nsize = "1m"', 'type = "session"\ngap = "1m"'), 'sink.alerts.mode: "update" needs windows whose bounds'),
+        (('payload = "none"', 'payload = "none"\nmode = "update"'), "dead_letter.mode: is for topics of results"),
+        (('\nmode = "update"', ""), "emit: gives interim results"),
+    ],
+)  # fmt: skip
+def test_updates_that_cannot_be_are_told_at_their_place(tmp_path, change, sentence):
+    problems = told(written(tmp_path, file=UPDATE.replace(*change)))
+
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(sentence)
+
+
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path):
     problems = told(written(tmp_path, sink='properties."sasl.password" = "hunter2"'))
 

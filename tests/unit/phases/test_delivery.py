@@ -5,6 +5,7 @@ The table is the answer: `tests/unit/phases/test_engine_on_fakes.py` holds it ag
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import threading
@@ -33,6 +34,7 @@ from arrowflow.testing.sinks import MemorySinkSpec
 from arrowflow.testing.sources import MemoryBroker, MemorySourceSpec
 from arrowflow.testing.topics import MemoryCluster, sequences
 from arrowflow.types import Delivered
+from arrowflow.windows.spec import Aggregate, Session, WindowSpec
 
 SECOND_US = 1_000_000
 TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
@@ -146,6 +148,10 @@ class World:
                 assert order == sorted(order)
         told = sorted(_result(json.loads(record.value)) for record in self.records())
         assert told == sorted(_result(row) for row in ROWS.rows(self.log.store))
+
+
+def session() -> WindowSpec:
+    return WindowSpec(Session(10 * SECOND_US), ("k",), (Aggregate("n", "count"), Aggregate("total", "sum", "v")))
 
 
 def _told(record) -> tuple:
@@ -484,6 +490,45 @@ def test_interim_results_are_refused():
 
     with pytest.raises(ConfigError, match="send them to a preview"):
         world.run(sinks=sinks, emit=Emit("on_update"))
+
+
+@pytest.mark.parametrize("plan", ["", "kafka.mid_produce:4:crash", "kafka.commit:6:lost", "commit.created:3:crash"])
+def test_in_the_mode_update_the_newest_record_of_a_window_is_its_result_and_open_ones_are_told_before(plan):
+    world = World(key=("k", "window_start", "window_end"), mode="update")
+    with contextlib.suppress(SimulatedCrash):
+        world.run(Failpoints.parse(plan), emit=Emit("on_update"))
+    world.run(emit=Emit("on_update"))
+
+    kinds, newest = {}, {}
+    for record in world.records():
+        kinds.setdefault(record.key, []).append(record.headers["af-kind"])
+        newest[record.key] = _told(record)
+    assert sorted(newest.values()) == sorted(_result(row) for row in ROWS.rows(world.log.store))
+    assert all(each[-1] == b"insert" and set(each[:-1]) <= {b"interim"} for each in kinds.values())
+    assert any(len(each) > 2 for each in kinds.values())
+    found = sorted(sequences(world.records()))
+    assert len(set(found)) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("key", "window", "message"),
+    [
+        (("k",), NaiveOperatorSpec(10 * SECOND_US), "the key must be what names a window"),
+        (("k", "window_start", "window_end"), session(), "sessions grow and merge"),
+    ],
+)
+def test_updates_are_refused_where_the_key_is_not_the_name_of_a_window_for_good(key, window, message):
+    world = World(key=key, mode="update")
+
+    with pytest.raises(ConfigError, match=message):
+        world.run(operator=OperatorNode("window", window), emit=Emit("on_update"))
+
+
+def test_updates_and_when_to_give_them_belong_together():
+    world = World(key=("k", "window_start", "window_end"), mode="update")
+
+    with pytest.raises(ConfigError, match="belong together"):
+        world.run()
 
 
 def test_a_row_that_no_record_can_hold_stops_the_run_before_its_record_exists():
