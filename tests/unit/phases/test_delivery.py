@@ -300,8 +300,8 @@ def test_a_lost_marker_is_found_again_by_the_newest_records():
     assert any("lost its marker" in event.message for event in world.observer.of(Notice))
 
 
-def hidden() -> World:
-    """A job that died with an epoch half delivered, whose marker is lost, as are the beginnings of the partitions."""
+def half_delivered() -> World:
+    """A job that died with an epoch half delivered, and whose marker is lost."""
     for hit in itertools.count(3):
         world = World()
         world.dies(f"kafka.committed:{hit}:crash")
@@ -310,6 +310,12 @@ def hidden() -> World:
         if 0 < there < rows:
             break
     world.cluster.forget_groups()
+    return world
+
+
+def hidden() -> World:
+    """The same, and retention has taken all records from the topic."""
+    world = half_delivered()
     for partition in range(PARTITIONS):
         world.cluster.delete_records("alerts", partition, before=10_000)
     return world
@@ -318,6 +324,30 @@ def hidden() -> World:
 def test_a_lost_marker_that_nothing_can_settle_stops_and_asks():
     world = hidden()
     with pytest.raises(DataLossError, match=r"--assume-delivered.*--redeliver"):
+        world.run()
+
+
+def test_one_partition_that_hides_our_newest_record_is_enough_to_stop_and_ask():
+    """What the others say is as far as the records know, and more may have been in the one whose beginning is gone."""
+    asked = 0
+    for partition in range(PARTITIONS):
+        world = half_delivered()
+        head = world.manifests()[-1].epoch
+        there = [sequences(world.cluster.committed("alerts", each)) for each in range(PARTITIONS) if each != partition]
+        world.cluster.delete_records("alerts", partition, before=10_000)
+        if any(epoch == head for part in there for epoch, _ in part):
+            with pytest.raises(DataLossError, match="--assume-delivered"):
+                world.run()
+            asked += 1
+
+    assert asked
+
+
+def test_a_topic_that_was_made_again_does_not_pass_for_one_that_nothing_was_delivered_to():
+    world = half_delivered()
+    world.cluster.create_topic("alerts", PARTITIONS)
+
+    with pytest.raises(DataLossError, match="--assume-delivered"):
         world.run()
 
 
@@ -353,6 +383,25 @@ def test_a_marker_beyond_the_log_tells_of_a_log_that_was_restored_from_an_older_
             store.delete(path)
 
     with pytest.raises(DataLossError, match="restored from an older copy"):
+        world.run()
+
+
+def test_a_marker_that_was_written_for_another_record_of_that_number_tells_of_two_copies_of_the_log():
+    world = World()
+    world.run(options=replace(TO_THE_END, until_caught_up=False, once=True, close_open_windows=False))
+    copy = {path: world.log.store.read(path) for path in world.log.store.list("/")}
+    world.run()
+    cluster = world.cluster
+    world.log, world.cluster = MemoryLogSpec(), MemoryCluster()
+    for path, data in copy.items():
+        world.log.store.create(path, data)
+    for topic in ("alerts", "late"):
+        world.cluster.create_topic(topic, PARTITIONS)
+    world.spec, world.late = (replace(spec, connect=world.cluster.connect) for spec in (world.spec, world.late))
+    world.run(options=replace(TO_THE_END, undecided="assume_delivered"))
+    world.spec, world.late = (replace(spec, connect=cluster.connect) for spec in (world.spec, world.late))
+
+    with pytest.raises(DataLossError, match="two copies of the log"):
         world.run()
 
 
