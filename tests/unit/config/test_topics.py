@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from arrowflow.api.pipeline import load as try_load
 from arrowflow.cli.session import Session
 from arrowflow.config import build, check, json_schema, load, read
 from arrowflow.config.explain import explain
@@ -225,3 +226,11 @@ def test_the_schema_for_editors_knows_both_forms_of_an_output():
 def test_what_an_adapter_refuses_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError):
         load(written(tmp_path, sink='topic2 = "x"'), {})
+
+
+def test_a_pipeline_with_topics_is_tried_on_rows_in_memory_and_connects_to_nothing(tmp_path):
+    pipeline = try_load(written(tmp_path), {})
+
+    trial = pipeline.test([{"k": "a", "t": 1_000, "v": 2}, {"k": "a", "t": 2_000, "v": 3}])
+
+    assert trial.rows.column("total").to_pylist() == [5]
