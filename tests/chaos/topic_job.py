@@ -72,7 +72,7 @@ def answer(rows: int = 900) -> tuple[Counter, Counter]:
 def wrong(folder: Path, bootstrap: str, topic: str, rows: int = 900) -> list[str]:
     """Every way in which the topics and the table differ from the answer, and the headers from an unbroken count."""
     good, bad = answer(rows)
-    alerts, dead = (committed_records(bootstrap, each) for each in (topic, f"{topic}.dead"))
+    alerts, dead = (committed_records(bootstrap, each, settled=True) for each in (topic, f"{topic}.dead"))
     found = Counter(_row(record) for part in alerts for record in part)
     letters = Counter(
         (value["_partition"], value["_offset"], value["_reason"]) for part in dead for value in map(_value, part)

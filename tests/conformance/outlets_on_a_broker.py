@@ -1,5 +1,6 @@
 """The suite of outlets on a broker that is given by a fixture `broker`; read back by a client that knows nothing of us."""
 
+import time
 import uuid
 
 import pytest
@@ -33,6 +34,12 @@ class OnABroker(OutletConformance):
     def test_a_run_that_fails_or_dies_anywhere_is_made_good_by_the_next(self, spec, control, fault):
         # The second hit is the first with records in it.
         super().test_a_run_that_fails_or_dies_anywhere_is_made_good_by_the_next(spec, control, fault, 2)
+
+    def expect(self, spec, wanted):
+        until = time.monotonic() + 60
+        while [record[:2] for record in self.seen(spec)] != wanted and time.monotonic() < until:
+            time.sleep(0.1)
+        super().expect(spec, wanted)
 
     def published(self, spec):
         return [[seen(record) for record in part] for part in committed_records(self.broker.bootstrap, spec.topic)]

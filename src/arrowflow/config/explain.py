@@ -221,7 +221,7 @@ def _topic(name: str, topic: settings.TopicSection, sections: Sections) -> Itera
         f"{name}: each {what} once as a record of topic {topic.topic} at {where}, also after crashes, for readers with "
         "isolation.level = read_committed"
     )
-    yield f"  those of one epoch appear together, {topic.chunk_rows:,} at a time if there are more"
+    yield f"  of one epoch all become visible or none does, {topic.chunk_rows:,} at a time if there are more"
     if topic.key:
         yield f"  records of equal {listed(topic.key)} go to one partition, in their order"
     else:
