@@ -340,6 +340,9 @@ class Outlet(Protocol):
     def search(self) -> Delivered | None:
         """Look through what readers see for how far it was delivered; None if that cannot be told for certain."""
 
+    def holds_records(self) -> bool:
+        """Whether readers see records of a job of this name from another life; asked before its very first marker."""
+
     def settle(self, reached: Delivered, digest: str) -> None:
         """Write the marker alone, for the record with `digest`: the first one, or one that was lost."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import IsolationLevel, TopicPartition
+from tests.chaos.topic_campaign import Campaign
 from tests.chaos.topic_job import TO_THE_END, job, wrong
 from tests.realparts.kafka_broker import KafkaBroker
 
@@ -125,6 +126,15 @@ def test_a_broker_that_dies_in_a_delivery_and_comes_back_changes_nothing(place):
     place.run(Hooked("kafka.mid_produce", 4, restart))
 
     assert place.wrong() == []
+
+
+def test_a_round_or_two_of_the_campaign_end_with_the_answer(kafka, tmp_path):
+    """The command `python -m tests.chaos.topic_campaign` does many, with three brokers that die and hand over too."""
+    campaign = Campaign(kafka, tmp_path, rows=1_500, seed=1)
+
+    assert campaign.round("abort") in ("worked on", "ended with 0")
+    assert campaign.round("time-out").startswith("woke up, ")
+    assert campaign.finish() == []
 
 
 def wait_frozen(pid: int) -> None:

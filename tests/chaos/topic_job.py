@@ -1,4 +1,4 @@
-"""A job from a dealt sample into a topic and a table, in many small epochs and chunks; importable, and a process to kill.
+"""A job from a dealt sample into a topic and a table, in epochs of 112 rows or so and chunks of 40; importable, and a process to kill.
 
 As a process: ``python -m tests.chaos.topic_job FOLDER BOOTSTRAP TOPIC ROWS TIMEOUT`` with the failpoint variables of the
 command line. No window, so that a process starts in a moment; the answer is read from the sample by the standard library.
@@ -35,7 +35,7 @@ SEED = 11
 
 
 def job(folder: Path, bootstrap: str, topic: str, rows: int = 900, timeout_s: float = 30.0) -> Pipeline:
-    """Good rows to `topic` and a table, dead letters to a topic beside it; eight epochs or so, chunks of 40."""
+    """Good rows to `topic` and a table, dead letters to a topic beside it."""
     sample = DealtSpec(tuple(stream("production", rows=rows, seed=SEED).records()), largest_slice=60)
     fields = tuple(Field(name, kind) for name, kind in COLUMNS.items())
     here = {"brokers": bootstrap, "transaction_timeout_s": timeout_s}
@@ -48,9 +48,7 @@ def job(folder: Path, bootstrap: str, topic: str, rows: int = 900, timeout_s: fl
             SinkNode("table", ParquetSpec(str(folder / "table"))),
             SinkNode("dead", KafkaSinkSpec(f"{topic}.dead", **here), "dead"),
         ),
-        checkpoint=Checkpoint(
-            LocalLogSpec(str(folder / "log")), cadence_s=60.0, max_epoch_rows=max(100, rows // 8), max_slice_rows=60
-        ),
+        checkpoint=Checkpoint(LocalLogSpec(str(folder / "log")), cadence_s=60.0, max_epoch_rows=112, max_slice_rows=60),
     )
 
 
@@ -74,7 +72,7 @@ def answer(rows: int = 900) -> tuple[Counter, Counter]:
 def wrong(folder: Path, bootstrap: str, topic: str, rows: int = 900) -> list[str]:
     """Every way in which the topics and the table differ from the answer, and the headers from an unbroken count."""
     good, bad = answer(rows)
-    alerts, dead = (committed_records(bootstrap, each) for each in (topic, f"{topic}.dead"))
+    alerts, dead = (committed_records(bootstrap, each, settled=True) for each in (topic, f"{topic}.dead"))
     found = Counter(_row(record) for part in alerts for record in part)
     letters = Counter(
         (value["_partition"], value["_offset"], value["_reason"]) for part in dead for value in map(_value, part)

@@ -8,6 +8,7 @@ from arrowflow.sinks.kafka.spec import KafkaSinkSpec
 from arrowflow.testing.conformance.outlets import OutletConformance
 from arrowflow.testing.stores import MemoryStore
 from arrowflow.testing.topics import MemoryCluster
+from arrowflow.types import Delivered
 
 
 class TestOutletInMemory(OutletConformance):
@@ -26,6 +27,17 @@ class TestOutletInMemory(OutletConformance):
 
     def lose_marker(self, spec, outlet):
         self.cluster.forget_groups()
+
+    def test_after_a_transaction_that_failed_the_next_holds_half_as_many_rows_and_then_more_again(self, spec, control):
+        record = self.stage(spec, control, 3, "abcdef")
+        outlet = self.build(spec, control)
+        reached = self.own(outlet)
+        self.cluster.fail("flush", 1, "abort")
+
+        told = list(outlet.deliver(record.outbox[0], reached, record))
+
+        assert told == [Delivered(3, 1), Delivered(3, 3), Delivered(3, 5), Delivered(3, 6)]
+        self.check(spec, record)
 
 
 @pytest.mark.embedded

@@ -48,7 +48,7 @@ def test_the_page_lists_every_wrong_protocol_that_is_refuted():
 def test_every_suite_and_fake_of_the_table_exists():
     table = PAGE.split("## Use a suite")[0].splitlines()
     rows = [line.split("|") for line in table if line.startswith("| ") and "protocol" not in line]
-    assert len(rows) == 10
+    assert len(rows) == 11
     for _, _protocol, suites, fake, _ in rows:
         for room, cell in (("arrowflow.testing.conformance", suites), ("arrowflow.testing", fake)):
             for module, name in re.findall(r"`(\w+)\.(\w+)`", cell):

@@ -172,6 +172,11 @@ class Topics:
         raise RuntimeError(f"the {partitions} partitions of {name} have no leaders after 30 s")
 
 
+def new_cluster_id() -> str:
+    """An id that is no other cluster's; it may not begin with "-": the tool would take it for an option."""
+    return urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
+
+
 class KafkaBroker(Topics):
     """One broker that is its own controller, with its data in a temporary folder.
 
@@ -181,10 +186,15 @@ class KafkaBroker(Topics):
     ----------
     settings : mapping, optional
         Lines of ``server.properties`` beside, or instead of, our own.
+    cluster : str, optional
+        The cluster it is one of, by its id; one of its own otherwise.
     """
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+    heap_mb = 1024
+
+    def __init__(self, settings: Mapping[str, str] | None = None, cluster: str | None = None) -> None:
         self._jars = jars()
+        self._cluster = cluster or new_cluster_id()
         self.folder = Path(tempfile.mkdtemp(prefix="arrowflow-kafka-"))
         self.port, controller, sasl = free_ports(3)
         self.sasl_bootstrap = f"127.0.0.1:{sasl}"
@@ -212,7 +222,7 @@ class KafkaBroker(Topics):
             [
                 "java",
                 "-Xms256m",
-                "-Xmx1g",
+                f"-Xmx{self.heap_mb}m",
                 "-XX:TieredStopAtLevel=1",
                 log4j,
                 "-cp",
@@ -293,7 +303,7 @@ class KafkaBroker(Topics):
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in (ours | dict(settings)).items()))
 
     def _format(self) -> None:
-        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(self._properties)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._properties)]
         tool += self._format_options()
         done = subprocess.run(
             ["java", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", *tool],
@@ -301,10 +311,6 @@ class KafkaBroker(Topics):
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"Kafka's storage was not formatted: {done.stdout[-1000:]}{done.stderr[-1000:]}")
-
-    def _cluster_id(self) -> str:
-        # An id may not begin with "-": the tool would take it for an option.
-        return urlsafe_b64encode(b"\x01" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
 
     def _format_options(self) -> list[str]:
         return []

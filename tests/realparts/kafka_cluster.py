@@ -20,7 +20,7 @@ class _Member(KafkaBroker):
     def __init__(self, node: int, controller: int) -> None:
         self.node = node
         self._controller = controller
-        super().__init__()
+        super().__init__(cluster=CLUSTER)
 
     def _write_settings(self, controller: int, settings: Mapping[str, str]) -> None:
         first = self.node == 1
@@ -39,9 +39,6 @@ class _Member(KafkaBroker):
             "replica.lag.time.max.ms": "3000",
         }
         super()._write_settings(controller, ours | dict(settings))
-
-    def _cluster_id(self) -> str:
-        return CLUSTER
 
 
 class KafkaCluster(Topics):

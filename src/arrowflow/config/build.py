@@ -173,6 +173,8 @@ def lake_folder(sections: Sections) -> str:
     paths = [sink.path for sink in sections.sink.values()]
     if sections.checkpoint is not None:
         paths.append(sections.checkpoint.path)
+        if not sections.sink:  # topics only: nothing else belongs inside the control prefix
+            paths.append(os.path.dirname(absolute(sections.checkpoint.path)))  # noqa: PTH120 (specs hold paths as text)
     return os.path.commonpath([absolute(path) for path in paths])
 
 
@@ -365,6 +367,7 @@ def build_topic(topic: settings.TopicSection, sections: Sections, env: Mapping[s
         brokers=brokers,
         key=tuple(topic.key),
         format=topic.format,
+        mode=topic.mode,
         properties=revealed({**shared, **topic.properties}, env),
         transaction_timeout_s=topic.transaction_timeout / SECOND_US,
         chunk_rows=topic.chunk_rows,

@@ -141,12 +141,16 @@ def _late(window: settings.WindowSection, sections: Sections) -> Iterator[str]:
         yield "rows that come later are counted and nothing else"
     elif window.late == "side":
         some = ", and so are rows that missed some of their windows: missed_windows" if misses(window) else ""
-        yield f"rows that come later are written to the late table with the reason{some}"
+        yield f"rows that come later are written to {_late_place(sections)} with the reason{some}"
     else:
         patience = duration_text(window.correct_for or 0)
         yield f"rows that come later, by up to {patience}, correct their window: its file is replaced by one with the next revision"
-        kept = "are written to the late table" if sections.has("late") else "are counted and nothing else"
+        kept = f"are written to {_late_place(sections)}" if sections.has("late") else "are counted and nothing else"
         yield f"rows that come later still {kept}: beyond_correction"
+
+
+def _late_place(sections: Sections) -> str:
+    return "the late topic" if "late" in sections.topics else "the late table"
 
 
 def _interim(sections: Sections) -> Iterator[str]:
@@ -219,11 +223,13 @@ def _topic(name: str, topic: settings.TopicSection, sections: Sections) -> Itera
         f"{name}: each {what} once as a record of topic {topic.topic} at {where}, also after crashes, for readers with "
         "isolation.level = read_committed"
     )
-    yield f"  those of one epoch appear together, {topic.chunk_rows:,} at a time if there are more"
+    yield f"  of one epoch all become visible or none does, {topic.chunk_rows:,} at a time if there are more"
     if topic.key:
         yield f"  records of equal {listed(topic.key)} go to one partition, in their order"
     else:
         yield "  they have no key and take turns over the partitions"
+    if topic.mode == "update":
+        yield "  and records of what open windows would give, af-kind interim: the newest record of a key counts, the last is the result"
     if sections.window is not None and sections.window.late == "correct" and name not in ("late", "dead_letter"):
         yield "  a correction is a later record of the same key: its header af-revision counts"
 

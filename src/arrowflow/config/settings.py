@@ -367,6 +367,8 @@ class TopicSection(_Section):
     """`host:port` pairs separated by commas; the source's cluster, with its settings of a connection, unless it is given."""
     key: Names = Field(default_factory=list)
     """Columns that make the key of a record: it decides the partition."""
+    mode: Literal["append", "update"] = "append"
+    """`update`: also what open windows would give, as [emit] says; the newest record of a window counts."""
     format: Literal["json"] = "json"
     """How a row becomes a value."""
     properties: dict[str, Property] = Field(default_factory=dict)

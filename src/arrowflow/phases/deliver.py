@@ -53,12 +53,8 @@ def _hand_over(job: Job, manifest: Manifest, outbox: Outbox) -> None:
 
     try:
         _owned(job, outbox.sink, rest)
-    except (ObjectMissing, DataLossError) as wrong:
-        # A newer writer may have delivered and cleaned up: then we are fenced.
-        job.log.check(_head(job))
-        if isinstance(wrong, DataLossError):
-            raise
-        raise DataLossError(f"epoch {manifest.epoch} is committed but an outbox of it is missing: {wrong}") from wrong
+    except ObjectMissing as gone:
+        raise DataLossError(f"epoch {manifest.epoch} is committed but an outbox of it is missing: {gone}") from gone
 
 
 def _owned(job: Job, name: str, action: Callable[[Outlet], None]) -> None:
@@ -74,6 +70,10 @@ def _owned(job: Job, name: str, action: Callable[[Outlet], None]) -> None:
             outlet.close()
             job.log.check(_head(job))
             taken = error
+        except (ObjectMissing, DataLossError):
+            # A newer writer may have delivered, cleaned up and gone on: then we are fenced, and nothing is lost.
+            job.log.check(_head(job))
+            raise
         else:
             return
     raise OutletTaken(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from arrowflow.events import Finished
 from arrowflow.phases.commit import adopt, record, standing
+from arrowflow.phases.fit import takes_interim
 from arrowflow.phases.job import Job
 from arrowflow.types import Balance, Manifest
 
@@ -21,7 +22,7 @@ class Totals:
 
     def add(self, job: Job, manifest: Manifest) -> None:
         """Count one committed epoch."""
-        results = {node.name for node in job.pipeline.sinks if node.stream == "rows"}
+        results = {node.name for node in job.pipeline.sinks if node.stream == "rows" and not takes_interim(node)}
         self.epochs += 1
         self.balance += manifest.balance
         self.files += len(manifest.outputs)

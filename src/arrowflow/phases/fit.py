@@ -8,7 +8,9 @@ import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.pipeline import Pipeline, SinkNode
-from arrowflow.protocols import Change
+from arrowflow.protocols import Change, OperatorSpec
+from arrowflow.windows.shapes import Session, Sliding
+from arrowflow.windows.spec import WindowSpec
 
 KINDS: Mapping[str, Change] = {"rows": "insert", "late": "insert", "dead": "insert", "open": "interim"}
 """The kind of change that every stream brings; "rows" brings "replace" too under the late policy "correct"."""
@@ -27,12 +29,39 @@ def refuse_misfits(pipeline: Pipeline, results: pa.Schema) -> None:
     for node in pipeline.sinks:
         if KINDS[node.stream] not in node.spec.takes:
             raise ConfigError(_not_taken(node))
+        if node.stream == "open" and "insert" in node.spec.takes:
+            raise ConfigError(
+                f'sink {node.name!r} takes results and interim results together, from the stream "rows": the last record of a '
+                "window is its result"
+            )
         if pipeline.operator.late == "correct" and node.stream == "rows":
             _refuse_corrections(node, pipeline.operator.spec.identity, results)
-    if pipeline.emit.gives_interim != any(node.stream == "open" for node in pipeline.sinks):
+        if takes_interim(node) and node.stream == "rows":
+            _refuse_updates(node, pipeline.operator.spec)
+    if pipeline.emit.gives_interim != any(map(takes_interim, pipeline.sinks)):
         raise ConfigError(
             'interim results and a sink for them belong together: `emit` says when, a sink of the stream "open" (a '
-            "preview) says where; a table of results takes each window when it closes and never before"
+            'preview) or a topic in the mode "update" says where; a table of results takes each window when it closes and '
+            "never before"
+        )
+
+
+def takes_interim(node: SinkNode) -> bool:
+    """Whether a sink is given what open windows would give now, by itself or along with results."""
+    return node.stream in ("open", "rows") and "interim" in node.spec.takes
+
+
+def _refuse_updates(node: SinkNode, spec: OperatorSpec) -> None:
+    """An update is a record of the same key: the key must name the window, and its name must not change while it is open."""
+    if isinstance(spec, WindowSpec) and isinstance(spec.window, Session | Sliding):
+        raise ConfigError(
+            f'sink {node.name!r}: mode "update" needs windows whose bounds stay as they are; sessions grow and merge, and sliding '
+            "windows come and go with their rows: show those in a preview"
+        )
+    if node.spec.placed_by(pa.schema([])) != set(spec.identity):
+        raise ConfigError(
+            f'sink {node.name!r}: in mode "update" the newest record of a key counts, so the key must be what names a window: '
+            f"key = {list(spec.identity)}"
         )
 
 

@@ -15,7 +15,7 @@ def reached_by_marker(job: Job, name: str, outlet: Outlet) -> Delivered:
     Raises
     ------
     DataLossError
-        If the marker knows records that the log does not, or is lost and nothing else can tell.
+        If the marker or the topic knows records that the log does not, or the marker is lost and nothing else can tell.
     """
     head = job.head
     if head is None:
@@ -25,10 +25,21 @@ def reached_by_marker(job: Job, name: str, outlet: Outlet) -> Delivered:
         _refuse_other_log(job, name, head, *marked)
         return marked[0]
     if known is None:  # no record has handed it anything yet: the marker is there before the first that does
+        _refuse_another_life(job, name, outlet)
         first = Delivered(head.epoch, 0)
         outlet.settle(first, head.sha256)
         return first
     return _mend(job, name, outlet, known, head)
+
+
+def _refuse_another_life(job: Job, name: str, outlet: Outlet) -> None:
+    """Raise if readers have records of a job of this name that this log knows nothing of: they would be there twice."""
+    if job.options.undecided != "redeliver" and outlet.holds_records():
+        raise DataLossError(
+            f"sink {name!r} already holds records of a job {job.pipeline.name!r} that {job.control.prefix} knows nothing of: rows "
+            "would be there twice. Restore the checkpoint folder, take an empty topic or another job name, or start once with "
+            "--redeliver if that is what you want"
+        )
 
 
 def _refuse_other_log(job: Job, name: str, head: Manifest, marked: Delivered, digest: str) -> None:

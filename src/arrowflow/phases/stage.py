@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from arrowflow.phases.draft import Draft
+from arrowflow.phases.fit import takes_interim
 from arrowflow.phases.job import Job
 from arrowflow.phases.revise import stage_revisions
 from arrowflow.phases.snapshots import stage_state
@@ -36,26 +37,32 @@ class Staged:
 def stage(job: Job, draft: Draft) -> Staged:
     """Write output files, revisions of earlier ones and the state delta under the attempt's own names."""
     files: list[StagedFile] = []
+    interim = _interim(job, draft) if any(map(takes_interim, job.pipeline.sinks)) else None
     for node in job.pipeline.sinks:
         if node.name in job.outlets:
             continue
-        table = _interim(job, draft) if node.stream == "open" else _output(draft, node.stream)
+        table = interim if node.stream == "open" else _output(draft, node.stream)
         if table is not None and (table.num_rows or node.stream == "open"):
             files += job.sinks[node.name].stage(draft.attempt, table)
         corrected = corrections(draft.closed, draft.number) if node.stream == "rows" else None
         if corrected is not None:
             files += stage_revisions(job, draft, node.name, corrected)
-    outbox = tuple(_outboxes(job, draft))
+    outbox = tuple(_outboxes(job, draft, interim))
     return Staged(tuple(files), stage_state(job, draft), outbox)
 
 
-def _outboxes(job: Job, draft: Draft) -> Iterator[Outbox]:
-    """Stage the rows of each sink that is no folder; later revisions come behind first results, as rows of their own."""
+def _outboxes(job: Job, draft: Draft, interim: pa.Table | None) -> Iterator[Outbox]:
+    """Stage the rows of each sink that is no folder.
+
+    Later revisions come behind first results, as rows of their own, and what open windows would give behind those: no
+    window is among two of the three.
+    """
     for node in job.pipeline.sinks:
         if node.name not in job.outlets:
             continue
         corrected = corrections(draft.closed, draft.number) if node.stream == "rows" else None
         tables = [_output(draft, node.stream), None if corrected is None else corrected.table]
+        tables.append(interim if takes_interim(node) else None)
         found = [table for table in tables if table is not None and table.num_rows]
         if found and (outbox := job.outlets[node.name].stage(draft.attempt, pa.concat_tables(found))) is not None:
             yield outbox

@@ -22,7 +22,7 @@ from arrowflow.config.secrets import SecretText
 from arrowflow.events import Committed, Finished, Notice, Progress, Started
 from arrowflow.failpoints import Trap
 from arrowflow.pipeline import RunOptions
-from arrowflow.types import MIN_US, Balance, Fingerprint, Input, Manifest, SourcePartition, StagedFile, Writer
+from arrowflow.types import MIN_US, Balance, Fingerprint, Input, Manifest, Outbox, SourcePartition, StagedFile, Writer
 
 PART = SourcePartition("kafka", "events", 0)
 
@@ -91,6 +91,8 @@ def test_a_balance_that_does_not_add_up_is_shouted():
         (("--until-caught-up",), RunOptions(until_caught_up=True)),
         (("--until-caught-up", "--close-open-windows"), RunOptions(until_caught_up=True, close_open_windows=True)),
         (("--once", "--dry-run", "--take-over"), RunOptions(once=True, dry_run=True, take_over=True)),
+        (("--assume-delivered",), RunOptions(undecided="assume_delivered")),
+        (("--redeliver",), RunOptions(undecided="redeliver")),
     ],
 )
 def test_options_reach_the_engine(args, expected):
@@ -107,6 +109,21 @@ def test_windows_are_closed_early_only_at_an_end():
     assert "needs --until-caught-up" in result.stderr
 
 
+def test_the_two_answers_about_a_lost_marker_exclude_each_other():
+    result = _invoke(FakeEngine(), "--assume-delivered", "--redeliver")
+
+    assert result.exit_code == 2
+    assert "choose one" in result.stderr
+
+
+def test_rows_that_were_delivered_are_told_beside_those_in_files():
+    outbox = [Outbox(sink="alerts", path="p", rows=3, bytes=1, sha256="")]
+
+    result = _invoke(FakeEngine(events=(Committed(_manifest(outbox=outbox)),)))
+
+    assert "2 rows written to 1 file; 3 rows delivered to alerts" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -120,6 +137,7 @@ def test_windows_are_closed_early_only_at_an_end():
         (errors.DataLossError, 6),
         (errors.ObjectMissing, 6),
         (errors.Fenced, 7),
+        (errors.OutletTaken, 7),
         (errors.StateRefused, 8),
         (errors.StateCorrupt, 8),
         (errors.BalanceError, 1),

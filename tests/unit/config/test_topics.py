@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
-from arrowflow.config import check, json_schema, load, read
+from arrowflow.api.pipeline import load as try_load
+from arrowflow.cli.session import Session
+from arrowflow.config import build, check, json_schema, load, read
 from arrowflow.config.explain import explain
 from arrowflow.errors import ConfigError
 from arrowflow.sinks.kafka.spec import KafkaSinkSpec
@@ -78,6 +81,14 @@ def test_a_file_of_topics_only_is_a_pipeline_of_three_streams(tmp_path):
     )
 
 
+def test_the_secret_of_a_topic_is_one_the_command_line_masks(tmp_path):
+    sink = 'brokers = "b:9092"\nproperties."sasl.password" = { env = "PW" }'
+    session = Session()
+    session.keep_secret(load(written(tmp_path, sink=sink), {"PW": "canary-5e1d"}))
+
+    assert session.clean("refused: canary-5e1d") == "refused: ***"
+
+
 def test_without_brokers_of_its_own_a_topic_is_reached_as_the_source_is(tmp_path):
     source = 'properties."sasl.username" = "ann"\nproperties."sasl.password" = { env = "PW" }\nproperties."fetch.min.bytes" = 1'
     own = 'brokers = "b:9092"\nproperties."sasl.username" = "bob"'
@@ -120,6 +131,36 @@ def test_a_mistake_is_told_at_its_place(tmp_path, parts, sentence):
 
     assert any(problem.startswith(sentence) for problem in problems), problems
     assert len(problems) == 1, problems
+
+
+UPDATE = (
+    FILE.replace('key = ["k"]', 'key = ["k", "window_start", "window_end"]\nmode = "update"') + '[emit]\nearly = "5m"\n'
+)
+
+
+def test_a_topic_can_be_told_what_open_windows_would_give(tmp_path):
+    path = written(tmp_path, file=UPDATE)
+    parts = dict(explain(read(path, {}), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).parts)
+
+    assert load(path, {}).sinks[0].spec.mode == "update"
+    assert any("the newest record of a key counts" in line for line in parts["guarantees"])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (('[emit]\nearly = "5m"\n', ""), "sink.alerts.mode: would never give an update"),
+        (('"k", "window_start", "window_end"', '"k"'), "sink.alerts.key: in mode \"update\" the newest record of a key counts"),
+        (('type = "tumbling"\nsize = "1m"', 'type = "session"\ngap = "1m"'), 'sink.alerts.mode: "update" needs windows whose bounds'),
+        (('payload = "none"', 'payload = "none"\nmode = "update"'), "dead_letter.mode: is for topics of results"),
+        (('\nmode = "update"', ""), "emit: gives interim results"),
+    ],
+)  # fmt: skip
+def test_updates_that_cannot_be_are_told_at_their_place(tmp_path, change, sentence):
+    problems = told(written(tmp_path, file=UPDATE.replace(*change)))
+
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(sentence)
 
 
 def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path):
@@ -165,7 +206,15 @@ def test_explain_tells_what_readers_of_a_topic_may_rely_on(tmp_path):
     assert "alerts: each result row once as a record of topic out at the source's cluster" in guarantees
     assert "records of equal k go to one partition" in guarantees
     assert "late: each late row once as a record of topic late" in guarantees
+    assert any("written to the late topic" in line for line in parts["windows"])
     assert any("alerts, late, dead_letter is away" in line for line in parts["what an outage costs"])
+
+
+def test_the_embedded_broker_of_a_job_with_topics_only_keeps_its_data_beside_the_records_not_among_them(tmp_path):
+    file = FILE.replace('brokers = "a:9092"', 'brokers = "embedded"').replace('topics = ["in"]', 'topics = ["scada"]')
+    sections = read(written(tmp_path, file=file.replace("scada", "silver.production.events")), {})
+
+    assert build.embedded_folder(sections) == str(Path.cwd() / "lake" / "_embedded" / "gold")
 
 
 def test_the_schema_for_editors_knows_both_forms_of_an_output():
@@ -177,3 +226,11 @@ def test_the_schema_for_editors_knows_both_forms_of_an_output():
 def test_what_an_adapter_refuses_is_a_config_error(tmp_path):
     with pytest.raises(ConfigError):
         load(written(tmp_path, sink='topic2 = "x"'), {})
+
+
+def test_a_pipeline_with_topics_is_tried_on_rows_in_memory_and_connects_to_nothing(tmp_path):
+    pipeline = try_load(written(tmp_path), {})
+
+    trial = pipeline.test([{"k": "a", "t": 1_000, "v": 2}, {"k": "a", "t": 2_000, "v": 3}])
+
+    assert trial.rows.column("total").to_pylist() == [5]

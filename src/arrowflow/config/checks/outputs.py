@@ -76,10 +76,13 @@ def _previews(sections: Sections, document: Document, _: Mapping[str, str]) -> I
         place: Path = ("emit",) if emit is not None else ("sink", previews[0])
         yield document.problem(place, "is about open windows, and there is no [window]: remove it", at_key=True)
     elif sections.whole("emit", "sink"):
-        yield from _when_and_where(emit, previews, document)
+        updates = [name for name, topic in sections.topics.items() if topic.mode == "update"]
+        yield from _when_and_where(emit, previews, updates, document)
 
 
-def _when_and_where(emit: settings.EmitSection | None, previews: list[str], document: Document) -> Iterator[Problem]:
+def _when_and_where(
+    emit: settings.EmitSection | None, previews: list[str], updates: list[str], document: Document
+) -> Iterator[Problem]:
     wanted = emit is not None and (emit.mode == "on_update" or emit.early is not None)
     if emit is not None and emit.mode == "on_update" and emit.early is not None:
         yield document.problem(
@@ -87,12 +90,17 @@ def _when_and_where(emit: settings.EmitSection | None, previews: list[str], docu
             'says "at most so often", and mode = "on_update" says "always": keep one of them',
             at_key=True,
         )
-    if wanted and not previews:
+    if wanted and not previews and not updates:
         yield document.problem(
             ("emit",),
             "gives interim results, which change with every record, and a Parquet table of results keeps each row it is given: "
-            'add [sink.open] with kind = "preview" and a path, one file that always holds the windows open now',
+            'add [sink.open] with kind = "preview" and a path, one file that always holds the windows open now, or a topic with mode = "update"',
             at_key=True,
+        )
+    if updates and not wanted:
+        yield document.problem(
+            ("sink", updates[0], "mode"),
+            'would never give an update: say when in [emit], with mode = "on_update" or early = "5m"',
         )
     if previews and not wanted and (emit is None or emit.early is None):
         yield document.problem(

@@ -120,6 +120,9 @@ def keys(sections: Sections, result: pa.Schema, rows: pa.Schema, document: Docum
             yield document.problem(path, str(error), at_key=True)
         if path[0] == "sink":
             yield from _revisions(path, topic, sections, document)
+            yield from _updates(path, topic, sections, document)
+        elif topic.mode == "update":
+            yield document.problem((*path, "mode"), "is for topics of results: rows that come here have no later value")
 
 
 def _revisions(path: Path, topic: settings.TopicSection, sections: Sections, document: Document) -> Iterator[Problem]:
@@ -139,6 +142,27 @@ def _revisions(path: Path, topic: settings.TopicSection, sections: Sections, doc
             (*path, "key"),
             f"a correction may change {listed(moving)}, and the record would go to another partition: with "
             f'late = "correct" take keys from what names a window, {listed(identity)}',
+        )
+
+
+def _updates(path: Path, topic: settings.TopicSection, sections: Sections, document: Document) -> Iterator[Problem]:
+    """In the mode "update" the newest record of a key counts, so the key must be the name of a window, for good."""
+    window = sections.window
+    if topic.mode != "update" or window is None:
+        return
+    if window.type in ("session", "sliding"):
+        yield document.problem(
+            (*path, "mode"),
+            f'"update" needs windows whose bounds stay as they are, and {window.type} windows grow, merge or come and go with their '
+            'rows: show those in a preview, kind = "preview"',
+        )
+        return
+    identity = build.build_window(window, sections, {}).identity
+    if set(topic.key) != set(identity):
+        where = (*path, "key") if topic.key else (*path, "mode")
+        yield document.problem(
+            where,
+            f'in mode "update" the newest record of a key counts: write key = {list(identity)}, which names a window',
         )
 
 

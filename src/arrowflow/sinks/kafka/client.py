@@ -97,6 +97,7 @@ class KafkaLink:
                 "group.id": target.group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "allow.auto.create.topics": False,
@@ -231,22 +232,21 @@ class KafkaLink:
         """The headers of the last record in offsets ``[start, stop)`` that has those `wanted`."""
         place = TopicPartition(self._target.topic, partition, start)
         self._consumer.assign([place])
-        newest, until = None, time.monotonic() + _PATIENCE_S
-        while self._position(place) < stop:
-            if time.monotonic() > until:
+        newest, reached, until = None, start, time.monotonic() + _PATIENCE_S
+        while reached < stop:
+            if time.monotonic() > until:  # perhaps another producer's transaction is open, and hides what is behind it
                 raise self._away("looking for its records")
             for message in self._consumer.consume(1000, 0.2):
-                if (error := message.error()) is not None:
+                offset, error = message.offset() or 0, message.error()
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                     raise self._translated(error, "looking for its records")
-                headers = _headers(message)
-                if (message.offset() or 0) < stop and wanted.items() <= headers.items():
+                headers = {} if error is not None else _headers(message)
+                reached = max(reached, offset if error is not None else offset + 1)
+                if offset < stop and wanted.items() <= headers.items():
                     newest = headers
+            reached = max(reached, self._consumer.position([place])[0].offset)
         self._consumer.unassign()
         return newest
-
-    def _position(self, place: TopicPartition) -> int:
-        (told,) = self._consumer.position([place])
-        return int(place.offset if told.offset < 0 else told.offset)
 
     def _patiently(self, doing: str, call: Callable[[], _T], patience: float = _PATIENCE_S) -> _T:
         """Call until it works; what only time can mend is tried again while there is patience."""

@@ -151,6 +151,12 @@ class KafkaOutlet:
                 newest = max(newest, Delivered(epoch, seq + 1))
         return newest
 
+    def holds_records(self) -> bool:
+        """Look at the ends of all partitions for records of this job, of whatever incarnation."""
+        wanted = {"af-job": self.context.job.encode()}
+        tails = (self._linked.tail(partition, wanted, _DEPTH) for partition in range(self._partitions))
+        return any(tail.newest is not None for tail in tails)
+
     def settle(self, reached: Delivered, digest: str) -> None:
         self._write(Marker.of(reached, min(1, reached.rows), digest))
 

@@ -67,6 +67,8 @@ class KafkaSinkSpec:
         Columns of the records' keys; none for records without keys.
     format : {"json"}
         How a row becomes a value.
+    mode : {"append", "update"}
+        Results when their windows close; or also what open windows would give, under the key that names the window.
     properties : mapping of str to str
         librdkafka settings from an allow-list, secrets included; secrets are never echoed.
     transaction_timeout_s : float
@@ -94,6 +96,7 @@ class KafkaSinkSpec:
     chunk_bytes: int = 16 * 1024 * 1024
     max_message_bytes: int = 1_000_000
     connect: Connect | None = None
+    mode: Literal["append", "update"] = "append"
 
     def __post_init__(self) -> None:
         if not _TOPIC.fullmatch(self.topic) or self.topic in (".", ".."):
@@ -102,6 +105,12 @@ class KafkaSinkSpec:
             raise ConfigError('brokers: empty; write "host:port,host:port" or "embedded"')
         if self.format != "json":
             raise ConfigError(f'format {self.format!r}: only "json" can be written')
+        if self.mode not in ("append", "update"):
+            raise ConfigError(f'mode {self.mode!r} is not "append" or "update"')
+        if self.mode == "update" and not self.key:
+            raise ConfigError(
+                'mode "update" needs a key: the columns that name a window, so that its newest record counts'
+            )
         if len(set(self.key)) != len(self.key):
             raise ConfigError(f"key: a column is listed twice in {list(self.key)}")
         if refused := problems(self.properties):
@@ -122,8 +131,9 @@ class KafkaSinkSpec:
 
     @property
     def takes(self) -> frozenset[Change]:
-        """First results; later revisions too where a key keeps them in order."""
-        return frozenset({"insert", "replace"}) if self.key else frozenset({"insert"})
+        """First results; later revisions too where a key keeps them in order, and interim results in the mode "update"."""
+        kept: frozenset[Change] = frozenset({"insert", "replace"}) if self.key else frozenset({"insert"})
+        return kept | {"interim"} if self.mode == "update" else kept
 
     def placed_by(self, schema: pa.Schema) -> frozenset[str]:
         """Columns that choose the partition: all revisions of a row must meet there."""
@@ -152,11 +162,18 @@ class KafkaSinkSpec:
 
     def fingerprint(self) -> Mapping[str, object]:
         """The topic, and what its records look like; addresses and bounds change none of them."""
-        return {"kind": "kafka", "topic": self.topic, "key": list(self.key), "format": self.format}
+        return {
+            "kind": "kafka",
+            "topic": self.topic,
+            "key": list(self.key),
+            "format": self.format,
+            "mode": self.mode,
+        }
 
     def __repr__(self) -> str:
         return (
             f"KafkaSinkSpec(topic={self.topic!r}, brokers={self.brokers!r}, key={self.key!r}, format={self.format!r}, "
+            f"mode={self.mode!r}, "
             f"properties={masked(self.properties)!r}, transaction_timeout_s={self.transaction_timeout_s!r})"
         )
 
