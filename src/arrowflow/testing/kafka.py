@@ -124,6 +124,8 @@ class WireLog:
         Given instead of records, once per entry of `errors` before that.
     diverging : (int, int), optional
         Epoch and end told instead of records.
+    strict : bool
+        Cut at the limit even inside the first batch, as brokers did of old.
     """
 
     batches: bytes = b""
@@ -134,8 +136,9 @@ class WireLog:
     errors: list[int] = field(default_factory=list)
     diverging: tuple[int, int] | None = None
     leader_epoch: int = 0
+    strict: bool = False
 
-    def from_offset(self, wanted: int, limit: int | None) -> bytes:
+    def from_offset(self, wanted: int, limit: int) -> bytes:
         """What a fetch gives: whole from the batch that holds `wanted`, cut at `limit` after the first."""
         at = 0
         while at + 61 <= len(self.batches):
@@ -143,7 +146,7 @@ class WireLog:
             (last,) = struct.unpack_from(">i", self.batches, at + 23)
             if base + last >= wanted:
                 first = 12 + size
-                return self.batches[at:] if limit is None else self.batches[at : at + max(first, limit)]
+                return self.batches[at : at + (limit if self.strict else max(first, limit))]
             at += 12 + size
         return b""
 

@@ -140,12 +140,20 @@ def test_who_is_furthest_behind_in_time_is_asked_for_first_and_shares_are_fair(b
     assert first[3] == second[3] == 4 * 1024 * 1024
 
 
-def test_a_batch_larger_than_its_limit_is_asked_for_with_more_room(broker, open_source):
-    """The fake cuts behind the first batch of each partition, so limits of one byte still move on."""
-    source = open_source(broker, max_partition_fetch_bytes="1")
-
-    assert read_to(source, {PART: 0}, 30) == {PART: values(0, 30)}
+def test_limits_of_a_byte_still_move_on(broker, open_source):
+    """The first batch of a partition comes whole."""
+    assert read_to(open_source(broker, max_partition_fetch_bytes="1"), {PART: 0}, 30) == {PART: values(0, 30)}
     assert len(fetches(broker)) >= 3
+
+
+def test_a_batch_that_does_not_come_whole_is_asked_for_with_twice_the_room_until_it_does(broker, open_source):
+    broker.logs["t", 0].strict = True
+
+    assert read_to(open_source(broker, max_partition_fetch_bytes="50"), {PART: 0}, 30) == {PART: values(0, 30)}
+
+    limits = [each.detail["t", 0][3] for each in fetches(broker)]
+    assert limits[:3] == [50, 100, 200]
+    assert limits == sorted(limits)
 
 
 # ---- errors have meanings -----------------------------------------------------------------------------------
