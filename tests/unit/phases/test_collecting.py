@@ -220,6 +220,21 @@ def test_state_is_rebuilt_on_a_collected_log_too():
     assert job.windows() == job.wanted_windows()
 
 
+def test_the_record_of_the_newest_full_snapshot_stays_however_few_are_kept():
+    job = Beat(keep_records=1, full_every=20)
+    job.run(75)
+    log = job.log.build(Failpoints())[0]
+    state = log.read(log.newest()).state["window"]
+    assert len(state.deltas) > 5
+    assert log.read(log.newest()).horizon <= state.full.epoch
+    job.log.store.put(f"{PREFIX}/{state.deltas[-1].path}", b"flipped")
+
+    job.run(20)
+
+    assert any("rebuilding the state" in message for message in warnings(job))
+    in_order(job)
+
+
 def test_a_record_that_is_missing_though_nobody_collected_it_is_data_loss():
     job = Beat(keep_records=30)
     with pytest.raises(SimulatedCrash):
