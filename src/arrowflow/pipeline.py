@@ -40,6 +40,8 @@ class SourceNode:
     max_error_rate: float = 0.01
     error_sample: int = 1000
     """The breaker looks at no fewer rows than this (unless the epoch is whole)."""
+    on_data_loss: Literal["fail", "skip"] = "fail"
+    """What becomes of a run whose next offsets are gone: it stops, or goes on behind them and records the gap."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -398,7 +398,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The durable truth about one epoch; its creation is the only commit point.
 
     `sha256` is the digest of the record's own bytes before that field; `prev` that of the record before.
-    `acked` says, per sink, up to which epoch everything is published.
+    `acked` says, per sink, up to which epoch everything is published. `changes` tells, in a `reconfig` record, what its
+    fingerprint changes about that of the record before, a line each.
     """
 
     v: int = 1
@@ -420,6 +421,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     bq: list[dict[str, object]] = msgspec.field(default_factory=list)
     acked: dict[str, int] = msgspec.field(default_factory=dict)
     forced: list[ForcedClose] = msgspec.field(default_factory=list)
+    changes: list[str] = msgspec.field(default_factory=list)
     horizon: int = 0
     sha256: str = ""
 

@@ -84,6 +84,7 @@ def _brief(record: Manifest) -> dict[str, object]:
         "files": len(record.outputs),
         "watermark": None if record.watermark_us is None else moment(record.watermark_us),
         "balance": balance_data(record.balance),
+        "gaps": [[part.topic, part.partition, *part.gap] for part in record.inputs if part.gap is not None],
         "sha256": record.sha256,
     }
 
@@ -93,6 +94,9 @@ def _line(record: Manifest) -> str:
 
     rows = sum(file.new_rows for file in record.outputs)
     balance = balance_line(record.balance) if record.kind == "data" else f"by {record.writer.host}"
+    balance += "".join(
+        f"; gap {part.source_partition} {part.gap.start} to {part.gap.stop}" for part in record.inputs if part.gap
+    )
     time, watermark = moment(record.epoch_time_us), moment(record.watermark_us)
     return _row(str(record.epoch), record.kind, time, f"{rows:,}", str(len(record.outputs)), watermark, balance)
 

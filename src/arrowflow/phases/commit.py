@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from arrowflow.phases.balance import check_balance
+from arrowflow.phases.balance import check_balance, check_joins
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.phases.read import verify
 from arrowflow.phases.stage import Staged
 from arrowflow.types import (
     MIN_US,
+    Fingerprint,
     ForcedClose,
     Input,
     Manifest,
@@ -31,6 +32,7 @@ def is_empty(job: Job, draft: Draft) -> bool:
         and draft.watermark_us == job.watermark_us
         and not any(closed.windows for closed in draft.closed)
         and not draft.forced
+        and not job.gaps
         and (job.head is not None and {part.source_partition for part in job.head.inputs} == draft.positions.keys())
     )
 
@@ -47,7 +49,8 @@ def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
     """
     inputs = draft.inputs(job)
     check_balance(job, draft, inputs)
-    verify(job)
+    check_joins(job, inputs)
+    verify(job, draft.positions)
     job.failpoints.hit("commit.before")
     manifest = job.log.append(
         record(
@@ -82,6 +85,7 @@ def adopt(job: Job, manifest: Manifest) -> None:
         job.positions[part.source_partition] = part.stop
         job.clocks[part.source_partition] = part.clock
         job.leader_epoch[part.source_partition] = part.leader_epoch
+        job.gaps.pop(part.source_partition, None)
     job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
 
 
@@ -97,6 +101,7 @@ def standing(job: Job, clocks: Mapping[SourcePartition, PartitionClock]) -> list
             start=position,
             stop=position,
             clock=clocks[part],
+            gap=job.gaps.get(part),
         )
         for part, position in sorted(job.positions.items())
     ]
@@ -114,8 +119,9 @@ def record(
     outputs: Sequence[StagedFile] = (),
     forced: Sequence[ForcedClose] = (),
     wakeups: Sequence[Wakeup] = (),
+    fingerprint: Fingerprint | None = None,
 ) -> Manifest:
-    """Compose a record that follows the head."""
+    """Compose a record that follows the head; it is of this run's query unless another `fingerprint` is given."""
     source = job.pipeline.source.name
     return Manifest(
         kind=kind,
@@ -124,7 +130,7 @@ def record(
         epoch=epoch,
         prev="" if job.head is None else job.head.sha256,
         writer=job.writer,
-        fingerprint=job.fingerprint,
+        fingerprint=fingerprint or job.fingerprint,
         epoch_time_us=time_us,
         sources={source: job.identity},
         inputs=list(inputs),

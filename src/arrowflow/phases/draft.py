@@ -98,6 +98,7 @@ class Draft:
             unseen=tally.unseen,
             late_windows=tally.late_windows,
             clock=self.clocks[part],
+            gap=job.gaps.get(part),
         )
 
 

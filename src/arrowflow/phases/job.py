@@ -24,6 +24,7 @@ from arrowflow.types import (
     Discovery,
     Fingerprint,
     Manifest,
+    OffsetRange,
     PartitionClock,
     SourceIdentity,
     SourcePartition,
@@ -35,7 +36,8 @@ from arrowflow.types import (
 class Job:
     """The parts and the position of one run. Only the engine's thread touches it, `stopping` apart.
 
-    `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows.
+    `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows, but for `gaps`:
+    offsets that are gone and that the next record tells of; positions stand behind them already.
     """
 
     pipeline: Pipeline
@@ -64,6 +66,7 @@ class Job:
     recent_errors: deque[tuple[int, int]] = field(default_factory=deque)
     acked: dict[str, int] = field(default_factory=dict)
     chain_broken: bool = False
+    gaps: dict[SourcePartition, OffsetRange] = field(default_factory=dict)
     interim_at: float | None = None
 
     @property

@@ -16,9 +16,9 @@ from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
 from arrowflow.phases.rebuild import rebuild_state
+from arrowflow.phases.reconfigure import reconfigure, refuse_removed_sinks, unchanged
 from arrowflow.phases.snapshots import restore_state
-from arrowflow.types import MIN_US, Manifest, PartitionClock, SourcePartition
-from arrowflow.windows.clocks import raise_floor
+from arrowflow.types import Manifest
 
 _TAKE_OVER_ROUNDS = 20
 
@@ -142,6 +142,7 @@ def inspect(job: Job) -> None:
         job.positions.update(job.source.start_offsets(sorted(job.positions)))
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
+    refuse_removed_sinks(job, unpublished(job))
     refuse_older_zones(job.head.fingerprint, job.fingerprint)
     if (told := other_keys(job.head.fingerprint, job.fingerprint)) is not None:
         job.observer.notice(Notice("info", told))
@@ -199,42 +200,30 @@ def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:
 
 
 def take_over(job: Job) -> None:
-    """Write the open record after the head: its number is the fencing token of this run."""
+    """Write the open record after the head: its number is the fencing token of this run.
+
+    It is of the query and under the tolerances of the record before; what this run changes about them is said by a
+    record of its own.
+    """
     job.failpoints.hit("open.before")
     epoch = 0 if job.head is None else job.head.epoch + 1
     job.writer = msgspec.structs.replace(job.writer, fence=epoch)
-    inputs = standing(job, raised_floors(job))
-    state = {} if job.head is None else job.head.state
     opened = record(
-        job, "open", epoch, time_us=job.clock.now_us(), inputs=inputs, watermark_us=job.watermark_us, state=state
+        job,
+        "open",
+        epoch,
+        time_us=job.clock.now_us(),
+        inputs=standing(job, job.clocks),
+        watermark_us=job.watermark_us,
+        state={} if job.head is None else job.head.state,
+        fingerprint=None if job.head is None else unchanged(job.head.fingerprint, job.fingerprint),
     )
     opened = job.log.append(opened)
     job.failpoints.hit("open.created")
     job.log.check(opened.epoch)
     job.failpoints.hit("open.checked")
     adopt(job, opened)
-
-
-def raised_floors(job: Job) -> dict[SourcePartition, PartitionClock]:
-    """Clocks under the tolerances of this run, never below where they stood under the last run's.
-
-    A larger `allowed_lateness` would reopen windows that already closed, so floors rise by the difference too.
-    """
-    if job.head is None:
-        return dict(job.clocks)
-    old, new = job.head.fingerprint.tolerances, job.fingerprint.tolerances
-    if old == new:
-        return dict(job.clocks)
-    patience = max(0, new["allowed_lateness_us"] - old["allowed_lateness_us"])
-    event = job.pipeline.event_time
-    by_partition = event is not None and event.scope == "partition"
-    raised: dict[SourcePartition, PartitionClock] = {}
-    for part, clock in job.clocks.items():
-        stood = clock.clock_us(old["max_out_of_orderness_us"])
-        closed_up_to = stood if by_partition else job.watermark_us
-        floors = [us for us in (stood, closed_up_to + patience if closed_up_to > MIN_US else MIN_US) if us > MIN_US]
-        raised[part] = raise_floor(clock, max(floors)) if floors else clock
-    return raised
+    reconfigure(job)
 
 
 def restore(job: Job) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arrowflow.errors import CommitUnknown, RetryableError
+from arrowflow.errors import CommitUnknown, DataLossError, RetryableError
 from arrowflow.events import Notice
+from arrowflow.phases.gaps import may_skip, skip_lost
 from arrowflow.phases.job import Job
+from arrowflow.phases.read import discover
 from arrowflow.phases.recover import resume
 from arrowflow.types import Manifest
 
@@ -40,6 +42,11 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
             job.observer.notice(Notice("warning", f"{error}; trying again in {pause:.1f} s"))
             _pause(job, pause)
             pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
+        except DataLossError:
+            # Retention overtook the reader. Each time round there must be a gap that was not there before.
+            if not (may_skip(job) and skip_lost(job, discover(job))):
+                raise
+            failed = True
         else:
             return [] if manifest is None else [manifest]
 

@@ -239,7 +239,10 @@ class KafkaSource:
         wanted = message.offset()
         place = f"{part}: offset {wanted} at {self._wanted.brokers}"
         if truncated(error):
-            way = "Find out which records were lost, or start over with a new checkpoint folder and empty tables"
+            way = (
+                f"Go on with what it holds now (`arrowflow reset CONFIG --from earliest --topic {part.topic}`), or make the "
+                "results anew: `arrowflow reset CONFIG --to-start`"
+            )
             raise DataLossError(
                 f"{place}: the log was truncated below it and may have grown again ({error.str()}). {way}"
             )

@@ -161,13 +161,13 @@ def loss_message(part: SourcePartition, wanted: int, low: int, high: int) -> str
     """The sentence for offsets that are not there any more, with the ways on."""
     if wanted < low:
         cause = f"records [{wanted}, {low}) were deleted, most likely by the topic's retention"
-        way = "Restore them from an archive"
+        way = 'Restore them from an archive, go on behind them with on_data_loss = "skip",'
     else:
         cause = f"the log ends before {wanted}: it was truncated, or the topic was deleted and created again"
-        way = "Find out which records were lost"
+        way = f"Go on with what it holds now (`arrowflow reset CONFIG --from earliest --topic {part.topic}`),"
     return (
-        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way}, or start over "
-        "with a new checkpoint folder and empty tables"
+        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way} or "
+        "make the results anew: `arrowflow reset CONFIG --to-start`"
     )
 
 
