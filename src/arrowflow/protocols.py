@@ -264,6 +264,17 @@ class Sink(Protocol):
         """Rows of `table` (by index) whose results this sink could never take; asked before they are folded."""
 
 
+@runtime_checkable
+class Revertible(Protocol):
+    """A sink whose published files can be put back as they were before a correction."""
+
+    def revert(self, attempt: Attempt, number: int, newest: StagedFile, revision: int) -> StagedFile:
+        """Stage, as the file's next revision, the rows that its `revision` held, once `newest` of it is published.
+
+        Raises `ObjectMissing` if that revision was not kept, `DataLossError` if the file is not what `newest` says.
+        """
+
+
 class CommitLog(Protocol):
     """The append-only list of records; creating one is the only commit point."""
 
@@ -343,6 +354,14 @@ class SinkSpec(Protocol):
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on, the root included."""
+
+
+@runtime_checkable
+class Generational(Protocol):
+    """A sink's description that can name tables of its own for a generation; 0 is what the configuration says."""
+
+    def in_generation(self, generation: int) -> SinkSpec:
+        """Describe the same sink in the tables of that generation."""
 
 
 class LogSpec(Protocol):

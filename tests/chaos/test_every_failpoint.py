@@ -20,6 +20,10 @@ NEEDS_CORRECTIONS = {"stage.revision", "publish.replace", "publish.between_look_
 """Points that only a corrected window passes; `tests/chaos/test_revisions.py` kills there."""
 
 
+NOT_OF_A_RUN = {name for name in REGISTRY if name.startswith(("reset.", "drop."))}
+"""Points of other verbs; `tests/chaos/test_resets.py` kills there."""
+
+
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
     path = tmp_path_factory.mktemp("archive") / "production.ndjson"
@@ -36,7 +40,7 @@ def run(archive: Path, lake: Path, plan: str = "") -> subprocess.CompletedProces
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS))
+@pytest.mark.parametrize("point", sorted(set(REGISTRY) - ONLY_ON_RETRY - NEEDS_CORRECTIONS - NOT_OF_A_RUN))
 def test_a_kill_at_this_point_loses_and_doubles_nothing(point, archive, tmp_path):
     path, sheet = archive
     lake = tmp_path / "lake"

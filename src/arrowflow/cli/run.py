@@ -66,11 +66,11 @@ def command(
         dry_run=dry_run,
         take_over=take_over,
     )
-    failpoints = _failpoints()
+    armed = failpoints()
     began = time.monotonic()
     with _observer(session, pipeline.name) as observer:
         opening = Opening(observer)
-        run = session.start(pipeline, options, observer=opening, failpoints=failpoints)
+        run = session.start(pipeline, options, observer=opening, failpoints=armed)
         finished = _wait(run, observer, opening)
     took = Took(time.monotonic() - began, opening.seconds)
     if as_json:
@@ -110,7 +110,8 @@ def _observer(session: Session, name: str) -> Lines | LiveView:
     return Lines(session.clean)
 
 
-def _failpoints() -> Failpoints:
+def failpoints() -> Failpoints:
+    """What the environment arms in this process."""
     from arrowflow.errors import ConfigError
     from arrowflow.failpoints import Failpoints
 

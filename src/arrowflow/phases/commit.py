@@ -79,8 +79,15 @@ def check(job: Job, manifest: Manifest) -> None:
 
 
 def adopt(job: Job, manifest: Manifest) -> None:
-    """Make `manifest` the position of this run; partitions it does not know yet stay as they joined."""
+    """Make `manifest` the position of this run; partitions it does not know yet stay as they joined.
+
+    A reset knows all there are: those that joined later join again.
+    """
     job.head = manifest
+    job.enter(manifest.generation)
+    if manifest.kind == "reset":
+        for place in (job.positions, job.clocks, job.leader_epoch, job.gaps):
+            place.clear()
     for part in manifest.inputs:
         job.positions[part.source_partition] = part.stop
         job.clocks[part.source_partition] = part.clock
@@ -140,4 +147,5 @@ def record(
         outputs=list(outputs),
         acked=dict(job.acked),
         forced=list(forced),
+        generation=job.generation,
     )

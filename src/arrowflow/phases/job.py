@@ -18,7 +18,18 @@ from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.published import Published
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.pipeline import Pipeline, RunOptions
-from arrowflow.protocols import Clock, CommitLog, Control, Decoder, Observer, Operator, RunContext, Sink, Source
+from arrowflow.protocols import (
+    Clock,
+    CommitLog,
+    Control,
+    Decoder,
+    Generational,
+    Observer,
+    Operator,
+    RunContext,
+    Sink,
+    Source,
+)
 from arrowflow.types import (
     MIN_US,
     Discovery,
@@ -67,6 +78,8 @@ class Job:
     acked: dict[str, int] = field(default_factory=dict)
     chain_broken: bool = False
     gaps: dict[SourcePartition, OffsetRange] = field(default_factory=dict)
+    schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
+    generation: int = 0
     interim_at: float | None = None
 
     @property
@@ -89,6 +102,12 @@ class Job:
     def max_out_of_orderness_us(self) -> int:
         event = self.pipeline.event_time
         return 0 if event is None else event.max_out_of_orderness_us
+
+    def enter(self, generation: int) -> None:
+        """Write to the tables of `generation` from now on."""
+        if generation != self.generation:
+            self.sinks = build_sinks(self.pipeline, self.schemas, self.context, generation)
+            self.generation = generation
 
     def close(self) -> None:
         """Let go of the source's connections."""
@@ -122,7 +141,7 @@ def build_job(
     refuse_misfits(pipeline, operator.output_schema())
     results = rows_schema(operator.output_schema())
     schemas = {"rows": results, "open": results, "late": late_schema(schema), "dead": dead_schema()}
-    sinks = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
+    sinks = build_sinks(pipeline, schemas, context)
     return Job(
         pipeline=pipeline,
         options=options,
@@ -136,7 +155,19 @@ def build_job(
         writer=Writer(id=uuid.uuid4().hex, host=socket.gethostname(), pid=os.getpid(), fence=-1),
         stopping=stopping,
         published=Published(log),
+        schemas=schemas,
     )
+
+
+def build_sinks(
+    pipeline: Pipeline, schemas: Mapping[str, pa.Schema], context: RunContext, generation: int = 0
+) -> dict[str, Sink]:
+    """Make the sinks of one generation of tables; `schemas` are by stream. A sink without generations is always the same."""
+    specs = {
+        node.name: node.spec.in_generation(generation) if isinstance(node.spec, Generational) else node.spec
+        for node in pipeline.sinks
+    }
+    return {node.name: specs[node.name].build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
 
 
 def _schema_after_transforms(pipeline: Pipeline, schema: pa.Schema) -> pa.Schema:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
 from arrowflow.phases.job import Job
-from arrowflow.types import Manifest, StagedFile
+from arrowflow.types import Manifest, Retracted, StagedFile
 
 
 def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> None:
@@ -19,8 +19,22 @@ def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> N
     for name, files in _by_sink(manifest.outputs).items():
         if manifest.epoch > job.acked.get(name, -1):
             _publish_files(job, manifest, name, files, later)
+    if manifest.reset is not None:
+        retract(job, manifest.reset.retracted)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
     job.failpoints.hit("publish.all")
+
+
+def retract(job: Job, files: Iterable[Retracted]) -> None:
+    """Take back published files. Done as often as one likes: no other file ever has the name of one of them."""
+    for file in files:
+        if file.sink not in job.sinks:
+            raise DataLossError(
+                f"{file.dst} of sink {file.sink!r} is still to be taken back, and the pipeline no longer has that sink; start "
+                "once with it, then remove it"
+            )
+        job.control.store.delete(f"{job.sinks[file.sink].location}/{file.dst}")
+        job.failpoints.hit("reset.mid_retract")
 
 
 def acknowledge(job: Job, manifest: Manifest) -> None:
@@ -34,7 +48,7 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     job.failpoints.hit("redo.before")
     redone, records = 0, list(manifests)
     for number, manifest in enumerate(records, start=1):
-        if manifest.outputs:
+        if manifest.outputs or manifest.reset is not None:
             publish(job, manifest, [file for record in records[number:] for file in record.outputs])
             redone += 1
             job.failpoints.hit("redo.mid")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -23,10 +23,13 @@ def unchanged(old: Fingerprint, new: Fingerprint) -> Fingerprint:
 def refuse_removed_sinks(job: Job, pending: Iterable[Manifest]) -> None:
     """Raise `DataLossError` if a sink that is gone still has committed files to publish: redo follows the records."""
     for manifest in pending:
-        for file in manifest.outputs:
-            if file.sink not in job.sinks and manifest.epoch > job.acked.get(file.sink, -1):
+        pending_of = {file.sink for file in manifest.outputs}
+        if manifest.reset is not None:
+            pending_of |= {file.sink for file in manifest.reset.retracted}
+        for sink in sorted(pending_of - job.sinks.keys()):
+            if manifest.epoch > job.acked.get(sink, -1):
                 raise DataLossError(
-                    f"epoch {manifest.epoch} has unpublished files of sink {file.sink!r}, which the pipeline no longer has; "
+                    f"epoch {manifest.epoch} has unpublished files of sink {sink!r}, which the pipeline no longer has; "
                     "start once with that sink to publish them, then remove it"
                 )
 
@@ -42,7 +45,7 @@ def reconfigure(job: Job) -> None:
         "reconfig",
         head.epoch + 1,
         time_us=job.clock.now_us(),
-        inputs=standing(job, raised_floors(job)),
+        inputs=standing(job, raised_floors(job, head.fingerprint.tolerances)),
         watermark_us=job.watermark_us,
         state=head.state,
     )
@@ -52,15 +55,13 @@ def reconfigure(job: Job) -> None:
     job.observer.notice(Notice("info", f"the configuration changed since record {head.epoch}: {'; '.join(told)}"))
 
 
-def raised_floors(job: Job) -> dict[SourcePartition, PartitionClock]:
-    """Clocks under the tolerances of this run, never below where they stood under the last run's.
+def raised_floors(job: Job, old: Mapping[str, int]) -> dict[SourcePartition, PartitionClock]:
+    """Clocks under the tolerances of this run, never below where they stood under the `old` ones.
 
     A larger `allowed_lateness` would reopen windows that already closed, so floors rise by the difference too.
     """
-    if job.head is None:
-        return dict(job.clocks)
-    old, new = job.head.fingerprint.tolerances, job.fingerprint.tolerances
-    if old == new:
+    new = job.fingerprint.tolerances
+    if not old or old == new:
         return dict(job.clocks)
     patience = max(0, new["allowed_lateness_us"] - old["allowed_lateness_us"])
     event = job.pipeline.event_time

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections.abc import Callable
 
 import msgspec
 
@@ -35,22 +36,14 @@ def recover(job: Job) -> None:
     Fenced
         If other starters kept winning.
     """
-    for round_ in range(_TAKE_OVER_ROUNDS):
-        try:
-            load(job)
-            inspect(job)
-            if job.options.dry_run:
-                break
-            probe_folders(job)
-            wait_for_other_writer(job)
-            if job.stopping.is_set():
-                return  # asked to end before it owned anything: it must fence nobody
-            take_over(job)
-            break
-        except (Fenced, ObjectMissing):
-            if round_ == _TAKE_OVER_ROUNDS - 1:
-                raise
-            job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
+    if job.options.dry_run:
+        load(job)
+        inspect(job)
+    else:
+        claim(job, lambda: inspect(job))
+        if job.stopping.is_set() and not owns(job):
+            return
+        reconfigure(job)
     restore(job)
     job.source.remember(job.leader_epoch)
     if not job.options.dry_run and job.head is not None:
@@ -58,6 +51,32 @@ def recover(job: Job) -> None:
         note_published(job, redone)
         job.observer.notice(Started(job.head, redone))
     aim(job)
+
+
+def claim(job: Job, look_first: Callable[[], object]) -> None:
+    """Become the owner of the log; `look_first` may refuse what the newest record says before anybody is fenced.
+
+    A run that is asked to end while it waits returns without owning anything: it must fence nobody.
+    """
+    for round_ in range(_TAKE_OVER_ROUNDS):
+        try:
+            load(job)
+            look_first()
+            probe_folders(job)
+            wait_for_other_writer(job)
+            if not job.stopping.is_set():
+                take_over(job)
+        except (Fenced, ObjectMissing):
+            if round_ == _TAKE_OVER_ROUNDS - 1:
+                raise
+            job.clock.sleep(random.uniform(0.01, 0.05 * (round_ + 1)))  # noqa: S311 - jitter, not a secret
+        else:
+            return
+
+
+def owns(job: Job) -> bool:
+    """Whether the newest record is this run's."""
+    return job.head is not None and job.head.writer.id == job.writer.id
 
 
 def resume(job: Job) -> None:
@@ -223,7 +242,6 @@ def take_over(job: Job) -> None:
     job.log.check(opened.epoch)
     job.failpoints.hit("open.checked")
     adopt(job, opened)
-    reconfigure(job)
 
 
 def restore(job: Job) -> None:
