@@ -145,6 +145,9 @@ class RunOptions:
         Read and fold, commit and publish nothing.
     take_over : bool
         Do not wait for a young record of another writer to age.
+    adopt : bool
+        Begin a log although tables or the group's offsets tell of one that is gone; what they hold stays, and reading begins
+        at those offsets.
     """
 
     until_caught_up: bool = False
@@ -152,3 +155,4 @@ class RunOptions:
     once: bool = False
     dry_run: bool = False
     take_over: bool = False
+    adopt: bool = False

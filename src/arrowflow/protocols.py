@@ -152,6 +152,14 @@ class Source(Protocol):
         """Let go of connections; safe to call twice."""
 
 
+@runtime_checkable
+class Acknowledged(Protocol):
+    """A source that can say what was told to lag tools; never where to go on, only whether our records are old ones."""
+
+    def acknowledged(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, tuple[int, str]]:
+        """Return offset and note of the last `acknowledge` of each partition, by whichever run; none where there was none."""
+
+
 class Decoder(Protocol):
     """Bytes to typed columns, one row per record always."""
 

@@ -31,6 +31,7 @@ _WAIT_S = 0.2
 @click.option("--once", is_flag=True, help="Stop after one committed epoch.")
 @click.option("--dry-run", is_flag=True, help="Read and fold; write and commit nothing.")
 @click.option("--take-over", is_flag=True, help="Do not wait for another writer's young record to age.")
+@click.option("--adopt", is_flag=True, help="Begin a log although tables or group offsets tell of one that is gone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_obj
 def command(
@@ -42,6 +43,7 @@ def command(
     once: bool,
     dry_run: bool,
     take_over: bool,
+    adopt: bool,
     as_json: bool,
 ) -> None:
     """Run the pipeline in CONFIG.
@@ -65,6 +67,7 @@ def command(
         once=once,
         dry_run=dry_run,
         take_over=take_over,
+        adopt=adopt,
     )
     armed = failpoints()
     began = time.monotonic()

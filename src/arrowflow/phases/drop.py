@@ -9,6 +9,7 @@ from arrowflow.phases.commit import adopt, record, standing
 from arrowflow.phases.job import Job, build_sinks
 from arrowflow.phases.publish import redo
 from arrowflow.phases.recover import claim, unpublished
+from arrowflow.phases.rollback import RETIRED
 from arrowflow.types import Manifest
 
 
@@ -51,6 +52,7 @@ def retire(job: Job) -> Manifest:
     made = job.log.append(last)
     job.log.check(made.epoch)
     adopt(job, made)
+    job.source.acknowledge(dict(job.positions), RETIRED)
     job.failpoints.hit("drop.retired")
     return made
 

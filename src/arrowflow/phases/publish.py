@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
 from arrowflow.phases.job import Job
+from arrowflow.phases.rollback import note_of
 from arrowflow.types import Manifest, Retracted, StagedFile
 
 
@@ -38,9 +39,8 @@ def retract(job: Job, files: Iterable[Retracted]) -> None:
 
 
 def acknowledge(job: Job, manifest: Manifest) -> None:
-    """Tell lag tools how far the published output reaches; nobody recovers from this."""
-    note = f"af1;e={manifest.epoch};m={manifest.sha256[:8]};i={manifest.incarnation[:8]}"
-    job.source.acknowledge(dict(job.positions), note)
+    """Tell lag tools how far the published output reaches; nobody recovers from this, but an old log is known by it."""
+    job.source.acknowledge(dict(job.positions), note_of(manifest))
 
 
 def redo(job: Job, manifests: Iterable[Manifest]) -> int:

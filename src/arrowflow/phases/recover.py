@@ -18,6 +18,7 @@ from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
 from arrowflow.phases.rebuild import rebuild_state
 from arrowflow.phases.reconfigure import reconfigure, refuse_removed_sinks, unchanged
+from arrowflow.phases.rollback import adopted_offsets, refuse_lost_log, refuse_rollback
 from arrowflow.phases.snapshots import restore_state
 from arrowflow.types import Manifest
 
@@ -125,11 +126,14 @@ def load(job: Job) -> None:
 
 def refuse_orphaned_tables(job: Job) -> None:
     """Raise if a table already holds files although no record explains them: they would be counted twice."""
+    if job.options.adopt:
+        return
     for name, sink in job.sinks.items():
         if sink.holds_files():
             raise DataLossError(
                 f"sink {name!r} already holds files, but {job.control.prefix} holds no record of how they came there; "
-                "restore the checkpoint folder, or give the job an empty table root"
+                "restore the checkpoint folder, or give the job an empty table root; with `run --adopt` they stay, and the job "
+                "begins where the group's offsets stand"
             )
 
 
@@ -158,7 +162,8 @@ def inspect(job: Job) -> None:
     """Refuse another query, another cluster, a recreated topic, offsets that are gone."""
     if job.head is None:
         look(job)
-        job.positions.update(job.source.start_offsets(sorted(job.positions)))
+        refuse_lost_log(job)
+        job.positions.update({**job.source.start_offsets(sorted(job.positions)), **adopted_offsets(job)})
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
     refuse_removed_sinks(job, unpublished(job))
@@ -166,6 +171,7 @@ def inspect(job: Job) -> None:
     if (told := other_keys(job.head.fingerprint, job.fingerprint)) is not None:
         job.observer.notice(Notice("info", told))
     look(job)
+    refuse_rollback(job, job.head)
 
 
 def probe_folders(job: Job) -> None:

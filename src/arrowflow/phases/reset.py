@@ -21,6 +21,7 @@ from arrowflow.phases.publish import publish, redo
 from arrowflow.phases.read import identity_of, refuse_lost
 from arrowflow.phases.reconfigure import raised_floors, refuse_removed_sinks
 from arrowflow.phases.recover import claim, unpublished
+from arrowflow.phases.rollback import refuse_rollback
 from arrowflow.phases.wish import Place, Plan, Wish, prepare, start_of
 from arrowflow.protocols import Revertible, Sink
 from arrowflow.types import (
@@ -124,6 +125,7 @@ def _check_query(job: Job) -> None:
     if job.head is None:
         raise ConfigError(f"{job.control.prefix} holds no record yet: the first run begins where `start` says")
     refuse_other_query(job.head.fingerprint, job.fingerprint)
+    refuse_rollback(job, job.head)
 
 
 def _elsewhere(seen: Discovery, offsets: Mapping[Place, int] | str, topic: str | None) -> dict[SourcePartition, int]:

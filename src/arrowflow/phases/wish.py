@@ -12,6 +12,7 @@ from arrowflow.phases.job import Job
 from arrowflow.phases.lineage import Undoing, lineage, undoing
 from arrowflow.phases.read import identity_of, refuse_lost, refuse_lost_offsets, refuse_other_cluster
 from arrowflow.phases.recover import load
+from arrowflow.phases.rollback import refuse_rollback
 from arrowflow.phases.snapshots import restore_state
 from arrowflow.protocols import Generational, Revertible
 from arrowflow.types import Manifest, SourceIdentity, SourcePartition
@@ -101,6 +102,7 @@ def rehearse_reset(job: Job, wish: Wish) -> Plan:
 def prepare(job: Job, wish: Wish) -> Plan:
     """Decide, and make sure that the state is whole and the source still holds what will be read again."""
     plan = plan_reset(job, wish)
+    refuse_rollback(job, plan.head)
     if not wish.in_place:
         _refuse_sinks_without_generations(job)
     if plan.target is None:

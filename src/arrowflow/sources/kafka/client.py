@@ -118,6 +118,9 @@ class KafkaSource:
             self._notice("warning", f"lag tools will see old offsets: {error}")
         self._context.failpoints.hit("lag.after")
 
+    def acknowledged(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, tuple[int, str]]:
+        return self._cluster.noted(partitions, self._wanted.group)
+
     def close(self) -> None:
         self._let_go()
         if self._broker is not None:
