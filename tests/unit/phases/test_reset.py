@@ -21,6 +21,7 @@ from arrowflow.engine import start
 from arrowflow.errors import ConfigError, DataLossError, Fenced, StateRefused
 from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.phases.alone import opened
+from arrowflow.phases.drop import delete, retire
 from arrowflow.phases.reset import go_back, read_elsewhere
 from arrowflow.phases.wish import Wish, rehearse_reset
 from arrowflow.pipeline import EventTime, RunOptions, SinkNode
@@ -502,3 +503,53 @@ def test_a_topic_that_goes_on_must_be_the_one_it_was(tmp_path):
         read_elsewhere(parts, "earliest", "events")
     with opened(job, AT_ONCE) as parts, pytest.raises(ConfigError, match="no topic 'event'"):
         read_elsewhere(parts, "earliest", "event")
+
+
+# ---- giving up -------------------------------------------------------------------------------------------------
+
+
+def test_a_writer_at_work_is_fenced_by_the_end_of_its_job(tmp_path):
+    broker = MemoryBroker()
+    broker.create("events")
+    fill(broker, range(30))
+    job = pipeline(tmp_path, MemorySourceSpec(broker, ("events",)))
+    live = start(job, AT_ONCE)
+    wait_for(lambda: any(record["kind"] == "data" for record in records(tmp_path)))
+
+    with opened(job, AT_ONCE) as parts:
+        delete(parts, retire(parts), tables=True, forget=False)
+    fill(broker, range(30, 60))
+
+    with pytest.raises(Fenced):
+        live.result()
+    assert not list((tmp_path / "small" / "out").rglob("*.parquet"))
+    assert records(tmp_path)[-1]["kind"] == "retire", "whatever number it still took lies below"
+
+
+def test_a_writer_frozen_before_its_record_while_the_job_ended_gives_out_nothing_when_it_wakes(tmp_path):
+    """The numbers below the last record are free again; that record is what tells it."""
+    broker = MemoryBroker()
+    broker.create("events")
+    fill(broker, range(30))
+    job = pipeline(tmp_path, MemorySourceSpec(broker, ("events",)))
+    start(job, CAUGHT_UP).result()
+    fill(broker, range(30, 60))
+
+    class Sleepy(MemorySourceSpec):
+        def build(self, name, context):
+            source = super().build(name, context)
+            original, looks = source.discover, iter(["at the start", "before the first commit"])
+
+            def discover():
+                if next(looks, None) == "before the first commit":
+                    with opened(job, AT_ONCE) as parts:
+                        delete(parts, retire(parts), tables=True, forget=False)
+                return original()
+
+            source.discover = discover
+            return source
+
+    with pytest.raises((Fenced, DataLossError)):
+        start(pipeline(tmp_path, Sleepy(broker, ("events",))), TO_THE_END).result()
+
+    assert not list((tmp_path / "small" / "out").rglob("*.parquet"))
