@@ -21,13 +21,16 @@ from arrowflow.engine import start
 from arrowflow.errors import ConfigError, DataLossError, Fenced, StateRefused
 from arrowflow.failpoints import Failpoints, SimulatedCrash
 from arrowflow.phases.alone import opened
+from arrowflow.phases.commit import adopt
 from arrowflow.phases.drop import delete, retire
 from arrowflow.phases.reset import go_back, read_elsewhere
 from arrowflow.phases.wish import Wish, rehearse_reset
 from arrowflow.pipeline import EventTime, RunOptions, SinkNode
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.testing.answers import read_rows
+from arrowflow.testing.observer import RecordingObserver
 from arrowflow.testing.sources import MemoryBroker, MemorySourceSpec
+from arrowflow.types import OffsetRange, PartitionClock, SourcePartition
 from arrowflow.windows.spec import Aggregate
 
 AT_ONCE = RunOptions(take_over=True)
@@ -145,15 +148,30 @@ def test_damaged_state_is_rebuilt_along_the_records_that_count(tmp_path):
     seen = list(history(tmp_path, full_every=1000))
     back(pipeline(tmp_path, STREAM), epoch=seen[1], in_place=True)
     grow(tmp_path, 40, full_every=1000)
-    for record in records(tmp_path)[-3:]:
-        for state in record["state"].values():
-            for file in state["deltas"]:
-                if file["epoch"] > seen[1]:
-                    flip_a_bit(tmp_path / "small" / "_log" / file["path"])
+    deltas = records(tmp_path)[-1]["state"]["window"]["deltas"]
+    later = [file for file in deltas if file["epoch"] > seen[1]]
+    assert later
+    assert len(later) < len(deltas)
+    flip_a_bit(tmp_path / "small" / "_log" / later[-1]["path"])
+    observer = RecordingObserver()
 
-    grow(tmp_path, len(STREAM), TO_THE_END)
+    start(pipeline(tmp_path, STREAM), TO_THE_END, observer=observer).result()
 
+    assert any("rebuilding the state" in str(event) for event in observer.events)
     assert results(tmp_path) == RIGHT
+
+
+def test_partitions_that_joined_later_are_forgotten_by_whoever_meets_a_reset(tmp_path):
+    seen = history(tmp_path)
+    made = back(pipeline(tmp_path, STREAM), epoch=next(iter(seen)), in_place=True)
+    later = SourcePartition("dealt", "events", 7)
+
+    with opened(pipeline(tmp_path, STREAM), AT_ONCE) as parts:
+        parts.positions[later], parts.clocks[later], parts.leader_epoch[later] = 5, PartitionClock(), 3
+        parts.gaps[later] = OffsetRange(3, 5)
+        adopt(parts, made)
+
+        assert later not in {*parts.positions, *parts.clocks, *parts.leader_epoch, *parts.gaps}
 
 
 # ---- corrections -----------------------------------------------------------------------------------------------
@@ -350,9 +368,11 @@ def test_state_that_is_gone_refuses_a_reset_and_names_the_record(tmp_path):
 
 
 def test_tolerances_changed_at_a_reset_raise_floors_above_what_the_record_stood_for(tmp_path):
+    """Also where the newest record is under the new ones already: what counts is what the record gone back to was under."""
     seen = list(history(tmp_path))
     stood = records(tmp_path)[seen[1]]
     patient = EventTime("t", max_out_of_orderness_us=60 * SECOND_US)
+    start(pipeline(tmp_path, STREAM[:45], event_time=patient), CAUGHT_UP).result()
 
     made = back(pipeline(tmp_path, STREAM, event_time=patient), epoch=seen[1], in_place=True)
 
