@@ -144,6 +144,34 @@ def test_skipping_never_covers_a_log_that_is_shorter_or_another_one(tmp_path, br
     assert gaps(tmp_path) == []
 
 
+def test_row_61_a_log_cut_below_what_was_committed_stops_the_job_with_both_and_nothing_is_committed(tmp_path, broker):
+    run(tmp_path, broker)
+    before = records(tmp_path)
+    broker.truncate("events", 0, 20)
+
+    with pytest.raises(
+        DataLossError, match=r"events\[0\]: wanted offset 30, available 0 to 20.*--from earliest --topic events"
+    ):
+        run(tmp_path, broker, TO_THE_END, on_data_loss="fail")
+
+    assert records(tmp_path) == before
+
+
+def test_row_61_a_log_that_goes_on_under_an_older_leader_stops_the_job_although_its_offsets_fit(tmp_path, broker):
+    run(tmp_path, broker)
+    broker.truncate("events", 0, 30)
+    fill(broker, range(30, 40))
+    run(tmp_path, broker)
+    before = results(tmp_path), joins(tmp_path)
+    broker._topics["events"][0].leader_epoch = 0
+    fill(broker, range(40, 50))
+
+    with pytest.raises(DataLossError, match=r"events\[0\]: offset 40 was read under leader epoch 1, now it is 0"):
+        run(tmp_path, broker, TO_THE_END, on_data_loss="fail")
+
+    assert (results(tmp_path), joins(tmp_path)) == before
+
+
 def test_records_read_before_retention_took_them_are_committed_and_no_gap(tmp_path, broker):
     """What counts is where reading stands, not where the last record ended."""
     original = broker.enter
