@@ -53,3 +53,4 @@ class Finished:
     rows_out: int
     files: int
     head: int
+    generation: int = 0

@@ -41,6 +41,8 @@ class SourceNode:
     max_error_rate: float = 0.01
     error_sample: int = 1000
     """The breaker looks at no fewer rows than this (unless the epoch is whole)."""
+    on_data_loss: Literal["fail", "skip"] = "fail"
+    """What becomes of a run whose next offsets are gone: it stops, or goes on behind them and records the gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,9 @@ class RunOptions:
         Do not wait for a young record of another writer to age.
     undecided : {"stop", "assume_delivered", "redeliver"}
         What becomes of committed rows of which neither a topic nor its marker can say whether they were delivered.
+    adopt : bool
+        Begin a log although tables or the group's offsets tell of one that is gone; what they hold stays, and reading begins
+        at those offsets.
     """
 
     until_caught_up: bool = False
@@ -158,3 +163,4 @@ class RunOptions:
     dry_run: bool = False
     take_over: bool = False
     undecided: Undecided = "stop"
+    adopt: bool = False

@@ -190,6 +190,14 @@ class Source(Protocol):
         """Let go of connections; safe to call twice."""
 
 
+@runtime_checkable
+class Acknowledged(Protocol):
+    """A source that can say what was told to lag tools; never where to go on, only whether our records are old ones."""
+
+    def acknowledged(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, tuple[int, str]]:
+        """Return offset and note of the last `acknowledge` of each partition, by whichever run; none where there was none."""
+
+
 class Decoder(Protocol):
     """Bytes to typed columns, one row per record always."""
 
@@ -363,6 +371,17 @@ class Outlet(Protocol):
         """Let go of connections; safe to call twice."""
 
 
+@runtime_checkable
+class Revertible(Protocol):
+    """A sink whose published files can be put back as they were before a correction."""
+
+    def revert(self, attempt: Attempt, number: int, newest: StagedFile, revision: int) -> StagedFile:
+        """Stage, as the file's next revision, the rows that its `revision` held, once `newest` of it is published.
+
+        Raises `ObjectMissing` if that revision was not kept, `DataLossError` if the file is not what `newest` says.
+        """
+
+
 class CommitLog(Protocol):
     """The append-only list of records; creating one is the only commit point."""
 
@@ -468,6 +487,14 @@ class OutletSpec(Protocol):
 
     def fingerprint(self) -> Mapping[str, object]:
         """What results depend on, the topic included."""
+
+
+@runtime_checkable
+class Generational(Protocol):
+    """A sink's description that can name tables of its own for a generation; 0 is what the configuration says."""
+
+    def in_generation(self, generation: int) -> SinkSpec:
+        """Describe the same sink in the tables of that generation."""
 
 
 class LogSpec(Protocol):

@@ -421,6 +421,26 @@ class ForcedClose(msgspec.Struct, frozen=True, kw_only=True):
     partitions: list[tuple[str, str, int]] | None = None
 
 
+class Retracted(msgspec.Struct, frozen=True, kw_only=True):
+    """A published file that a reset takes back: `dst` is relative to the sink's root. No later file ever has its name."""
+
+    sink: str
+    dst: str
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True):
+    """How a record goes back, or elsewhere.
+
+    ``in_place`` and ``generation`` go on from the state and the offsets of record `to`, -1 being the beginning: the records in
+    between no longer count. ``in_place`` takes back their files, `retracted`; ``generation`` leaves them and writes to
+    tables of its own. ``positions`` keeps the state and all results, and only reads on from other offsets.
+    """
+
+    how: Literal["in_place", "generation", "positions"]
+    to: int
+    retracted: list[Retracted] = msgspec.field(default_factory=list)
+
+
 RecordKind = Literal["open", "data", "compact", "reset", "reconfig", "close", "retire"]
 
 
@@ -429,7 +449,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `sha256` is the digest of the record's own bytes before that field; `prev` that of the record before.
     `acked` says, per sink, up to which epoch everything is published; `delivered` what a sink with outboxes is known to
-    have, which it says itself too.
+    have, which it says itself too. `changes` tells, in a `reconfig` record, what its fingerprint changes about that of the
+    record before, a line each. `generation` is which tables its outputs are in: 0 those that the configuration names, else
+    those that the run with this fence made for a reset.
     """
 
     v: int = 1
@@ -452,6 +474,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     acked: dict[str, int] = msgspec.field(default_factory=dict)
     delivered: dict[str, Delivered] = msgspec.field(default_factory=dict)
     forced: list[ForcedClose] = msgspec.field(default_factory=list)
+    changes: list[str] = msgspec.field(default_factory=list)
+    reset: Reset | None = None
+    generation: int = 0
     horizon: int = 0
     sha256: str = ""
 

@@ -28,7 +28,9 @@ NEEDS_A_TOPIC = {name for name in REGISTRY if name.startswith("kafka.")} | {"sta
 `tests/unit/phases/test_delivery.py` loses their replies."""
 IN_A_BUCKET = {"publish.between_copy_delete"}
 """Points that only a lake in a bucket passes; `tests/chaos/test_bucket.py` ends runs there."""
-ELSEWHERE = NEEDS_CORRECTIONS | NEEDS_A_PAST | NEEDS_A_TOPIC | IN_A_BUCKET
+NOT_OF_A_RUN = {name for name in REGISTRY if name.startswith(("reset.", "drop."))}
+"""Points of other verbs; `tests/chaos/test_resets.py` kills there."""
+ELSEWHERE = NEEDS_CORRECTIONS | NEEDS_A_PAST | NEEDS_A_TOPIC | IN_A_BUCKET | NOT_OF_A_RUN
 
 
 @pytest.fixture(scope="module")

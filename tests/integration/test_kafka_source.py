@@ -138,7 +138,7 @@ def test_row_60_records_deleted_by_retention_are_data_loss_with_both_ranges(topi
 
     message = str(caught.value)
     assert f"{name}[0]: offset 10 was wanted, the broker holds [20, 50): records [10, 20) were deleted" in message
-    assert "start over with a new checkpoint folder and empty tables" in message
+    assert "arrowflow reset CONFIG --to-start" in message
 
 
 def test_row_60_records_deleted_after_the_check_are_data_loss_too(topics, open_source, name, monkeypatch):

@@ -116,6 +116,7 @@ def _brief(record: Manifest) -> dict[str, object]:
         "outbox": {outbox.sink: outbox.rows for outbox in record.outbox},
         "watermark": None if record.watermark_us is None else moment(record.watermark_us),
         "balance": balance_data(record.balance),
+        "gaps": [[part.topic, part.partition, *part.gap] for part in record.inputs if part.gap is not None],
         "sha256": record.sha256,
     }
 
@@ -128,9 +129,24 @@ def _line(record: Manifest) -> str:
     from arrowflow.cli.figures import balance_line, moment
 
     rows = _rows(record)
-    balance = balance_line(record.balance) if record.kind == "data" else f"by {record.writer.host}"
+    balance = balance_line(record.balance) if record.kind == "data" else f"by {record.writer.host}{_deed(record)}"
+    balance += "".join(
+        f"; gap {part.source_partition} {part.gap.start} to {part.gap.stop}" for part in record.inputs if part.gap
+    )
     time, watermark = moment(record.epoch_time_us), moment(record.watermark_us)
     return _row(str(record.epoch), record.kind, time, f"{rows:,}", str(len(record.outputs)), watermark, balance)
+
+
+def _deed(record: Manifest) -> str:
+    """What a record that is neither work nor hand-over did."""
+    if record.reset is None:
+        return f": {'; '.join(record.changes)}" if record.changes else ""
+    if record.reset.how == "positions":
+        return ": reads on at other offsets"
+    to = "the beginning" if record.reset.to < 0 else f"record {record.reset.to}"
+    if record.reset.how == "in_place":
+        return f": back to {to}; {len(record.reset.retracted)} files taken back"
+    return f": back to {to}, in tables __g{record.generation}"
 
 
 def _row(epoch: str, kind: str, time: str, rows: str, files: str, watermark: str, balance: str) -> str:

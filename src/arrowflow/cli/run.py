@@ -36,6 +36,7 @@ _TRACES = ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL")
     "--assume-delivered", is_flag=True, help="A topic lost its marker: take all committed rows for delivered."
 )
 @click.option("--redeliver", is_flag=True, help="A topic lost its marker: send rows again that may be there already.")
+@click.option("--adopt", is_flag=True, help="Begin a log although tables or group offsets tell of one that is gone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.pass_obj
 def command(
@@ -49,6 +50,7 @@ def command(
     take_over: bool,
     assume_delivered: bool,
     redeliver: bool,
+    adopt: bool,
     as_json: bool,
 ) -> None:
     """Run the pipeline in CONFIG.
@@ -75,12 +77,13 @@ def command(
         dry_run=dry_run,
         take_over=take_over,
         undecided="assume_delivered" if assume_delivered else "redeliver" if redeliver else "stop",
+        adopt=adopt,
     )
-    failpoints = _failpoints()
+    armed = failpoints()
     began = time.monotonic()
     with _observer(session, pipeline.name) as observer:
         opening = Opening(observer)
-        run = session.start(pipeline, options, observer=opening, failpoints=failpoints)
+        run = session.start(pipeline, options, observer=opening, failpoints=armed)
         finished = _wait(run, observer, opening)
     took = Took(time.monotonic() - began, opening.seconds)
     if as_json:
@@ -120,7 +123,8 @@ def _observer(session: Session, name: str) -> Lines | LiveView:
     return Lines(session.clean)
 
 
-def _failpoints() -> Failpoints:
+def failpoints() -> Failpoints:
+    """What the environment arms in this process."""
     from arrowflow.errors import ConfigError
     from arrowflow.failpoints import Failpoints
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from arrowflow.cli.figures import balance_data, balance_line, count
 from arrowflow.events import Finished
 from arrowflow.pipeline import Pipeline, RunOptions
+from arrowflow.protocols import Generational
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,9 @@ def summary_data(pipeline: Pipeline, options: RunOptions, finished: Finished, to
         "files": finished.files,
         "seconds": round(took.seconds, 3),
         "starting_seconds": round(took.starting_s, 3),
-        "outputs": {node.name: {"stream": node.stream, "path": _root(node.spec)} for node in pipeline.sinks},
+        "outputs": {
+            node.name: {"stream": node.stream, "path": root(node.spec, finished.generation)} for node in pipeline.sinks
+        },
     }
 
 
@@ -48,7 +51,7 @@ def summary_text(pipeline: Pipeline, options: RunOptions, finished: Finished, to
         lines.append(f"THIS DOES NOT ADD UP: {finished.balance.accounted:,} accounted for; please report it")
     lines.append(f"{count(finished.rows_out, 'result row')}, {count(finished.files, 'file')} in all")
     if not options.dry_run:
-        lines += [f"  {node.name:<12} {_root(node.spec)}" for node in pipeline.sinks]
+        lines += [f"  {node.name:<12} {root(node.spec, finished.generation)}" for node in pipeline.sinks]
     return "\n".join(lines)
 
 
@@ -59,5 +62,8 @@ def _work(finished: Finished, took: Took) -> str:
     return f"{count(finished.epochs, 'epoch')} in {took.working_s:.1f} s, {rate:,.0f} records/s"
 
 
-def _root(spec: object) -> str:
+def root(spec: object, generation: int) -> str:
+    """Where a sink writes, in tables of that generation."""
+    if isinstance(spec, Generational):
+        spec = spec.in_generation(generation)
     return str(getattr(spec, "location", getattr(spec, "root", "-")))

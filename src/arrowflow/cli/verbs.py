@@ -23,6 +23,8 @@ VERBS: dict[str, str] = {
     "init": "Write a commented configuration to start from.",
     "schema": "Print the JSON Schema of a configuration, for editors.",
     "sample": "Write a sample stream, and its right answer.",
+    "reset": "Go back to an earlier record, or read on at other offsets.",
+    "drop": "Retire a pipeline and delete what it holds.",
     "log": "List the records of a pipeline: what each committed.",
     "fsck": "Check records, state and tables against what they promise; changes nothing.",
     "bench": "Time the whole job beside a loop that only consumes, answer checked.",

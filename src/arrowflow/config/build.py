@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
@@ -94,13 +94,15 @@ def build_source(sections: Sections, env: Mapping[str, str]) -> SourceNode:
     if sections.source is None:
         raise AssertionError("sections were not checked")
     kafka, replay = sections.source.kafka, sections.source.replay
+    on_data_loss: Literal["fail", "skip"] = "fail" if kafka is None else kafka.on_data_loss
     if kafka is not None:
         name, spec, decoder = "kafka", build_kafka(kafka, sections, env), build_decoder(kafka)
     elif replay is not None:
         name, spec, decoder = "replay", build_replay(replay), build_decoder(replay)
     else:
         raise AssertionError("sections were not checked")
-    return SourceNode(name, spec, decoder, sections.limits.max_error_rate, sections.limits.error_sample)
+    limits = sections.limits
+    return SourceNode(name, spec, decoder, limits.max_error_rate, limits.error_sample, on_data_loss)
 
 
 def build_kafka(section: settings.KafkaSection, sections: Sections, env: Mapping[str, str]) -> SourceSpec:

@@ -199,6 +199,8 @@ class KafkaSection(_Format):
     """Consumer group whose offsets are set for lag tools; they are never read back."""
     fetch: Literal["auto", "client", "columnar"] = "auto"
     """`auto` takes the fastest way that gives the same records; `client` insists on the ordinary client, `columnar` on doing without it."""
+    on_data_loss: Literal["fail", "skip"] = "fail"
+    """`skip`: where retention has removed offsets that were not read yet, go on behind them and record the gap."""
     properties: dict[str, Property] = Field(default_factory=dict)
     """Settings of librdkafka, from an allow-list."""
     sample: Text = "production"

@@ -21,6 +21,19 @@ def check_balance(job: Job, draft: Draft, inputs: list[Input]) -> None:
     _check_state(job, draft)
 
 
+def check_joins(job: Job, inputs: list[Input]) -> None:
+    """Raise `BalanceError` unless each partition goes on where the newest record ends, or the gap between is told."""
+    stood = {} if job.head is None else {part.source_partition: part.stop for part in job.head.inputs}
+    for part in inputs:
+        begins = part.start if part.gap is None else part.gap.start
+        before = stood.get(part.source_partition, begins)
+        if begins != before or (part.gap is not None and part.gap.stop != part.start):
+            raise BalanceError(
+                f"{part.source_partition}: the newest record ends at {before}, this one begins at {part.start} "
+                f"with the gap {part.gap}"
+            )
+
+
 def _check_rows(epoch: int, part: Input) -> None:
     if part.balance.read != part.balance.accounted:
         raise BalanceError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from arrowflow.phases.balance import check_balance
+from arrowflow.phases.balance import check_balance, check_joins
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.phases.read import verify
 from arrowflow.phases.stage import Staged
 from arrowflow.types import (
     MIN_US,
+    Fingerprint,
     ForcedClose,
     Input,
     Manifest,
@@ -32,6 +33,7 @@ def is_empty(job: Job, draft: Draft) -> bool:
         and draft.watermark_us == job.watermark_us
         and not any(closed.windows for closed in draft.closed)
         and not draft.forced
+        and not job.gaps
         and (job.head is not None and {part.source_partition for part in job.head.inputs} == draft.positions.keys())
     )
 
@@ -48,7 +50,8 @@ def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
     """
     inputs = draft.inputs(job)
     check_balance(job, draft, inputs)
-    verify(job)
+    check_joins(job, inputs)
+    verify(job, draft.positions)
     job.failpoints.hit("commit.before")
     manifest = job.log.append(
         record(
@@ -78,12 +81,20 @@ def check(job: Job, manifest: Manifest) -> None:
 
 
 def adopt(job: Job, manifest: Manifest) -> None:
-    """Make `manifest` the position of this run; partitions it does not know yet stay as they joined."""
+    """Make `manifest` the position of this run; partitions it does not know yet stay as they joined.
+
+    A reset knows all there are: those that joined later join again.
+    """
     job.head = manifest
+    job.enter(manifest.generation)
+    if manifest.kind == "reset":
+        for place in (job.positions, job.clocks, job.leader_epoch, job.gaps):
+            place.clear()
     for part in manifest.inputs:
         job.positions[part.source_partition] = part.stop
         job.clocks[part.source_partition] = part.clock
         job.leader_epoch[part.source_partition] = part.leader_epoch
+        job.gaps.pop(part.source_partition, None)
     job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
 
 
@@ -99,6 +110,7 @@ def standing(job: Job, clocks: Mapping[SourcePartition, PartitionClock]) -> list
             start=position,
             stop=position,
             clock=clocks[part],
+            gap=job.gaps.get(part),
         )
         for part, position in sorted(job.positions.items())
     ]
@@ -117,8 +129,9 @@ def record(
     outbox: Sequence[Outbox] = (),
     forced: Sequence[ForcedClose] = (),
     wakeups: Sequence[Wakeup] = (),
+    fingerprint: Fingerprint | None = None,
 ) -> Manifest:
-    """Compose a record that follows the head."""
+    """Compose a record that follows the head; it is of this run's query unless another `fingerprint` is given."""
     source = job.pipeline.source.name
     return Manifest(
         kind=kind,
@@ -127,7 +140,7 @@ def record(
         epoch=epoch,
         prev="" if job.head is None else job.head.sha256,
         writer=job.writer,
-        fingerprint=job.fingerprint,
+        fingerprint=fingerprint or job.fingerprint,
         epoch_time_us=time_us,
         sources={source: job.identity},
         inputs=list(inputs),
@@ -140,4 +153,5 @@ def record(
         delivered=dict(job.delivered),
         forced=list(forced),
         horizon=max(job.retention.horizon, 0 if job.head is None else job.head.horizon),
+        generation=job.generation,
     )

@@ -102,6 +102,7 @@ class Draft:
             compacted=tally.hidden.compacted,
             late_windows=tally.late_windows,
             clock=self.clocks[part],
+            gap=job.gaps.get(part),
         )
 
 

@@ -9,11 +9,11 @@ from importlib import metadata
 import msgspec
 
 from arrowflow.errors import StateRefused
+from arrowflow.phases.changes import ABSENT, Difference, duration, told
 from arrowflow.pipeline import Pipeline
 from arrowflow.types import Fingerprint
 
-Difference = tuple[str, object, object]
-_ABSENT, _ROSTER = "(absent)", "operator.roster.keys."
+_ROSTER = "operator.roster.keys."
 
 
 def fingerprint_of(pipeline: Pipeline) -> Fingerprint:
@@ -60,11 +60,24 @@ def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
         return
     moved = [change for change in differences(old.query, new.query) if not is_additive(change)]
     if moved:
-        lines = "\n".join(f"  {path}: {before!r} became {after!r}" for path, before, after in moved)
+        lines = "\n".join(f"  {line}" for line in told(old.query, new.query, moved))
         raise StateRefused(
             f"the stored state was made by another query:\n{lines}\n"
-            "Put the fields back, or give the changed pipeline a name, a checkpoint path and table roots of its own"
+            "Put the fields back; or make all results anew by the changed query, in tables of a new generation: "
+            "`arrowflow reset CONFIG --to-start`; or give the changed pipeline a name, a checkpoint path and table roots of "
+            "its own"
         )
+
+
+def changes(old: Fingerprint, new: Fingerprint) -> list[str]:
+    """Say what `new` changes about results or clocks, a line each; empty if it is the same query and patience."""
+    lines = [] if old.semantic == new.semantic else told(old.query, new.query, differences(old.query, new.query))
+    for name in sorted({*old.tolerances, *new.tolerances}):
+        before, after = old.tolerances.get(name, 0), new.tolerances.get(name, 0)
+        if before != after:
+            section = "window" if name == "allowed_lateness_us" else "event_time"
+            lines.append(f"{section}.{name.removesuffix('_us')}: {duration(before)} -> {duration(after)}")
+    return lines
 
 
 def other_keys(old: Fingerprint, new: Fingerprint) -> str | None:
@@ -85,11 +98,11 @@ def is_additive(change: Difference) -> bool:
     path, before, after = change
     if path.startswith(_ROSTER):
         return True
-    if before != _ABSENT and after != _ABSENT:
+    if before != ABSENT and after != ABSENT:
         return False
     if path.startswith("sinks.") and path.count(".") == 1:
         return True
-    added_field = path.startswith("decoder.fields.") and path.count(".") == 2 and before == _ABSENT
+    added_field = path.startswith("decoder.fields.") and path.count(".") == 2 and before == ABSENT
     return added_field and isinstance(after, dict) and not after.get("required", True)
 
 
@@ -99,7 +112,7 @@ def differences(old: object, new: object, path: str = "") -> list[Difference]:
     if isinstance(old, dict) and isinstance(new, dict):
         found: list[Difference] = []
         for key in sorted({*old, *new}):
-            found += differences(old.get(key, _ABSENT), new.get(key, _ABSENT), f"{path}.{key}" if path else key)
+            found += differences(old.get(key, ABSENT), new.get(key, ABSENT), f"{path}.{key}" if path else key)
         return found
     return [] if old == new else [(path, old, new)]
 

@@ -31,7 +31,7 @@ class Totals:
 
     def finished(self, job: Job) -> Finished:
         head = -1 if job.head is None else job.head.epoch
-        return Finished(self.epochs, self.balance, self.rows_out, self.files, head)
+        return Finished(self.epochs, self.balance, self.rows_out, self.files, head, job.generation)
 
 
 def is_over(job: Job, totals: Totals) -> bool:

@@ -22,6 +22,7 @@ from arrowflow.protocols import (
     CommitLog,
     Control,
     Decoder,
+    Generational,
     Machine,
     Observer,
     Operator,
@@ -36,6 +37,7 @@ from arrowflow.types import (
     Discovery,
     Fingerprint,
     Manifest,
+    OffsetRange,
     PartitionClock,
     SourceIdentity,
     SourcePartition,
@@ -47,7 +49,8 @@ from arrowflow.types import (
 class Job:
     """The parts and the position of one run. Only the engine's thread touches it, `stopping` apart.
 
-    `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows.
+    `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows, but for `gaps`:
+    offsets that are gone and that the next record tells of; positions stand behind them already.
     """
 
     pipeline: Pipeline
@@ -79,6 +82,9 @@ class Job:
     acked: dict[str, int] = field(default_factory=dict)
     delivered: dict[str, Delivered] = field(default_factory=dict)
     chain_broken: bool = False
+    gaps: dict[SourcePartition, OffsetRange] = field(default_factory=dict)
+    schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
+    generation: int = 0
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
 
@@ -107,6 +113,12 @@ class Job:
     def sink_names(self) -> tuple[str, ...]:
         """Sinks and outlets: whatever acknowledges epochs."""
         return (*self.sinks, *self.outlets)
+
+    def enter(self, generation: int) -> None:
+        """Write to the tables of `generation` from now on."""
+        if generation != self.generation:
+            self.sinks = build_tables(self.pipeline, self.schemas, self.context, generation)
+            self.generation = generation
 
     def close(self) -> None:
         """Let go of connections; the source's last, which may have started the broker."""
@@ -146,7 +158,7 @@ def build_job(
     refuse_misfits(pipeline, operator.output_schema())
     results = rows_schema(operator.output_schema())
     schemas = {"rows": results, "open": results, "late": late_schema(schema), "dead": dead_schema()}
-    built = {node.name: node.spec.build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
+    built = build_sinks(pipeline, schemas, context)
     return Job(
         pipeline=pipeline,
         options=options,
@@ -162,7 +174,27 @@ def build_job(
         stopping=stopping,
         published=Published(log),
         machine=machine,
+        schemas=schemas,
     )
+
+
+def build_sinks(
+    pipeline: Pipeline, schemas: Mapping[str, pa.Schema], context: RunContext, generation: int = 0
+) -> dict[str, Sink | Outlet]:
+    """Make the sinks and outlets of one generation of tables; `schemas` are by stream. A sink without generations is always the same."""
+    specs = {
+        node.name: node.spec.in_generation(generation) if isinstance(node.spec, Generational) else node.spec
+        for node in pipeline.sinks
+    }
+    return {node.name: specs[node.name].build(node.name, schemas[node.stream], context) for node in pipeline.sinks}
+
+
+def build_tables(
+    pipeline: Pipeline, schemas: Mapping[str, pa.Schema], context: RunContext, generation: int
+) -> dict[str, Sink]:
+    """Make the sinks of one generation without the outlets: a topic has no tables of its own for a generation."""
+    built = build_sinks(pipeline, schemas, context, generation)
+    return {name: part for name, part in built.items() if not isinstance(part, Outlet)}
 
 
 def _schema_after_transforms(pipeline: Pipeline, schema: pa.Schema) -> pa.Schema:

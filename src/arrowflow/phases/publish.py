@@ -8,7 +8,8 @@ from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
 from arrowflow.phases.deliver import deliver
 from arrowflow.phases.job import Job
-from arrowflow.types import Manifest, StagedFile
+from arrowflow.phases.rollback import note_of
+from arrowflow.types import Manifest, Retracted, StagedFile
 
 
 def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> None:
@@ -20,16 +21,29 @@ def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> N
     for name, files in _by_sink(manifest.outputs).items():
         if manifest.epoch > job.acked.get(name, -1):
             _publish_files(job, manifest, name, files, later)
+    if manifest.reset is not None:
+        retract(job, manifest.reset.retracted)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
     deliver(job, manifest)
     job.acked.update(dict.fromkeys(job.outlets, manifest.epoch))
     job.failpoints.hit("publish.all")
 
 
+def retract(job: Job, files: Iterable[Retracted]) -> None:
+    """Take back published files. Done as often as one likes: no other file ever has the name of one of them."""
+    for file in files:
+        if file.sink not in job.sinks:
+            raise DataLossError(
+                f"{file.dst} of sink {file.sink!r} is still to be taken back, and the pipeline no longer has that sink; start "
+                "once with it, then remove it"
+            )
+        job.control.store.delete(f"{job.sinks[file.sink].location}/{file.dst}")
+        job.failpoints.hit("reset.mid_retract")
+
+
 def acknowledge(job: Job, manifest: Manifest) -> None:
-    """Tell lag tools how far the published output reaches; nobody recovers from this."""
-    note = f"af1;e={manifest.epoch};m={manifest.sha256[:8]};i={manifest.incarnation[:8]}"
-    job.source.acknowledge(dict(job.positions), note)
+    """Tell lag tools how far the published output reaches; nobody recovers from this, but an old log is known by it."""
+    job.source.acknowledge(dict(job.positions), note_of(manifest))
 
 
 def redo(job: Job, manifests: Iterable[Manifest]) -> int:
@@ -37,7 +51,7 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     job.failpoints.hit("redo.before")
     redone, records = 0, list(manifests)
     for number, manifest in enumerate(records, start=1):
-        if manifest.outputs or manifest.outbox:
+        if manifest.outputs or manifest.outbox or manifest.reset is not None:
             publish(job, manifest, [file for record in records[number:] for file in record.outputs])
             redone += 1
             job.failpoints.hit("redo.mid")

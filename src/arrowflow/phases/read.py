@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from arrowflow.errors import BalanceError, DataLossError, StateRefused
 from arrowflow.events import Notice
 from arrowflow.phases.draft import Draft
+from arrowflow.phases.gaps import may_skip, skip_lost
 from arrowflow.phases.job import Job
 from arrowflow.types import (
     MIN_US,
@@ -24,7 +25,7 @@ from arrowflow.types import (
 _LONGEST_SLICE_S = 0.2
 """No wait is longer, so that a stop is noticed soon."""
 
-_WAYS_ON = "Restore the records, or start over with a new checkpoint folder and empty tables"
+_AGAIN = "or make the results anew from what there is: `arrowflow reset CONFIG --to-start`"
 
 
 def read(job: Job, draft: Draft) -> Iterator[Fetched]:
@@ -79,7 +80,9 @@ def look(job: Job) -> None:
     They start at their earliest offset, with the watermark of this moment as floor: only called between epochs,
     so that the floor is what the newest record closed windows by.
     """
-    seen = verify(job)
+    seen = discover(job)
+    skip_lost(job, seen)
+    refuse_lost(job, job.positions, seen)
     for part in sorted(seen.partitions.keys() - job.positions.keys()):
         job.positions[part] = seen.partitions[part].low
         floor = None if job.watermark_us == MIN_US else job.watermark_us
@@ -90,18 +93,30 @@ def look(job: Job) -> None:
     job.seen, job.seen_at = seen, job.clock.monotonic()
 
 
-def verify(job: Job) -> Discovery:
-    """Stop if the cluster is another one, a topic was made anew, or offsets we are to read from are gone."""
+def verify(job: Job, positions: Mapping[SourcePartition, int]) -> None:
+    """Stop if the cluster is another one, a topic was made anew, or offsets from `positions` on are gone."""
+    refuse_lost(job, positions, discover(job))
+
+
+def discover(job: Job) -> Discovery:
+    """Look at the cluster; stop if it is another one, or a topic was made anew."""
     seen = job.source.discover()
     refuse_other_cluster(job.identity, seen)
-    for part, info in seen.partitions.items():
-        if part in job.positions:
-            refuse_lost_offsets(part, job.positions[part], info)
-    gone = sorted(job.positions.keys() - seen.partitions.keys())
-    if gone:
-        wanted = ", ".join(f"{part} from {job.positions[part]}" for part in gone)
-        raise DataLossError(f"partitions are gone: wanted {wanted}; available: none")
     return seen
+
+
+def refuse_lost(job: Job, positions: Mapping[SourcePartition, int], seen: Discovery) -> None:
+    """Raise `DataLossError` if a partition is gone or no longer holds what comes at `positions`.
+
+    What retention removed is let through where it may be skipped: `skip_lost` will meet it between epochs.
+    """
+    for part, info in seen.partitions.items():
+        if part in positions and not (may_skip(job) and positions[part] < info.low):
+            refuse_lost_offsets(part, positions[part], info)
+    gone = sorted(positions.keys() - seen.partitions.keys())
+    if gone:
+        wanted = ", ".join(f"{part} from {positions[part]}" for part in gone)
+        raise DataLossError(f"partitions are gone: wanted {wanted}; available: none. {_new_topic(gone[0].topic)}")
 
 
 def look_if_due(job: Job) -> None:
@@ -132,14 +147,16 @@ def refuse_other_cluster(known: SourceIdentity, seen: Discovery) -> None:
     if known.cluster_id and seen.cluster_id and known.cluster_id != seen.cluster_id:
         raise StateRefused(
             f"cluster {seen.cluster_id!r} is not the one the records came from ({known.cluster_id!r}); "
-            "its offsets mean nothing here. Give the job a new checkpoint path, or point it back"
+            "its offsets mean nothing here. Point it back; or, if it took over from the other one, say where to go on in it: "
+            "`arrowflow reset CONFIG --from earliest` or `--from FILE`"
         )
     for part, info in seen.partitions.items():
         before = known.topic_ids.get(part.topic)
         if before and info.topic_id and before != info.topic_id:
             raise DataLossError(
                 f"{part}: the topic was deleted and made again (topic id {before} became {info.topic_id}); "
-                f"available now: offsets {info.low} to {info.high}. Nothing was committed from the new topic. {_WAYS_ON}"
+                f"available now: offsets {info.low} to {info.high}. Nothing was committed from the new topic. "
+                f"{_new_topic(part.topic)}"
             )
 
 
@@ -149,10 +166,18 @@ def refuse_lost_offsets(part: SourcePartition, wanted: int, info: PartitionInfo)
     if wanted < info.low:
         raise DataLossError(
             f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
-            f"{info.low - wanted} offsets were removed by retention or deletion. {_WAYS_ON}"
+            f"{info.low - wanted} offsets were removed by retention or deletion. Restore the records; or go on behind them "
+            f'with on_data_loss = "skip", which records the gap; {_AGAIN}'
         )
     if wanted > info.high:
         raise DataLossError(
             f"{part}: wanted offset {wanted}, available {available.start} to {available.stop}: "
-            f"the log is shorter than what was committed (truncated, or made again). {_WAYS_ON}"
+            f"the log is shorter than what was committed (truncated, or made again). {_new_topic(part.topic)}"
         )
+
+
+def _new_topic(topic: str) -> str:
+    return (
+        f"To go on with what the topic holds now, windows that are open kept: `arrowflow reset CONFIG --from earliest "
+        f"--topic {topic}`; {_AGAIN}"
+    )

@@ -13,6 +13,7 @@ from arrowflow.phases.advance import fold, replay_closings
 from arrowflow.phases.decode import decode
 from arrowflow.phases.draft import Draft, begin
 from arrowflow.phases.job import Job
+from arrowflow.phases.lineage import predecessor
 from arrowflow.phases.read import take
 from arrowflow.phases.snapshots import restore_state
 from arrowflow.phases.transform import transform
@@ -69,7 +70,7 @@ def _last_good(job: Job, head: Manifest, damage: StateCorrupt) -> tuple[Manifest
             return manifest, after[::-1]
         after.append(manifest)
         try:
-            manifest = job.log.read(manifest.epoch - 1)
+            manifest = job.log.read(predecessor(manifest))
         except RetryableError:
             raise  # the store did not answer, which says nothing about the log
         except ArrowflowError as error:

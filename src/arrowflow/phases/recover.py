@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from arrowflow.errors import ConfigError, DataLossError, Fenced, ObjectMissing, StateCorrupt, StateRefused
@@ -13,9 +15,10 @@ from arrowflow.phases.job import Job
 from arrowflow.phases.publish import note_published, redo
 from arrowflow.phases.read import aim, look
 from arrowflow.phases.rebuild import rebuild_state
+from arrowflow.phases.reconfigure import reconfigure, refuse_removed_sinks, unchanged
+from arrowflow.phases.rollback import adopted_offsets, refuse_lost_log, refuse_rollback
 from arrowflow.phases.snapshots import restore_state
-from arrowflow.types import MIN_US, Manifest, PartitionClock, SourcePartition
-from arrowflow.windows.clocks import raise_floor
+from arrowflow.types import Manifest
 
 _TAKE_OVER_ROUNDS = 20
 
@@ -32,22 +35,14 @@ def recover(job: Job) -> None:
     Fenced
         If other starters kept winning.
     """
-    for round_ in range(_TAKE_OVER_ROUNDS):
-        try:
-            load(job)
-            inspect(job)
-            if job.options.dry_run:
-                break
-            probe_folders(job)
-            wait_for_other_writer(job)
-            if job.stopping.is_set():
-                return  # asked to end before it owned anything: it must fence nobody
-            take_over(job)
-            break
-        except (Fenced, ObjectMissing, DataLossError) as error:
-            if round_ == _TAKE_OVER_ROUNDS - 1 or (isinstance(error, DataLossError) and not is_overtaken(job)):
-                raise
-            job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
+    if job.options.dry_run:
+        load(job)
+        inspect(job)
+    else:
+        claim(job, lambda: inspect(job))
+        if job.stopping.is_set() and not owns(job):
+            return
+        reconfigure(job)
     try:
         make_good(job)
     except (DataLossError, ObjectMissing, StateRefused):
@@ -77,6 +72,32 @@ def ask_for_newer(job: Job) -> None:
     """Raise `Fenced` if a newer record exists: its writer may have read on, and offsets or files have gone since."""
     if job.head is not None:
         job.log.check(job.head.epoch)
+
+
+def claim(job: Job, look_first: Callable[[], object]) -> None:
+    """Become the owner of the log; `look_first` may refuse what the newest record says before anybody is fenced.
+
+    A run that is asked to end while it waits returns without owning anything: it must fence nobody.
+    """
+    for round_ in range(_TAKE_OVER_ROUNDS):
+        try:
+            load(job)
+            look_first()
+            probe_folders(job)
+            wait_for_other_writer(job)
+            if not job.stopping.is_set():
+                take_over(job)
+        except (Fenced, ObjectMissing, DataLossError) as error:
+            if round_ == _TAKE_OVER_ROUNDS - 1 or (isinstance(error, DataLossError) and not is_overtaken(job)):
+                raise
+            job.clock.sleep(job.machine.between(0.01, 0.05 * (round_ + 1)))
+        else:
+            return
+
+
+def owns(job: Job) -> bool:
+    """Whether the newest record is this run's."""
+    return job.head is not None and job.head.writer.id == job.writer.id
 
 
 def resume(job: Job) -> None:
@@ -127,12 +148,15 @@ def load(job: Job) -> None:
 
 def refuse_orphaned_tables(job: Job) -> None:
     """Raise if a table already holds files although no record explains them: they would be counted twice."""
+    if job.options.adopt:
+        return
     for name, sink in job.sinks.items():
         if sink.holds_files():
             job.log.check(-1)  # they may be those of a writer that began after we looked
             raise DataLossError(
                 f"sink {name!r} already holds files, but {job.control.prefix} holds no record of how they came there; "
-                "restore the checkpoint folder, or give the job an empty table root"
+                "restore the checkpoint folder, or give the job an empty table root; with `run --adopt` they stay, and the job "
+                "begins where the group's offsets stand"
             )
 
 
@@ -181,13 +205,16 @@ def inspect(job: Job) -> None:
     """Refuse another query, another cluster, a recreated topic, offsets that are gone."""
     if job.head is None:
         look(job)
-        job.positions.update(job.source.start_offsets(sorted(job.positions)))
+        refuse_lost_log(job)
+        job.positions.update({**job.source.start_offsets(sorted(job.positions)), **adopted_offsets(job)})
         return
     refuse_other_query(job.head.fingerprint, job.fingerprint)
+    refuse_removed_sinks(job, unpublished(job))
     refuse_older_zones(job.head.fingerprint, job.fingerprint)
     if (told := other_keys(job.head.fingerprint, job.fingerprint)) is not None:
         job.observer.notice(Notice("info", told))
     look(job)
+    refuse_rollback(job, job.head)
 
 
 def probe_folders(job: Job) -> None:
@@ -234,42 +261,29 @@ def _may_be_alive(job: Job, head: Manifest, patience_us: int) -> bool:
 
 
 def take_over(job: Job) -> None:
-    """Write the open record after the head: its number is the fencing token of this run."""
+    """Write the open record after the head: its number is the fencing token of this run.
+
+    It is of the query and under the tolerances of the record before; what this run changes about them is said by a
+    record of its own.
+    """
     job.failpoints.hit("open.before")
     epoch = 0 if job.head is None else job.head.epoch + 1
     job.writer = msgspec.structs.replace(job.writer, fence=epoch)
-    inputs = standing(job, raised_floors(job))
-    state = {} if job.head is None else job.head.state
     opened = record(
-        job, "open", epoch, time_us=job.clock.now_us(), inputs=inputs, watermark_us=job.watermark_us, state=state
+        job,
+        "open",
+        epoch,
+        time_us=job.clock.now_us(),
+        inputs=standing(job, job.clocks),
+        watermark_us=job.watermark_us,
+        state={} if job.head is None else job.head.state,
+        fingerprint=None if job.head is None else unchanged(job.head.fingerprint, job.fingerprint),
     )
     opened = job.log.append(opened)
     job.failpoints.hit("open.created")
     job.log.check(opened.epoch)
     job.failpoints.hit("open.checked")
     adopt(job, opened)
-
-
-def raised_floors(job: Job) -> dict[SourcePartition, PartitionClock]:
-    """Clocks under the tolerances of this run, never below where they stood under the last run's.
-
-    A larger `allowed_lateness` would reopen windows that already closed, so floors rise by the difference too.
-    """
-    if job.head is None:
-        return dict(job.clocks)
-    old, new = job.head.fingerprint.tolerances, job.fingerprint.tolerances
-    if old == new:
-        return dict(job.clocks)
-    patience = max(0, new["allowed_lateness_us"] - old["allowed_lateness_us"])
-    event = job.pipeline.event_time
-    by_partition = event is not None and event.scope == "partition"
-    raised: dict[SourcePartition, PartitionClock] = {}
-    for part, clock in job.clocks.items():
-        stood = clock.clock_us(old["max_out_of_orderness_us"])
-        closed_up_to = stood if by_partition else job.watermark_us
-        floors = [us for us in (stood, closed_up_to + patience if closed_up_to > MIN_US else MIN_US) if us > MIN_US]
-        raised[part] = raise_floor(clock, max(floors)) if floors else clock
-    return raised
 
 
 def restore(job: Job) -> None:

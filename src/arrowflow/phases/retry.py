@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, RetryableError, StateRefused
 from arrowflow.events import Notice
+from arrowflow.phases.gaps import may_skip, skip_lost
 from arrowflow.phases.job import Job
+from arrowflow.phases.read import discover
 from arrowflow.phases.recover import ask_for_newer, resume
 from arrowflow.types import Manifest
 
@@ -42,9 +44,15 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
             job.observer.notice(Notice("warning", f"{error}; trying again in {pause:.1f} s"))
             _pause(job, pause)
             pause, failed = min(2 * pause, _LONGEST_PAUSE_S), True
-        except (DataLossError, ObjectMissing, StateRefused):
+        except (ObjectMissing, StateRefused):
             ask_for_newer(job)
             raise
+        except DataLossError:
+            ask_for_newer(job)
+            # Retention overtook the reader. Each time round there must be a gap that was not there before.
+            if not (may_skip(job) and skip_lost(job, discover(job))):
+                raise
+            failed = True
         else:
             return [] if manifest is None else [manifest]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import pyarrow as pa
@@ -61,6 +61,10 @@ class ParquetSpec:
     def location(self) -> str:
         """The root as the store names it: absolute, or an address as given."""
         return self.root if "://" in self.root else os.path.abspath(self.root)  # noqa: PTH100 - symlinks stay
+
+    def in_generation(self, generation: int) -> ParquetSpec:
+        """The same table in a root of its own beside the configured one; 0 is that one itself."""
+        return self if not generation else replace(self, root=f"{self.root.rstrip('/')}__g{generation}")
 
     @property
     def partitioning(self) -> Partitioning:
@@ -148,6 +152,39 @@ class ParquetSink:
         ObjectMissing
             The file is gone.
         """
+        old = self._read(newest)
+        before = decode(old)
+        within = [name for name in identity if name not in self.spec.partition_by]
+        table = replace_rows(before, rows, within, self._publisher.path_of(newest))
+        self._keep(newest, before)
+        return self._stage_revision(attempt, number, newest, old, table, rows.num_rows)
+
+    def revert(self, attempt: Attempt, number: int, newest: StagedFile, revision: int) -> StagedFile:
+        """Stage the rows of an earlier `revision` as the next one; the newest is kept like any that is replaced.
+
+        Raises
+        ------
+        DataLossError
+            The file does not hold what `newest` says.
+        ObjectMissing
+            The file is gone, or that revision of it.
+        """
+        old = self._read(newest)
+        table = decode(self.context.control.store.read(self._kept(newest, revision)))
+        self._keep(newest, decode(old))
+        return self._stage_revision(attempt, number, newest, old, table, 0)
+
+    def _stage_revision(
+        self, attempt: Attempt, number: int, newest: StagedFile, old: bytes, table: pa.Table, news: int
+    ) -> StagedFile:
+        self.context.failpoints.hit("stage.file.before")
+        data = grow(old, table, self.spec.compression)
+        file = self._describe(attempt, f"revision-{number:04d}", Part(newest.partition, table), data)
+        replaced = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=news)
+        return self._publisher.stage(msgspec.structs.replace(file, dst=newest.dst, replaces=replaced), data)
+
+    def _read(self, newest: StagedFile) -> bytes:
+        """The bytes of a published file; they must be those of the newest record that wrote it."""
         target = self._publisher.path_of(newest)
         old = self.context.control.store.read(target)
         if not holds(old, newest):
@@ -155,15 +192,7 @@ class ParquetSink:
                 f"{target} holds {len(old)} bytes with crc32c {crc32c(old)}, the newest record that wrote it says "
                 f"{newest.bytes} with {newest.crc32c}: it was changed or replaced; restore it, then start again"
             )
-        before = decode(old)
-        within = [name for name in identity if name not in self.spec.partition_by]
-        table = replace_rows(before, rows, within, target)
-        self._keep(newest, before)
-        self.context.failpoints.hit("stage.file.before")
-        data = grow(old, table, self.spec.compression)
-        file = self._describe(attempt, f"revision-{number:04d}", Part(newest.partition, table), data)
-        replaced = Replaced(crc32c=newest.crc32c, revision=newest.revision, rows=rows.num_rows)
-        return self._publisher.stage(msgspec.structs.replace(file, dst=newest.dst, replaces=replaced), data)
+        return old
 
     def publish(self, files: Sequence[StagedFile], later: Sequence[StagedFile] = ()) -> None:
         """Give each file its final name, once; a file already there with its bytes, or replaced since, is done.
@@ -207,7 +236,7 @@ class ParquetSink:
     def _keep(self, newest: StagedFile, table: pa.Table) -> None:
         """Keep the rows of a file that will be replaced; another attempt may have kept the same before."""
         store, failpoints = self.context.control.store, self.context.failpoints
-        path = self.context.control.path(self._place_of(newest.dst, newest.revision))
+        path = self._kept(newest, newest.revision)
         failpoints.hit("stage.revision")
         try:
             store.create(path, encode(table, self.spec.compression))
@@ -218,6 +247,10 @@ class ParquetSink:
                     f"{path} does not hold the rows of revision {newest.revision} of {newest.dst}: it was changed by "
                     "another hand; move it away and start again"
                 ) from None
+
+    def _kept(self, file: StagedFile, revision: int) -> str:
+        """Where a revision of `file` is, or would be, once a later one has taken its place."""
+        return self.context.control.path(self._place_of(file.dst, revision))
 
     def _describe(self, attempt: Attempt, name: str, part: Part, data: bytes) -> StagedFile:
         digest = hashlib.sha256(data).hexdigest()

@@ -38,6 +38,10 @@ class PreviewSpec:
         """The root as the store names it: absolute, or an address as given."""
         return self.root if "://" in self.root else os.path.abspath(self.root)  # noqa: PTH100 - symlinks stay
 
+    def in_generation(self, generation: int) -> PreviewSpec:
+        """The same file: the next record puts another in its place anyway."""
+        return self
+
     @property
     def takes(self) -> frozenset[Change]:
         """Interim results only: it keeps no row, and a result must be kept."""

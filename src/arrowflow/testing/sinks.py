@@ -23,6 +23,9 @@ class MemorySinkSpec:
 
     root: str = "/memory/table"
 
+    def in_generation(self, generation: int) -> MemorySinkSpec:
+        return self if not generation else MemorySinkSpec(f"{self.root}__g{generation}")
+
     @property
     def takes(self) -> frozenset[Change]:
         return frozenset({"insert", "replace"})

@@ -254,6 +254,11 @@ class MemorySource:
         self._broker.acknowledged[self._context.job] = (offsets, note)
         self._context.failpoints.hit("lag.after")
 
+    def acknowledged(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, tuple[int, str]]:
+        offsets, note = self._broker.acknowledged.get(self._context.job, ({}, ""))
+        told = {part: offsets.get((part.topic, part.partition)) for part in partitions}
+        return {part: (offset, note) for part, offset in told.items() if offset is not None}
+
     def close(self) -> None:
         """Nothing is held."""
 

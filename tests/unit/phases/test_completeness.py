@@ -137,8 +137,8 @@ def test_state_damaged_before_another_roster_came_is_rebuilt_all_the_same(tmp_pa
 @pytest.mark.parametrize(
     ("operator", "said"),
     [
-        (called(max_silence_us=SECOND_US), "operator.roster.max_silence_us: None became 1000000"),
-        (window(), "operator.roster: {"),
+        (called(max_silence_us=SECOND_US), "completeness.max_silence: (none) -> 1s"),
+        (window(), "completeness: (keys "),
     ],
 )
 def test_how_a_roster_counts_may_not_change_nor_may_it_come_or_go(operator, said, tmp_path):

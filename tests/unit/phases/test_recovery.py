@@ -142,8 +142,9 @@ def test_another_query_is_refused_with_every_field_that_differs(tmp_path):
 
     with pytest.raises(StateRefused) as refused:
         start(pipeline(tmp_path, STREAM, operator=other), CAUGHT_UP).result()
-    assert "operator.aggregates.total.function: 'sum' became 'max'" in str(refused.value)
-    assert "10000000 became 20000000" in str(refused.value)
+    assert "\n  aggregate.total: sum(v) -> max(v)\n" in str(refused.value)
+    assert "\n  window.size: 10s -> 20s\n" in str(refused.value)
+    assert "arrowflow reset CONFIG --to-start" in str(refused.value)
 
 
 def test_a_new_sink_is_let_through_and_gets_only_what_comes_from_now_on(tmp_path):

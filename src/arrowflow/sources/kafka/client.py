@@ -123,6 +123,9 @@ class KafkaSource:
             self._notice("warning", f"lag tools will see old offsets: {error}")
         self._context.failpoints.hit("lag.after")
 
+    def acknowledged(self, partitions: Sequence[SourcePartition]) -> Mapping[SourcePartition, tuple[int, str]]:
+        return self._cluster.noted(partitions, self._wanted.group)
+
     def close(self) -> None:
         self._let_go()
         if self._broker is not None:
@@ -244,7 +247,10 @@ class KafkaSource:
         wanted = message.offset()
         place = f"{part}: offset {wanted} at {self._wanted.brokers}"
         if truncated(error):
-            way = "Find out which records were lost, or start over with a new checkpoint folder and empty tables"
+            way = (
+                f"Go on with what it holds now (`arrowflow reset CONFIG --from earliest --topic {part.topic}`), or make the "
+                "results anew: `arrowflow reset CONFIG --to-start`"
+            )
             raise DataLossError(
                 f"{place}: the log was truncated below it and may have grown again ({error.str()}). {way}"
             )

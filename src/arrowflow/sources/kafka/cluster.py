@@ -100,12 +100,19 @@ class Cluster:
 
     def committed(self, partitions: Sequence[SourcePartition], group: str) -> dict[SourcePartition, int]:
         """The group's offsets; partitions it never committed are left out."""
+        return {part: offset for part, (offset, _) in self.noted(partitions, group).items()}
+
+    def noted(self, partitions: Sequence[SourcePartition], group: str) -> dict[SourcePartition, tuple[int, str]]:
+        """The group's offsets with their metadata; partitions it never committed are left out."""
         wanted = [ConsumerGroupTopicPartitions(group, [_plain(part) for part in partitions])]
         answers = self._admin.list_consumer_group_offsets(wanted, request_timeout=PATIENCE_S)
         found = self._answer(answers[group], f"group {group!r}").topic_partitions
-        offsets = {(each.topic, each.partition): each.offset for each in found if each.error is None}
-        known = {part: offsets.get((part.topic, part.partition), -1) for part in partitions}
-        return {part: offset for part, offset in known.items() if offset >= 0}
+        told = {
+            (each.topic, each.partition): (each.offset, each.metadata or "")
+            for each in found
+            if each.error is None and each.offset >= 0
+        }
+        return {part: told[part.topic, part.partition] for part in partitions if (part.topic, part.partition) in told}
 
     def commit(self, group: str, positions: Mapping[SourcePartition, int], note: str) -> None:
         """Set the group's offsets, non-transactional, with `note` as their metadata."""
@@ -163,13 +170,13 @@ def loss_message(part: SourcePartition, wanted: int, low: int, high: int) -> str
     """The sentence for offsets that are not there any more, with the ways on."""
     if wanted < low:
         cause = f"records [{wanted}, {low}) were deleted, most likely by the topic's retention"
-        way = "Restore them from an archive"
+        way = 'Restore them from an archive, go on behind them with on_data_loss = "skip",'
     else:
         cause = f"the log ends before {wanted}: it was truncated, or the topic was deleted and created again"
-        way = "Find out which records were lost"
+        way = f"Go on with what it holds now (`arrowflow reset CONFIG --from earliest --topic {part.topic}`),"
     return (
-        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way}, or start over "
-        "with a new checkpoint folder and empty tables"
+        f"{part}: offset {wanted} was wanted, the broker holds [{low}, {high}): {cause}. {way} or "
+        "make the results anew: `arrowflow reset CONFIG --to-start`"
     )
 
 
