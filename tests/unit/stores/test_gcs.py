@@ -392,7 +392,7 @@ def test_an_emulators_address_needs_its_scheme(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", LOSSES)
-@pytest.mark.parametrize("on", ["insert", "look", "move", "rewrite", "read", "delete", "bucket"])
+@pytest.mark.parametrize("on", ["insert", "look", "move", "rewrite", "delete"])
 def test_the_trial_at_the_start_passes_whatever_becomes_of_an_answer_and_leaves_nothing(either, store, kind, on):
     either.arrange(Fault(kind, on=on))
 
