@@ -34,18 +34,13 @@ def test_a_thousand_histories_lose_double_and_change_nothing(share):
 
 def test_fifty_histories_are_the_same_in_another_process_with_another_seed_of_hashes():
     code = "from arrowflow.testing.simulation.campaign import run_block; print(run_block((5000, 5050)).digest)"
-    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", code], env={**env, "PYTHONHASHSEED": seed},
-            capture_output=True, text=True, check=True, timeout=600,
-        ).stdout.strip()
-        for seed in ("1", "2")
-    ]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONHASHSEED": "4711"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=600
+    )
 
-    assert told[0] == told[1]
-    assert len(told[0]) == 64
-    assert run_block((5000, 5050)).digest == told[0]
+    assert len(told.stdout.strip()) == 64
+    assert run_block((5000, 5050)).digest == told.stdout.strip()
 
 
 def test_a_history_leaves_no_thread_behind():
