@@ -83,7 +83,7 @@ def compile_model(folder: Path, flags: Sequence[str], cc: Sequence[str]) -> Path
     )  # fmt: skip
     if not (folder / "pan.c").exists():
         raise SystemExit(f"spin could not translate the model with {list(flags)}:\n{told.stdout}{told.stderr}")
-    options = ["-w", "-DCOLLAPSE", "-DVECTORSZ=65536", f"-DMEMLIM={MEMORY_MB}", *cc]
+    options = ["-w", "-DCOLLAPSE", "-DVECTORSZ=300000", f"-DMEMLIM={MEMORY_MB}", *cc]
     subprocess.run(["gcc", *options, "-o", "pan", "pan.c"], cwd=folder, check=True)
     return folder / "pan"
 
