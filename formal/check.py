@@ -155,7 +155,7 @@ def counterexample(line: Line) -> list[str]:
 def chosen(asked: argparse.Namespace) -> list[Line]:
     table = list(lines())
     if asked.only:
-        return [line for line in table if asked.only in line.name]
+        return [line for line in table if asked.only in line.name and (asked.full or not line.full)]
     if asked.smoke:
         return [line for line in table if (line.name in SMOKE_SETTINGS if not line.mutant else line.name not in LARGE)]
     return [line for line in table if asked.full or not line.full]

@@ -252,7 +252,7 @@ def _told(told: str, writers: Sequence[Sequence[Step]]) -> str:
     """Which call the model could not make."""
     broken = next((line for line in told.splitlines() if line.startswith("pan:1:")), "")
     line = next((line for line in told.splitlines() if line.startswith("followed ")), "")
-    if not line:
+    if not line or "max search depth too small" in told or "out of memory" in told:
         return f"the checker gave no answer: {told[-500:]}"
     reached = [int(word) for word in line.split()[1:3]]
     stuck = [str(own[at].call) for own, at in zip(writers, reached, strict=True) if at < len(own)]
