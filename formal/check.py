@@ -83,7 +83,7 @@ def compile_model(folder: Path, flags: Sequence[str], cc: Sequence[str]) -> Path
     )  # fmt: skip
     if not (folder / "pan.c").exists():
         raise SystemExit(f"spin could not translate the model with {list(flags)}:\n{told.stdout}{told.stderr}")
-    options = ["-w", "-DCOLLAPSE", "-DVECTORSZ=65536", f"-DMEMLIM={MEMORY_MB}", *cc]
+    options = ["-w", "-DCOLLAPSE", "-DVECTORSZ=300000", f"-DMEMLIM={MEMORY_MB}", *cc]
     subprocess.run(["gcc", *options, "-o", "pan", "pan.c"], cwd=folder, check=True)
     return folder / "pan"
 
@@ -155,7 +155,7 @@ def counterexample(line: Line) -> list[str]:
 def chosen(asked: argparse.Namespace) -> list[Line]:
     table = list(lines())
     if asked.only:
-        return [line for line in table if asked.only in line.name]
+        return [line for line in table if asked.only in line.name and (asked.full or not line.full)]
     if asked.smoke:
         return [line for line in table if (line.name in SMOKE_SETTINGS if not line.mutant else line.name not in LARGE)]
     return [line for line in table if asked.full or not line.full]

@@ -42,10 +42,12 @@
 #define EVENT(ev, n, x, out) true -> printf("@ %d %d %d %d %d %d\n", w, id, ev, n, x, out)
 #define BEGIN(ev, n)         true
 #define HALT                 false
+#define WANTS(ev)            true
 #else
 /* A trace is followed instead: a call can only be made if it is the next one that this writer made. */
 #define EVENT(ev, n, x, out) (ne[w] == ev && nn[w] == (n) && nx[w] == (x) && no[w] == out && done[1 - w] >= nd[w]) -> follow(w)
 #define BEGIN(ev, n)         (ne[w] == ev && nn[w] == (n) && done[1 - w] >= nd[w])
 #define HALT                 (ne[w] == run_start && id > 0)
+#define WANTS(ev)            (ne[w] == ev)
 #include "trace.pml"
 #endif

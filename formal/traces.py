@@ -185,14 +185,14 @@ class Follower:
     def __init__(self, folder: Path) -> None:
         self.folder, self._built = folder, {}
 
-    def follow(self, paths: Iterable[Path], *, to_the_first: bool = False) -> Followed:
-        """Follow all jobs of the traces through all lenses, or up to the first one that is refused."""
+    def follow(self, paths: Iterable[Path], *, most: int | None = None, to_the_first: bool = False) -> Followed:
+        """Follow all jobs of the traces through all lenses, or the `most` that see most, or up to the first refused."""
         found = Followed()
         for log, calls in read(paths).items():
             calls = _up_to_other_kinds(calls)
             dealt = slots(calls)
             found += Followed(calls=len(calls), runs=sum(map(len, dealt)))
-            for lens in lenses(calls):
+            for lens in sorted(lenses(calls), key=len, reverse=True)[:most]:
                 writers = [[step for run in slot for step in steps(run, lens)] for slot in dealt]
                 found.lenses += 1
                 if refused := self._follow(writers):
@@ -214,11 +214,12 @@ class Follower:
                 lines.append(
                     f"{slot} {NUMBERS[step.event]} {step.n} {step.extra} {OUTCOMES.index(step.outcome)} {before}"
                 )
-        pan = self._pan(max((step.n for own in writers for step in own), default=0) + 3)
+        epochs = max((step.n for own in writers for step in own), default=0) + 3
+        pan = self._pan(epochs)
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             Path(place, "trace").write_text("\n".join(lines))
             told = subprocess.run(
-                [pan, "-E", "-n", "-w16", "-m1000000"], cwd=place, env={**os.environ, "PROTOCOL_TRACE": "trace"},
+                [pan, "-E", "-n", "-w16", f"-m{100 * sum(map(len, writers)) + 10_000}"], cwd=place, env={**os.environ, "PROTOCOL_TRACE": "trace"},
                 capture_output=True, text=True, check=False,
             ).stdout  # fmt: skip
         return "" if _FOLLOWED.search(told) else _told(told, writers)
@@ -251,7 +252,7 @@ def _told(told: str, writers: Sequence[Sequence[Step]]) -> str:
     """Which call the model could not make."""
     broken = next((line for line in told.splitlines() if line.startswith("pan:1:")), "")
     line = next((line for line in told.splitlines() if line.startswith("followed ")), "")
-    if not line:
+    if not line or "max search depth too small" in told or "out of memory" in told:
         return f"the checker gave no answer: {told[-500:]}"
     reached = [int(word) for word in line.split()[1:3]]
     stuck = [str(own[at].call) for own, at in zip(writers, reached, strict=True) if at < len(own)]

@@ -367,8 +367,8 @@ work:                                   /* publish.redo, and publish after a com
 
   if
 #ifdef GC
-  :: rq[h] > 1 && rk[h] != NONE -> goto tidy
-  :: rq[h] > 1 && rk[h] != NONE -> goto sweep
+  :: WANTS(record_delete) && rq[h] > 1 && rk[h] != NONE -> goto tidy
+  :: WANTS(object_delete) && rq[h] > 1 && rk[h] != NONE -> goto sweep
 #endif
 #ifdef SEALING
   :: compactions < 1 -> goto seal
@@ -495,7 +495,7 @@ tidy:                                   /* records below the horizon that a comm
     EVENT(record_delete, t, 0, made);
     t = 0
   };
-  if :: goto tidy :: goto sweep :: goto step fi;
+  if :: WANTS(record_delete) -> goto tidy :: WANTS(object_delete) -> goto sweep :: true -> goto step fi;
 
 sweep:                                  /* what attempts left, up to what is acknowledged, unless a record refers to it */
   atomic {

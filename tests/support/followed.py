@@ -40,11 +40,11 @@ class Protocol:
         """For a run of this process."""
         return Failpoints.parse(plan, trace, str(self.path))
 
-    def must_be_followed(self) -> Followed:
-        """Fail unless the model can do what the runs did; without SPIN nothing is asked."""
+    def must_be_followed(self, lenses: int = 6) -> Followed:
+        """Fail unless the model can do what the runs did, seen through some files; without SPIN nothing is asked."""
         if self.follower is None:
             return Followed()
-        found = self.follower.follow([self.path])
+        found = self.follower.follow([self.path], most=lenses)
         assert found.calls, "nothing was traced"
         assert found.refused == []
         return found
