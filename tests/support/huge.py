@@ -34,7 +34,7 @@ class Huge(DealtSource):
 
 class HugeSpec(DealtSpec):
     def build(self, name, context):
-        return Huge(name, self)
+        return Huge(name, self, context)
 
 
 def peak_mb() -> int:

@@ -254,7 +254,7 @@ class Reading(DealtSpec):
                 batches = (self.batch(part, at, stop),) if stop > at else ()
                 return Fetched({part: OffsetRange(at, stop)}, batches)
 
-        return Even(name, self)
+        return Even(name, self, context)
 
 
 @pytest.mark.slow
@@ -336,7 +336,7 @@ def test_row_21_a_schema_that_reads_old_records_differently_is_refused_with_the_
     first = [record(b'{"n":1}')]
     start(passing(tmp_path, first, fields=(Field("n", "int64"),)), TO_THE_END).result()
 
-    with pytest.raises(StateRefused, match=r"decoder\.fields\.n\."):
+    with pytest.raises(StateRefused, match=r"source\.schema\.n\."):
         start(passing(tmp_path, first, fields=(changed,)), TO_THE_END).result()
 
 

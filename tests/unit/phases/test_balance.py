@@ -28,7 +28,7 @@ class Lossy(DealtSpec):
                 fetched = super().read(after, bounds)
                 return Fetched(fetched.ranges, fetched.batches[:-1])
 
-        return Losing(name, self)
+        return Losing(name, self, context)
 
 
 class HalfFolded:

@@ -36,12 +36,12 @@ class TricklingSpec(DealtSpec):
     """Partition 0 gets a record every 60 ms, partition 1 all of its records at once."""
 
     def build(self, name, context):
-        return Trickling(name, self)
+        return Trickling(name, self, context)
 
 
 class Trickling(DealtSource):
-    def __init__(self, name, spec):
-        super().__init__(name, spec)
+    def __init__(self, name, spec, context):
+        super().__init__(name, spec, context)
         self.began, self.whole = time.monotonic(), {part: list(log) for part, log in self.logs.items()}
 
     def discover(self):
@@ -94,7 +94,7 @@ def test_rows_behind_an_open_transaction_keep_a_partition_from_being_idle(tmp_pa
 
     class UnfinishedSpec(DealtSpec):
         def build(self, name, context):
-            return Unfinished(name, self)
+            return Unfinished(name, self, context)
 
     follow(tmp_path, UnfinishedSpec((*BUSY, *QUIET)), 1.5, event_time=PATIENT)
 

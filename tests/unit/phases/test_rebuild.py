@@ -20,7 +20,7 @@ def job_whose_log_answers(error):
         state={"window": OperatorState(full=full)},
     )
     pipeline = SimpleNamespace(operator=SimpleNamespace(name="window"))
-    return SimpleNamespace(head=head, pipeline=pipeline, log=SimpleNamespace(read=read))
+    return SimpleNamespace(head=head, pipeline=pipeline, log=SimpleNamespace(read=read, check=lambda epoch: None))
 
 
 def test_a_store_that_does_not_answer_says_nothing_about_the_log():

@@ -125,7 +125,7 @@ def test_damaged_state_whose_records_are_gone_from_the_topic_stops_and_says_so(t
 
     class ForgettingSpec(DealtSpec):
         def build(self, name, context):
-            return Forgetting(name, self)
+            return Forgetting(name, self, context)
 
     for upto in (15, 25):
         grow(tmp_path, upto)
@@ -229,7 +229,7 @@ def test_a_writer_that_finds_its_number_taken_is_fenced(tmp_path):
 
     class IntrudingSpec(DealtSpec):
         def build(self, name, context):
-            return Intruding(name, self)
+            return Intruding(name, self, context)
 
     with pytest.raises(Fenced):
         start(pipeline(tmp_path, IntrudingSpec(tuple(STREAM))), TO_THE_END).result()
