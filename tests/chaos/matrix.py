@@ -24,7 +24,10 @@ from arrowflow.testing.answers import read_rows
 MANY = 48
 """Records per partition."""
 ACTIONS = ("kill", "raise", "delay", "lost", "duplicate", "torn")
-ELSEWHERE = ("kafka.", "outbox.", "bq.", "gc.", "compact.", "reset.", "reconfig.", "seal.", "gcs.")
+ELSEWHERE = (
+    "kafka.", "outbox.", "stage.outbox", "bq.", "gc.", "compact.", "reset.", "drop.", "reconfig.", "seal.", "gcs.",
+    "publish.between_copy_delete",
+)  # fmt: skip
 """Beginnings of points that this job has no parts for; the tests of those parts pass them."""
 BEFORE = "commit.checked:2:kill"
 """How the run before the cell died: there is a record, and something to publish again."""
