@@ -104,13 +104,14 @@ def test_row_76_ctrl_c_after_sigterm_ends_at_once():
 
 
 INTERRUPTS_ITS_IMPORT = """
-import importlib
+import importlib, os, signal
 
 load = importlib.import_module
 
 def interrupted(name, package=None):
     if name == "arrowflow.cli.log":
-        exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without one
+        exec("os.kill(os.getpid(), signal.SIGINT)")
     return load(name, package)
 
 importlib.import_module = interrupted

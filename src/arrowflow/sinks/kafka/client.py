@@ -24,6 +24,7 @@ from arrowflow.sinks.kafka.link import AbortRequired, CommitInDoubt, Record, Tai
 _T = TypeVar("_T")
 _WAIT_S = 5.0
 _PATIENCE_S = 30.0
+_UNKNOWN_S = 10.0
 _GRACE_S = 10.0
 """How much longer than it was told to a call of the client may take before it counts as lost."""
 _QUEUE = 10_000
@@ -189,7 +190,9 @@ class KafkaLink:
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         place = TopicPartition(self._target.topic, partition)
         low, high = self._patiently(
-            "looking for its records", lambda: self._consumer.get_watermark_offsets(place, _WAIT_S, cached=False)
+            "looking for its records",
+            lambda: self._consumer.get_watermark_offsets(place, _WAIT_S, cached=False),
+            unknown_s=_UNKNOWN_S,
         )
         stop, step = high, _STEP
         while stop > low and high - stop < most:
@@ -248,15 +251,22 @@ class KafkaLink:
         self._consumer.unassign()
         return newest
 
-    def _patiently(self, doing: str, call: Callable[[], _T], patience: float = _PATIENCE_S) -> _T:
-        """Call until it works; what only time can mend is tried again while there is patience."""
-        until = time.monotonic() + patience
+    def _patiently(
+        self, doing: str, call: Callable[[], _T], patience: float = _PATIENCE_S, *, unknown_s: float = 0.0
+    ) -> _T:
+        """Call until it works; what only time can mend is tried again while there is patience.
+
+        A topic made a moment ago may be unknown to the broker that is asked: `unknown_s` is how long that may last.
+        """
+        began = time.monotonic()
+        until = began + patience
         while True:
             try:
                 return self._answered(call, doing)
             except (KafkaException, TimeoutError) as raised:
                 error = raised.args[0] if isinstance(raised, KafkaException) else None
-                if not _may_pass(error) or self._telling is not None or time.monotonic() > until:
+                unknown = error is not None and error.code() in _NO_TOPIC and time.monotonic() < began + unknown_s
+                if not (unknown or _may_pass(error)) or self._telling is not None or time.monotonic() > until:
                     raise self._translated(error, doing) from raised
                 self._producer.poll(0.05)
 
