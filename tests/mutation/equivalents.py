@@ -204,8 +204,8 @@ EQUIVALENT: Mapping[tuple[str, str, str], str] = MappingProxyType(
         ): "when a second thread helps: time only",
         (
             "state.py",
-            "if self._dead > 1024 and 2 * self._dead > self._seats.used:",
-            "if self._dead > 1024 and 2 * self._dead >= self._seats.used:",
+            "if self._dead > 1024 and self._dead > self._idle_share * (self._seats.used - self._dead):",
+            "if self._dead > 1024 and self._dead >= self._idle_share * (self._seats.used - self._dead):",
         ): "when panes are moved together: time and memory only",
         (
             "state.py",

@@ -7,6 +7,7 @@ import numpy as np
 from arrowflow.types import I64
 
 _WORD = 63
+_SEATS_PER_ROW = 4
 _MOST = 2**63 - 1
 
 
@@ -25,7 +26,8 @@ def order_of(*columns: I64) -> I64:
 
     Notes
     -----
-    One sort of one word where the columns together fit into 63 bits, or as many of the first ones as tell the rows
+    Rows whose numbers are few and all different are put on seats; else one sort of one word where the columns together fit
+    into 63 bits, or as many of the first ones as tell the rows
     apart; else as many sorts as columns. Rows that are in order already cost no sort.
     """
     packed, bits, packs = np.zeros(len(columns[0]), np.int64), 0, True
@@ -39,7 +41,20 @@ def order_of(*columns: I64) -> I64:
         packed = (packed << width) | (column - least)
     if (packed[1:] > packed[:-1]).all():
         return np.arange(len(packed))
+    if packs and (seated := _seated(packed)) is not None:
+        return seated
     order = np.argsort(packed)
     if packs or (np.diff(packed[order]) != 0).all():
         return order
     return np.asarray(np.lexsort(columns[::-1]))
+
+
+def _seated(packed: I64) -> I64 | None:
+    """The order of numbers that are close together and all different, by putting each on a seat of its own."""
+    span = int(packed.max()) + 1
+    if span > _SEATS_PER_ROW * len(packed):
+        return None
+    seats = np.full(span, -1, np.int64)
+    seats[packed] = np.arange(len(packed))
+    order = seats[seats >= 0]
+    return order if len(order) == len(packed) else None

@@ -40,6 +40,7 @@ _TOLD, _HASHED, _CHANGED = 1, 2, 4
 _TOUCHED = _TOLD | _HASHED | _CHANGED
 _ALL128 = (1 << 128) - 1
 _NEVER = 2**63 - 1
+_FEW = 1 << 16
 _PATIENCE = 64
 """A key that comes again and again is forgotten at most once while this many panes go per key known."""
 CARRY_US = MIN_US
@@ -227,9 +228,14 @@ class State:
         self._hash_sum -= sum_hashes(self._hash_a.values[slots], self._hash_b.values[slots])
         self._seats.forget(slots)
         self._dead += len(slots)
-        if self._dead > 1024 and 2 * self._dead > self._seats.used:
+        if self._dead > 1024 and self._dead > self._idle_share * (self._seats.used - self._dead):
             self._compact()
         self._own()
+
+    @property
+    def _idle_share(self) -> int:
+        """How many panes may be gone for each that is open: where panes are few, room is cheaper than moving them."""
+        return 3 if self._seats.used <= _FEW else 1
 
     def carry(self, slots: I64) -> None:
         """Keep the last samples of panes about to go, one slot per key; it says in `next_us` when they were measured."""
