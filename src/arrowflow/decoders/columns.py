@@ -83,12 +83,17 @@ def _integers(arrow: pa.DataType, low: int, high: int, values: list[int | None])
 def _floats(arrow: pa.DataType, values: list[float | None]) -> Built:
     """Build a float column without negative zeros; for float32, what does not fit is in doubt."""
     doubles, null = _dense(pa.array(values, pa.float64()), 0.0)
+    return floats_of(arrow, doubles + 0.0, null)
+
+
+def floats_of(arrow: pa.DataType, doubles: np.ndarray, null: Bool) -> Built:
+    """Build a float column of doubles without negative zeros; what stands at nulls means nothing."""
     if arrow == pa.float64():
-        return _array(doubles + 0.0, null, arrow), None
-    with np.errstate(over="ignore"):
-        floats = (doubles + 0.0).astype(np.float32) + np.float32(0.0)
-    doubt = np.isinf(floats)
-    return _array(floats, null | doubt, arrow), doubt
+        return array_of(doubles, null, arrow), None
+    with np.errstate(over="ignore", invalid="ignore"):
+        floats = doubles.astype(np.float32) + np.float32(0.0)
+    doubt = np.isinf(floats) & ~null
+    return array_of(floats, null | doubt, arrow), doubt
 
 
 def _plain(column: ColumnType) -> str:
@@ -139,7 +144,7 @@ def _instants(per_second: int, values: list[int | None]) -> Built:
     if doubt.any():
         count = np.where(doubt, 0, count)
     instant_us = instants_of(count, per_second)
-    return with_doubt((_array(instant_us, null | doubt, pa.int64()).view(TIMESTAMP), doubt), too_large)
+    return with_doubt((array_of(instant_us, null | doubt, pa.int64()).view(TIMESTAMP), doubt), too_large)
 
 
 def instants_of(count: I64, per_second: int) -> I64:
@@ -155,12 +160,15 @@ def counts_in_range(per_second: int) -> tuple[int, int]:
 
 
 def _texts(arrow: pa.DataType, read: Read, values: list[str | None]) -> Built:
+    return times_of(arrow, read, pa.array(values, pa.string()))
+
+
+def times_of(arrow: pa.DataType, read: Read, texts: Column) -> Built:
     """Build dates or instants from text; text of any but the usual shapes is in doubt."""
-    texts = pa.array(values, pa.string())
     number, sure = read(texts)
     null = _null(texts)
     doubt = ~(sure | null)
-    return _array(number, null | doubt, number_type(arrow)).view(arrow), doubt
+    return array_of(number, null | doubt, number_type(arrow)).view(arrow), doubt
 
 
 def number_type(arrow: pa.DataType) -> pa.DataType:
@@ -180,7 +188,8 @@ def _null(array: Column) -> Bool:
     return array.is_null().to_numpy(zero_copy_only=False)
 
 
-def _array(values: np.ndarray, null: Bool, arrow: pa.DataType) -> Column:
+def array_of(values: np.ndarray, null: Bool, arrow: pa.DataType) -> Column:
+    """The values as a column, null where `null` is true."""
     return pa.array(values, arrow, mask=null if null.any() else None)
 
 

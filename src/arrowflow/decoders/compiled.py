@@ -7,13 +7,14 @@ and never what comes out.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from arrowflow.decoders.columns import Column, instants_of, number_type
+from arrowflow.decoders.columns import Built, Column, array_of, floats_of, instants_of, times_of
 from arrowflow.decoders.dialect import Dialect, local_time
 from arrowflow.decoders.grammar import Limits, Wanted
 from arrowflow.decoders.iso import read_dates, read_instants
@@ -83,24 +84,25 @@ class CompiledStrategy:
         null = cells.size[index] < 0
         match column.kind:
             case Kind.FLOAT:
-                return _floats(cells.real[index], null, column.arrow, doubt)
+                return _without_doubt(floats_of(column.arrow, cells.real[index], null), doubt)
             case Kind.INTEGER:
-                return _numbers(cells.number[index], null, column.arrow)
+                return array_of(
+                    cells.number[index].astype(column.arrow.to_pandas_dtype(), copy=False), null, column.arrow
+                )
             case Kind.BOOL:
-                return _numbers(cells.number[index], null, pa.bool_())
+                return array_of(cells.number[index] == 1, null, column.arrow)
             case Kind.INSTANT:
                 count = np.where(null, 0, cells.number[index])  # the kernel kept to those in range
-                return _numbers(instants_of(count, column.per_second), null, pa.int64()).view(TIMESTAMP)
+                return array_of(instants_of(count, column.per_second), null, pa.int64()).view(TIMESTAMP)
             case Kind.DECIMAL:
                 return _decimals(cells.number[index], null, column.arrow)
             case Kind.TEXT_INSTANT if column.zone is None:
-                return _numbers(cells.number[index], null, pa.int64()).view(TIMESTAMP)
+                return array_of(cells.number[index], null, pa.int64()).view(TIMESTAMP)
         texts = _texts(data, cells.number[index], cells.size[index])
         if column.kind not in (Kind.DATE, Kind.TEXT_INSTANT):
             return texts
-        number, sure = read_dates(texts) if column.kind is Kind.DATE else read_instants(texts, self._locals[index])
-        doubt |= ~(sure | null)
-        return _numbers(number, null | ~sure, number_type(column.arrow)).view(column.arrow)
+        read = read_dates if column.kind is Kind.DATE else partial(read_instants, local=self._locals[index])
+        return _without_doubt(times_of(column.arrow, read, texts), doubt)
 
     def _with_slow(self, values: pa.Array[Any], built: list[Column], doubt: Bool) -> Guess:
         """Read the rows in doubt by the strategy beneath; in doubt stays what that does not know either."""
@@ -184,21 +186,12 @@ def _doubtful(values: pa.Array[Any], cells: _Cells) -> Bool:
     return doubt
 
 
-def _numbers(number: np.ndarray, null: Bool, arrow: pa.DataType) -> Column:
-    if arrow == pa.bool_():
-        return pa.array(number == 1, arrow, mask=null if null.any() else None)
-    dense = number if arrow in (pa.int64(), pa.int32()) else number.astype(arrow.to_pandas_dtype())
-    return pa.array(dense, arrow, mask=null if null.any() else None)
-
-
-def _floats(real: np.ndarray, null: Bool, arrow: pa.DataType, doubt: Bool) -> Column:
-    if arrow == pa.float64():
-        return pa.array(real, arrow, mask=null if null.any() else None)
-    with np.errstate(over="ignore", invalid="ignore"):
-        narrow = real.astype(np.float32) + np.float32(0.0)
-    outside = np.isinf(narrow) & ~null
-    doubt |= outside
-    return pa.array(narrow, arrow, mask=null | outside)
+def _without_doubt(built: Built, doubt: Bool) -> Column:
+    """The array that was built, its rows in doubt marked among the others."""
+    array, more = built
+    if more is not None:
+        doubt |= more
+    return array
 
 
 def _decimals(number: I64, null: Bool, arrow: pa.DataType) -> Column:
