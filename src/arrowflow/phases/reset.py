@@ -6,8 +6,6 @@ the job as it was or a record that the next start carries out.
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -23,6 +21,7 @@ from arrowflow.phases.read import identity_of, refuse_lost
 from arrowflow.phases.reconfigure import raised_floors, refuse_removed_sinks
 from arrowflow.phases.recover import claim, unpublished
 from arrowflow.phases.rollback import refuse_rollback
+from arrowflow.phases.snapshots import keep, recorded_bytes
 from arrowflow.phases.wish import Place, Plan, Wish, prepare, start_of
 from arrowflow.protocols import Revertible, Sink
 from arrowflow.types import (
@@ -36,7 +35,6 @@ from arrowflow.types import (
     SourceIdentity,
     SourcePartition,
     StagedFile,
-    StateFile,
 )
 
 
@@ -50,13 +48,12 @@ def go_back(job: Job, wish: Wish) -> Manifest:
     DataLossError
         If the source no longer holds what would be read again.
     """
-    _refuse_topics(job)
     claim(job, lambda: prepare(job, wish))
     refuse_removed_sinks(job, unpublished(job))
     redo(job, unpublished(job))
     plan = prepare(job, wish)
     generation = job.generation if wish.in_place else job.writer.fence
-    attempt = Attempt(job.pipeline.name, plan.head.epoch + 1, uuid.uuid4().hex[:12])
+    attempt = Attempt(job.pipeline.name, plan.head.epoch + 1, job.machine.new_name()[:12])
     if not wish.in_place:
         _carry_over(job, plan, generation, attempt)
     outputs = tuple(_reverted(job, plan.files.reverted, generation, attempt))
@@ -124,29 +121,16 @@ def stand_at_start(job: Job, start: Mapping[SourcePartition, int]) -> None:
     job.gaps.clear()
 
 
-def _refuse_topics(job: Job) -> None:
-    """Raise if rows went to a topic: what its readers have seen cannot be taken back, and would be sent again."""
-    if job.outlets:
-        raise ConfigError(
-            f"sink {', '.join(map(repr, job.outlets))}: rows in a topic cannot be taken back, and after a reset they would be "
-            "sent again; run a job of another name from the offsets you want, or take that sink out of the pipeline first"
-        )
-
-
 def _carried(job: Job, state: Mapping[str, OperatorState], attempt: Attempt) -> dict[str, OperatorState]:
     """Copy the snapshots of a target into this attempt: those of old records are collected with their records."""
     return {name: _copied(job, name, each, attempt) for name, each in state.items()}
 
 
 def _copied(job: Job, name: str, state: OperatorState, attempt: Attempt) -> OperatorState:
-    copies: list[StateFile] = []
-    for number, file in enumerate([*([state.full] if state.full else []), *state.deltas]):
-        data = job.control.store.read(job.control.path(file.path))
-        if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
-            raise StateRefused(f"{file.path} is not what its record says, so there is no way back to that record")
-        path = f"{attempt.folder('state')}/{name}.{number:04d}.arrow"
-        job.control.store.create(job.control.path(path), data)
-        copies.append(StateFile(epoch=attempt.epoch, path=path, sha256=file.sha256, bytes=file.bytes))
+    files = [*([state.full] if state.full else []), *state.deltas]
+    copies = [
+        keep(job, attempt, f"{name}.{number:04d}", recorded_bytes(job, file)) for number, file in enumerate(files)
+    ]
     full = copies[0] if state.full else None
     return OperatorState(full=full, deltas=copies[1:] if state.full else copies, digest=state.digest)
 

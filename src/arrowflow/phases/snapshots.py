@@ -16,7 +16,7 @@ import pyarrow as pa
 from arrowflow.errors import AlreadyExists, ObjectMissing, StateCorrupt
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
-from arrowflow.types import Manifest, OperatorState, StateFile
+from arrowflow.types import Attempt, Manifest, OperatorState, StateFile
 
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -52,17 +52,23 @@ def is_full_due(job: Job, before: OperatorState) -> bool:
 
 def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Table]) -> StateFile:
     data = encode(parts)
-    path = f"{draft.attempt.folder('state')}/{name}.{kind}.arrow"
     point = f"stage.state_{kind}"
     job.failpoints.hit(point)
+    return keep(job, draft.attempt, f"{name}.{kind}", data, point)
+
+
+def keep(job: Job, attempt: Attempt, name: str, data: bytes, point: str | None = None) -> StateFile:
+    """Write one state file of an attempt; `point` is the failpoint where its answer may be lost."""
+    path = f"{attempt.folder('state')}/{name}.arrow"
     store, target = job.control.store, job.control.path(path)
     try:
         store.create(target, data)
-        job.failpoints.lost(point)
+        if point is not None:
+            job.failpoints.lost(point)
     except AlreadyExists as error:  # the attempt's id is unique: it is our own request, sent twice
         if store.read(target) != data:
-            raise StateCorrupt(f"{path} exists although attempt {draft.attempt.id} is new") from error
-    return StateFile(epoch=draft.number, path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+            raise StateCorrupt(f"{path} exists although attempt {attempt.id} is new") from error
+    return StateFile(epoch=attempt.epoch, path=path, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
 
 
 def restore_state(job: Job, manifest: Manifest) -> None:
@@ -76,21 +82,23 @@ def restore_state(job: Job, manifest: Manifest) -> None:
     name = job.pipeline.operator.name
     state = manifest.state.get(name, OperatorState())
     job.operator.restore(None, [])  # what was there goes before as much comes again
-    full = None if state.full is None else _read(job, state.full)
-    job.operator.restore(full, [pa.concat_tables(_read(job, file)) for file in state.deltas])
+    full = None if state.full is None else Parts(recorded_bytes(job, state.full))
+    deltas = (Parts(recorded_bytes(job, file)) for file in state.deltas)
+    job.operator.restore(full, [pa.concat_tables(delta) for delta in deltas])
     pa.default_memory_pool().release_unused()  # the parts were read into memory that nobody needs now
     if state.digest and job.operator.digest() != state.digest:
         raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
 
 
-def _read(job: Job, file: StateFile) -> Parts:
+def recorded_bytes(job: Job, file: StateFile) -> bytes:
+    """Read a state file; raises `StateCorrupt` if it is missing or not what its record promises."""
     try:
         data = job.control.store.read(job.control.path(file.path))
     except ObjectMissing as error:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} is missing") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
         raise StateCorrupt(f"state file {file.path} of epoch {file.epoch} does not hold the recorded bytes")
-    return Parts(data)
+    return data
 
 
 def encode(parts: Iterable[pa.Table]) -> bytes:

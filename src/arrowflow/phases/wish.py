@@ -101,6 +101,7 @@ def rehearse_reset(job: Job, wish: Wish) -> Plan:
 
 def prepare(job: Job, wish: Wish) -> Plan:
     """Decide, and make sure that the state is whole and the source still holds what will be read again."""
+    _refuse_topics(job)
     plan = plan_reset(job, wish)
     refuse_rollback(job, plan.head)
     if not wish.in_place:
@@ -201,6 +202,15 @@ def _refuse_one_way(job: Job, undone: Sequence[Manifest], files: Undoing, wish: 
     for file, _ in files.reverted:
         if file.sink in job.sinks and not isinstance(job.sinks[file.sink], Revertible):
             raise ConfigError(f"sink {file.sink!r} cannot put back an earlier revision of a file")
+
+
+def _refuse_topics(job: Job) -> None:
+    """Raise if rows went to a topic: what its readers have seen cannot be taken back, and would be sent again."""
+    if job.outlets:
+        raise ConfigError(
+            f"sink {', '.join(map(repr, job.outlets))}: rows in a topic cannot be taken back, and after a reset they would be "
+            "sent again; run a job of another name from the offsets you want, or take that sink out of the pipeline first"
+        )
 
 
 def _refuse_sinks_without_generations(job: Job) -> None:

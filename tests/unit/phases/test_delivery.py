@@ -21,6 +21,9 @@ from arrowflow.engine import start
 from arrowflow.errors import ConfigError, DataLossError, Fenced, RetryableError
 from arrowflow.events import Notice
 from arrowflow.failpoints import REGISTRY, Failpoints, SimulatedCrash
+from arrowflow.phases.alone import opened
+from arrowflow.phases.reset import go_back
+from arrowflow.phases.wish import Wish, rehearse_reset
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, RunOptions, SinkNode, SourceNode
 from arrowflow.protocols import RunContext
 from arrowflow.sinks.kafka.link import Target
@@ -600,3 +603,15 @@ def test_a_topic_that_does_not_exist_stops_the_run():
     world = World()
     with pytest.raises(ConfigError, match="there is no topic"):
         world.run(sinks=(SinkNode("alerts", replace(world.spec, topic="nowhere")),))
+
+
+def test_a_job_with_a_topic_does_not_go_back_and_a_rehearsal_says_so_too():
+    world = World()
+    world.run()
+    for way in (rehearse_reset, go_back):
+        for wish in (Wish(epoch=0, in_place=True), Wish(epoch=0), Wish(start=True)):
+            with (
+                opened(world.pipeline(), RunOptions(take_over=True)) as job,
+                pytest.raises(ConfigError, match="sink 'alerts', 'late_topic': rows in a topic cannot be taken back"),
+            ):
+                way(job, wish)
