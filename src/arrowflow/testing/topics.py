@@ -32,9 +32,16 @@ class TopicRecord(NamedTuple):
 @dataclass(slots=True)
 class _Transaction:
     deadline: float
+    number: int = -1
     touched: set[tuple[str, int]] = field(default_factory=set)
     markers: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     state: Literal["open", "committed", "aborted"] = "open"
+    lost: set[tuple[str, int]] = field(default_factory=set)
+    replaced: dict[tuple[str, str], tuple[int, str] | None] = field(default_factory=dict)
+
+    def shows_in(self, topic: str, partition: int) -> bool:
+        """Whether readers of committed records see its records there."""
+        return self.state == "committed" and (topic, partition) not in self.lost
 
 
 class _Stored(NamedTuple):
@@ -61,6 +68,7 @@ class MemoryCluster:
         self._producers: dict[str, _Producer] = {}
         self._faults: list[tuple[LinkCall, int, Fault]] = []
         self._calls: dict[LinkCall, int] = {}
+        self._commits = 0
 
     # ---- what tests do --------------------------------------------------------------------------------------
 
@@ -68,6 +76,10 @@ class MemoryCluster:
         """Make a topic; links find none that was not made."""
         self._topics[name] = [[] for _ in range(partitions)]
         return name
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Raise the number of partitions to `total`."""
+        self._topics[name] += [[] for _ in range(total - len(self._topics[name]))]
 
     def connect(self, target: Target) -> MemoryLink:
         """Make a link: the `connect` of a sink's description."""
@@ -88,7 +100,7 @@ class MemoryCluster:
             for stored in self._topics[topic][partition]:
                 if stored.transaction.state == "open":
                     break
-                if stored.record is not None and stored.transaction.state == "committed":
+                if stored.record is not None and stored.transaction.shows_in(topic, partition):
                     seen.append(_as_read(stored))
             return [each for each in seen if each.offset >= self._low.get((topic, partition), 0)]
 
@@ -116,6 +128,22 @@ class MemoryCluster:
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: records below `before` are gone."""
         self._low[topic, partition] = before
+
+    def lose_newest(self, topic: str, partitions: Sequence[int], *, marker: bool = False) -> None:
+        """What Kafka 4.3.1 did when it stopped after answering a commit and before marking it: parts of it are aborted.
+
+        The newest committed transaction of the topic is no longer seen in these partitions, or in its group.
+        """
+        with self.lock:
+            logs = enumerate(self._topics[topic])
+            shown = [each.transaction for n, log in logs for each in log if each.transaction.shows_in(topic, n)]
+            newest = max(shown, key=lambda transaction: transaction.number)
+            newest.lost |= {(topic, partition) for partition in partitions}
+            for place, held in newest.replaced.items() if marker else ():
+                if held is None:
+                    self._groups.pop(place, None)
+                else:
+                    self._groups[place] = held
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by: transactions open for too long are aborted, and their producers fenced."""
@@ -185,6 +213,9 @@ class MemoryCluster:
         for topic, partition in sorted(transaction.touched):
             self.append(topic, partition, None, transaction)
         if state == "committed":
+            self._commits += 1
+            transaction.number = self._commits
+            transaction.replaced = {place: self._groups.get(place) for place in transaction.markers}
             self._groups.update(transaction.markers)
 
 
