@@ -219,9 +219,11 @@ def test_a_lost_reply_changes_nothing(point, hit):
 
 
 @pytest.mark.parametrize("fault", ["retry", "lost", "away", "abort"])
-@pytest.mark.parametrize("call", ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort"])
+@pytest.mark.parametrize(
+    "call", ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden"]
+)
 def test_whichever_call_to_the_cluster_fails_nothing_is_lost_or_doubled(call, fault):
-    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort")]:
+    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort", "tail", "hidden")]:
         pytest.skip("no transaction is open there that could want to be aborted")
     for nth in range(1, 8):
         world = World()
@@ -297,14 +299,15 @@ def test_a_transaction_that_took_too_long_is_done_again_by_the_same_run(point):
 # ---- a cluster that loses what it answered for ----------------------------------------------------------------
 
 
+@pytest.mark.parametrize("hanging", [False, True])
 @pytest.mark.parametrize("marker", [False, True])
 @pytest.mark.parametrize("partitions", [(0,), (1,), (0, 1)])
 @pytest.mark.parametrize("commits", [3, 4, 5, 6, 7])
-def test_rows_of_a_transaction_that_a_cluster_answered_and_lost_are_sent_again(commits, partitions, marker):
+def test_rows_of_a_transaction_that_a_cluster_answered_and_lost_are_sent_again(commits, partitions, marker, hanging):
     world = World()
     world.dies(f"kafka.committed:{commits}:crash")
     held = world.records()
-    world.cluster.lose_newest("alerts", partitions, marker=marker)
+    world.cluster.lose_newest("alerts", partitions, marker=marker, hanging=hanging)
     lost = len(held) - len(world.records())
     world.run()
 
@@ -315,12 +318,13 @@ def test_rows_of_a_transaction_that_a_cluster_answered_and_lost_are_sent_again(c
     assert len(warned) == (1 if lost else 0) or marker
 
 
+@pytest.mark.parametrize("hanging", [False, True])
 @pytest.mark.parametrize("marker", [False, True])
-def test_a_run_whose_cluster_comes_back_without_its_last_answer_sends_it_again(marker):
+def test_a_run_whose_cluster_comes_back_without_its_last_answer_sends_it_again(marker, hanging):
     world = World()
 
     def come_back() -> None:
-        world.cluster.lose_newest("alerts", (0, 1), marker=marker)
+        world.cluster.lose_newest("alerts", (0, 1), marker=marker, hanging=hanging)
         world.cluster.fail("send_marker", 1, "away")
 
     world.run(Hooked("kafka.mid_produce", 5, come_back))

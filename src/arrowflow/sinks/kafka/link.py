@@ -113,6 +113,9 @@ class Link(Protocol):
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         """Look for the newest committed record with the headers `wanted`, at most `most` offsets deep."""
 
+    def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        """Partitions with records with the headers `wanted` that a transaction without an end keeps from readers."""
+
     def drop(self) -> None:
         """Let go at once, whatever is open; never raises."""
 

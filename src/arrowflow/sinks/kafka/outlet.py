@@ -217,9 +217,34 @@ class KafkaOutlet:
     def _look(self) -> list[Delivered | None]:
         """Our newest record in each partition when we became the only producer; None where the topic no longer tells."""
         if not self._seen:
+            self._end_hanging()
             tails = [self._linked.tail(partition, self._ours, _DEPTH) for partition in range(self._partitions)]
             self._seen = [_place(tail) for tail in tails]
         return self._seen
+
+    def _end_hanging(self) -> None:
+        """See to it that no record of ours is in a transaction without an end: the next end there would decide on it.
+
+        A cluster that forgot to mark a partition leaves it so, and then committing other rows would show those as well.
+        An aborted transaction ends them for good; whatever readers lack after it is sent again.
+        """
+        if not self._linked.hidden(self._ours):
+            return
+        link = self._linked
+        try:
+            link.begin()
+            for partition in link.hidden(self._ours):
+                link.produce(Record(partition, b"af-end", None, ()))
+            link.flush()
+            link.abort()
+        except BaseException:
+            self.close()
+            raise
+        if still := link.hidden(self._ours):
+            raise Unreachable(
+                f"sink {self.name!r}, topic {self.target.topic!r}: a transaction of another producer is open and hides what "
+                f"was delivered to partition {still[0]}"
+            )
 
     def _chunk(self, data: bytes, outbox: Outbox, at: int, manifest: Manifest) -> int:
         """Deliver one chunk from row `at` on and return where the next begins."""
