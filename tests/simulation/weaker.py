@@ -95,8 +95,8 @@ def publish_then_commit(put: Put) -> None:
     """Files get their final names before the record that makes them true."""
     stage_all = engine.stage
 
-    def eager(job, draft):
-        staged = stage_all(job, draft)
+    def eager(job, cut):
+        staged = stage_all(job, cut)
         for file in staged.files:
             with contextlib.suppress(ObjectMissing, DataLossError):
                 job.sinks[file.sink].publish([file])
@@ -150,11 +150,11 @@ def delta_taken_late(put: Put) -> None:
     """The state of epoch N goes with the record of N + 1."""
     stage_state = snapshots.stage_state
 
-    def lagging(job, draft):
-        fresh = stage_state(job, draft)
+    def lagging(job, attempt, taken):
+        fresh = stage_state(job, attempt, taken)
         name = job.pipeline.operator.name
         before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
-        return {name: before} if before.full is not None and draft.rows else fresh
+        return {name: before} if before.full is not None else fresh
 
     put(stage, "stage_state", lagging)
 
@@ -196,9 +196,9 @@ def group_offsets_before_the_commit(put: Put) -> None:
     """Lag tools are told what was read, not what was published."""
     stage_all = engine.stage
 
-    def early(job, draft):
-        job.source.acknowledge(dict(draft.positions), "early")
-        return stage_all(job, draft)
+    def early(job, cut):
+        job.source.acknowledge(dict(cut.draft.positions), "early")
+        return stage_all(job, cut)
 
     put(engine, "stage", early)
 

@@ -8,6 +8,8 @@ import socket
 import time
 import uuid
 
+from arrowflow.phases.helpers import ThreadHelper
+
 
 class SystemClock:
     """Processing time from the operating system."""
@@ -47,6 +49,9 @@ class ThisMachine:
 
     def between(self, low: float, high: float) -> float:
         return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
+
+    def helper(self, name: str) -> ThreadHelper:
+        return ThreadHelper(name)
 
 
 class Silence:

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -13,9 +14,11 @@ from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
 from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
+from arrowflow.phases.helpers import InTurn
 from arrowflow.phases.published import Published
 from arrowflow.phases.retention import Retention
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
+from arrowflow.phases.totals import Totals
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.protocols import (
     Clock,
@@ -23,6 +26,7 @@ from arrowflow.protocols import (
     Control,
     Decoder,
     Generational,
+    Helper,
     Machine,
     Observer,
     Operator,
@@ -30,6 +34,7 @@ from arrowflow.protocols import (
     RunContext,
     Sink,
     Source,
+    Task,
 )
 from arrowflow.types import (
     MIN_US,
@@ -45,12 +50,32 @@ from arrowflow.types import (
 )
 
 
+class Stand(NamedTuple):
+    """Where an epoch ends and the next begins."""
+
+    epoch: int
+    positions: Mapping[SourcePartition, int]
+    clocks: Mapping[SourcePartition, PartitionClock]
+    leader_epoch: Mapping[SourcePartition, int]
+    watermark_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An epoch that was cut, on its way to its record and its final names; the next one is read and folded meanwhile."""
+
+    task: Task[Manifest]
+    stand: Stand
+
+
 @dataclass(slots=True)
 class Job:
     """The parts and the position of one run. Only the engine's thread touches it, `stopping` apart.
 
     `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows, but for `gaps`:
-    offsets that are gone and that the next record tells of; positions stand behind them already.
+    offsets that are gone and that the next record tells of; positions stand behind them already. While an epoch is in
+    `flight` they are its helper's, together with the log, the store, the sinks and the outlets: the engine's own thread
+    reads and folds, and looks at none of them before the flight is over (`phases/flight.py`).
     """
 
     pipeline: Pipeline
@@ -87,6 +112,10 @@ class Job:
     generation: int = 0
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
+    totals: Totals = field(default_factory=Totals)
+    told: int = -1
+    committer: Helper | None = None
+    flight: Flight | None = None
 
     @property
     def clock(self) -> Clock:
@@ -121,7 +150,9 @@ class Job:
             self.generation = generation
 
     def close(self) -> None:
-        """Let go of connections; the source's last, which may have started the broker."""
+        """Let go of helpers and connections; the source's last, which may have started the broker."""
+        if self.committer is not None:
+            self.committer.close()
         try:
             for outlet in self.outlets.values():
                 outlet.close()
@@ -151,7 +182,7 @@ def build_job(
     """
     machine = machine or ThisMachine()
     log, control = pipeline.checkpoint.log.build(failpoints)
-    context = RunContext(pipeline.name, clock, observer, failpoints, control)
+    context = RunContext(pipeline.name, clock, InTurn(observer), failpoints, control)
     decoder = pipeline.source.decoder.build()
     schema = _schema_after_transforms(pipeline, decoder.schema)
     operator = pipeline.operator.spec.build(schema)
@@ -174,6 +205,7 @@ def build_job(
         stopping=stopping,
         published=Published(log),
         machine=machine,
+        committer=machine.helper(f"arrowflow-{pipeline.name}-commit"),
         schemas=schemas,
     )
 

@@ -60,6 +60,7 @@ def make_good(job: Job) -> None:
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
+        job.told = job.head.epoch
         job.observer.notice(Started(job.head, redone))
 
 
