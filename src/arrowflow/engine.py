@@ -39,8 +39,8 @@ def step(job: Job) -> None:
     look_if_due(job)
     draft = begin(job)
     with landing(job):
-        for fetched in read(job, draft):
-            rows = decode(job, draft, fetched)
+        for taken in read(job, draft):
+            rows = decode(job, draft, taken)
             rows = transform(job, draft, rows)
             fold(job, draft, rows)
             look_in(job)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+Duty = Literal["read", "decode", "commit"]
+"""What a helper of a run is for: to fetch ahead, to decode ahead, or to make true what was cut."""
 Result = TypeVar("Result", covariant=True)
 Change = Literal["insert", "replace", "interim"]
 """What a row is to its reader: the first result of a window, a later revision of it, or what it would give now."""
@@ -95,8 +97,8 @@ class Machine(Protocol):
     def between(self, low: float, high: float) -> float:
         """Any number from `low` to `high`."""
 
-    def helper(self, name: str) -> Helper:
-        """Somebody who works beside the run; `name` tells its thread apart."""
+    def helper(self, duty: Duty) -> Helper:
+        """Somebody who works beside the run."""
 
 
 class Observer(Protocol):

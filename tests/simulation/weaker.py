@@ -13,6 +13,7 @@ from arrowflow import engine
 from arrowflow.commitlog.log import RedoLog
 from arrowflow.errors import AlreadyExists, DataLossError, Fenced, ObjectMissing
 from arrowflow.phases import commit, recover, retry, snapshots, stage
+from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.draft import Tally
 from arrowflow.sinks.publishing import Publisher
 from arrowflow.testing.simulation.history import simulate
@@ -167,7 +168,7 @@ def rows_of_the_next_epoch_folded_before_the_delta(put: Put) -> None:
         advance(job, draft)
         later = replace(draft, positions=dict(draft.positions), tally=defaultdict(Tally), clocks=dict(draft.clocks))
         fetched = job.source.read(later.positions, Bounds(3))
-        engine.fold(job, later, engine.transform(job, later, engine.decode(job, later, fetched)))
+        engine.fold(job, later, engine.transform(job, later, engine.decode(job, later, unpacked(job.decoder, fetched))))
 
     put(engine, "advance", greedy)
 

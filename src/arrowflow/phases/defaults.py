@@ -9,6 +9,7 @@ import time
 import uuid
 
 from arrowflow.phases.helpers import ThreadHelper
+from arrowflow.protocols import Duty, Helper
 
 
 class SystemClock:
@@ -50,8 +51,8 @@ class ThisMachine:
     def between(self, low: float, high: float) -> float:
         return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
 
-    def helper(self, name: str) -> ThreadHelper:
-        return ThreadHelper(name)
+    def helper(self, duty: Duty) -> Helper:
+        return ThreadHelper(f"arrowflow-{duty}")
 
 
 class Silence:

@@ -25,7 +25,7 @@ def is_over(job: Job) -> bool:
     """Whether the run has done what it was asked to do."""
     if job.stopping.is_set() or (job.options.once and job.totals.epochs):
         return True
-    return job.targets is not None and all(job.positions[part] >= end for part, end in job.targets.items())
+    return job.reaches_targets(job.positions)
 
 
 def close_log(job: Job) -> None:

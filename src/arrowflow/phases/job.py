@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
+from arrowflow.phases.ahead import Ahead
 from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.helpers import InTurn
@@ -114,8 +116,14 @@ class Job:
     retention: Retention = field(default_factory=Retention)
     totals: Totals = field(default_factory=Totals)
     told: int = -1
-    committer: Helper | None = None
+    ahead: Ahead = field(init=False)
+    committer: Helper = field(init=False)
     flight: Flight | None = None
+
+    def __post_init__(self) -> None:
+        helper = self.machine.helper
+        self.committer = helper("commit")
+        self.ahead = Ahead(self.source, self.decoder, helper("read"), helper("decode"), self.is_enough)
 
     @property
     def clock(self) -> Clock:
@@ -149,15 +157,22 @@ class Job:
             self.sinks = build_tables(self.pipeline, self.schemas, self.context, generation)
             self.generation = generation
 
+    def reaches_targets(self, positions: Mapping[SourcePartition, int]) -> bool:
+        """Whether a run with an end ends at these positions."""
+        return self.targets is not None and all(positions[part] >= end for part, end in self.targets.items())
+
+    def is_enough(self, positions: Mapping[SourcePartition, int]) -> bool:
+        """Whether nothing behind these positions is to be read ahead."""
+        return self.stopping.is_set() or self.options.once or self.reaches_targets(positions)
+
     def close(self) -> None:
         """Let go of helpers and connections; the source's last, which may have started the broker."""
-        if self.committer is not None:
-            self.committer.close()
-        try:
+        with ExitStack() as last:
+            last.callback(self.source.close)
             for outlet in self.outlets.values():
-                outlet.close()
-        finally:
-            self.source.close()
+                last.callback(outlet.close)
+            last.callback(self.committer.close)
+            last.callback(self.ahead.close)
 
 
 def build_job(
@@ -205,7 +220,6 @@ def build_job(
         stopping=stopping,
         published=Published(log),
         machine=machine,
-        committer=machine.helper(f"arrowflow-{pipeline.name}-commit"),
         schemas=schemas,
     )
 

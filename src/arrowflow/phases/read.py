@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from arrowflow.errors import BalanceError, DataLossError, StateRefused
 from arrowflow.events import Notice
+from arrowflow.phases.ahead import Slice
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.gaps import may_skip, skip_lost
 from arrowflow.phases.job import Job
@@ -28,7 +29,7 @@ _LONGEST_SLICE_S = 0.2
 _AGAIN = "or make the results anew from what there is: `arrowflow reset CONFIG --to-start`"
 
 
-def read(job: Job, draft: Draft) -> Iterator[Fetched]:
+def read(job: Job, draft: Draft) -> Iterator[Slice]:
     """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once.
 
     An epoch whose time has come while the one before is in flight is not cut as long as records come: it would wait.
@@ -36,15 +37,21 @@ def read(job: Job, draft: Draft) -> Iterator[Fetched]:
     checkpoint = job.pipeline.checkpoint
     deadline = draft.started + checkpoint.cadence_s
     longest = min(_LONGEST_SLICE_S, checkpoint.cadence_s / 10)
+
+    def bounds() -> Bounds:
+        left = (
+            deadline - job.clock.monotonic()
+        )  # once that is over, what is read is of the next epoch or of a longer one
+        return Bounds(
+            checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(longest, left) if left > 0 else longest
+        )
+
     while True:
-        left = deadline - job.clock.monotonic()
-        seconds = longest if job.flight is not None and left <= 0 else max(0.0, min(longest, left))
-        bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, seconds)
-        fetched = job.source.read(draft.positions, bounds)
+        taken = job.ahead.take(draft.positions, bounds)
         job.failpoints.hit("source.polled")
-        take(draft, fetched)
-        yield fetched
-        if is_cut(job, draft, deadline) and not (job.flight is not None and may_grow(job, draft, fetched)):
+        take(draft, taken.fetched)
+        yield taken
+        if is_cut(job, draft, deadline) and not (job.flight is not None and may_grow(job, draft, taken.fetched)):
             return
 
 
@@ -78,8 +85,7 @@ def may_grow(job: Job, draft: Draft, fetched: Fetched) -> bool:
 
 def is_caught_up(job: Job, draft: Draft) -> bool:
     """Whether a run with an end has reached the ends it saw when it started."""
-    targets = job.targets
-    return targets is not None and all(draft.positions[part] >= end for part, end in targets.items())
+    return job.reaches_targets(draft.positions)
 
 
 def look(job: Job) -> None:

@@ -11,7 +11,7 @@ from arrowflow.commitlog.log import RedoLog
 from arrowflow.errors import RetryableError
 from arrowflow.failpoints import Failpoints, LostResponse
 from arrowflow.phases.helpers import ThreadTask
-from arrowflow.protocols import Control, RunContext, Source
+from arrowflow.protocols import Control, Duty, RunContext, Source
 from arrowflow.testing.simulation.director import Actor, Director
 from arrowflow.testing.sources import MemorySource, MemorySourceSpec
 from arrowflow.testing.stores import MemoryStore
@@ -79,7 +79,7 @@ class SimulatedMachine:
     def between(self, low: float, high: float) -> float:
         return self._stage.director.dice.uniform(low, high)
 
-    def helper(self, name: str) -> SimulatedHelper:
+    def helper(self, duty: Duty) -> SimulatedHelper:
         return SimulatedHelper(self._stage)
 
 
@@ -115,7 +115,7 @@ class SimulatedHelper:
         return task
 
     def close(self) -> None:
-        if self._last is not None and not self._last.is_over:
+        if self._last is not None and not self._last.is_over and not self._stage.actor.dead:
             raise AssertionError("a run ended although its helper was still at work")
 
 
