@@ -43,7 +43,7 @@ def step(job: Job) -> None:
             rows = decode(job, draft, taken)
             rows = transform(job, draft, rows)
             fold(job, draft, rows)
-            look_in(job)
+            look_in(job, draft)
     keep_alive(job)
     advance(job, draft)
     if not is_empty(job, draft):

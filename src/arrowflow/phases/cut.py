@@ -39,6 +39,13 @@ class Cut:
     interim: pa.Table | None
     oldest_home: int | None
 
+    @property
+    def nbytes(self) -> int:
+        """What it holds in memory until it is written."""
+        closed = sum(closed.table.nbytes for closed in self.draft.closed)
+        interim = 0 if self.interim is None else self.interim.nbytes
+        return self.draft.buffered_bytes + closed + interim + self.state.nbytes
+
 
 def cut(job: Job, draft: Draft) -> Cut:
     """End the draft and take its delta.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from arrowflow.phases.cut import Cut
+from arrowflow.phases.draft import Draft
 from arrowflow.phases.finish import tell
 from arrowflow.phases.job import Flight, Job, Stand
 from arrowflow.phases.read import is_caught_up, is_look_due, look
@@ -21,9 +22,8 @@ def hand_over(job: Job, cut: Cut, complete: Callable[[Job, Cut], Manifest]) -> N
     """Let `complete` make the epoch true from now on; the last epoch of a run is waited for."""
     draft = cut.draft
     task = job.committer.start(lambda: complete(job, cut))
-    job.flight = Flight(
-        task, Stand(draft.number, draft.positions, draft.clocks, draft.leader_epoch, draft.watermark_us)
-    )
+    ends = Stand(draft.number, draft.positions, draft.clocks, draft.leader_epoch, draft.watermark_us)
+    job.flight = Flight(task, ends, cut.nbytes)
     if job.options.once or job.stopping.is_set() or is_caught_up(job, draft):
         land(job)
 
@@ -45,9 +45,15 @@ def look_if_due(job: Job) -> None:
         look(job)
 
 
-def look_in(job: Job) -> None:
-    """Land the flight if it is over: its record is told of soon, and after its failure nothing more is read in vain."""
-    if job.flight is not None and job.flight.task.is_over:
+def look_in(job: Job, draft: Draft) -> None:
+    """Land the flight if it is over: its record is told of soon, and after its failure nothing more is read in vain.
+
+    It is waited for where it and the draft together hold as many rows as may wait to be written.
+    """
+    flight = job.flight
+    if flight is not None and (
+        flight.task.is_over or flight.nbytes + draft.buffered_bytes >= job.pipeline.checkpoint.max_epoch_bytes
+    ):
         land(job)
 
 

@@ -68,6 +68,7 @@ class Flight:
 
     task: Task[Manifest]
     stand: Stand
+    nbytes: int
 
 
 @dataclass(slots=True)
