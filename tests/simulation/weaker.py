@@ -12,7 +12,7 @@ import msgspec
 from arrowflow import engine
 from arrowflow.commitlog.log import RedoLog
 from arrowflow.errors import AlreadyExists, DataLossError, Fenced, ObjectMissing
-from arrowflow.phases import commit, recover, retry, snapshots, stage
+from arrowflow.phases import commit, cut, draft, recover, retry, snapshots, stage
 from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.draft import Tally
 from arrowflow.sinks.publishing import Publisher
@@ -246,6 +246,27 @@ def a_request_sent_twice_is_a_bug(put: Put) -> None:
     put(Publisher, "stage", stage_once)
 
 
+def begins_at_the_newest_record(put: Put) -> None:
+    """The next epoch begins where the newest record ends, although another is in flight behind it."""
+    standing_at = draft.standing_at
+
+    def behind(job):
+        flight, job.flight = job.flight, None
+        try:
+            return standing_at(job)
+        finally:
+            job.flight = flight
+
+    put(draft, "standing_at", behind)
+
+
+def delta_taken_in_flight(put: Put) -> None:
+    """The state is written when its epoch is staged, and rows of the next one have been folded by then."""
+    stage_state, take_state = snapshots.stage_state, snapshots.take_state
+    put(cut, "take_state", lambda job: snapshots.Taken(""))
+    put(stage, "stage_state", lambda job, attempt, taken: stage_state(job, attempt, take_state(job)))
+
+
 WEAKER = (
     Weaker("no check after the commit", no_check, 400),
     Weaker("publish by copy", publish_by_copy, 800),
@@ -263,4 +284,6 @@ WEAKER = (
     Weaker("overtaken in the middle, told as data loss", overtaken_in_the_middle_is_loss_of_data, 400),
     Weaker("overtaken at the start, told as data loss", overtaken_at_the_start_is_loss_of_data, 400),
     Weaker("a request sent twice ends the run", a_request_sent_twice_is_a_bug, 400),
+    Weaker("the next epoch begins at the newest record", begins_at_the_newest_record, 20),
+    Weaker("delta taken in flight", delta_taken_in_flight, 20),
 )
