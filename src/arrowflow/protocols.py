@@ -7,9 +7,9 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from arrowflow.failpoints import Failpoints
 from arrowflow.types import (
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+Duty = Literal["read", "decode", "commit"]
+"""What a helper of a run is for: to fetch ahead, to decode ahead, or to make true what was cut."""
+Result = TypeVar("Result", covariant=True)
 Change = Literal["insert", "replace", "interim"]
 """What a row is to its reader: the first result of a window, a later revision of it, or what it would give now."""
 
@@ -53,8 +56,29 @@ class Clock(Protocol):
         """Wait at most 0.2 s at a time, so that a stop is noticed."""
 
 
+class Task(Protocol[Result]):
+    """A piece of work that a helper was given."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `result` would not wait."""
+
+    def result(self) -> Result:
+        """Wait for the end of the work; return what it gave, or raise what it raised, as often as one asks."""
+
+
+class Helper(Protocol):
+    """Does work beside the thread that gives it, one piece at a time, in the order given."""
+
+    def start(self, work: Callable[[], Result]) -> Task[Result]:
+        """Take a piece of work and return at once."""
+
+    def close(self) -> None:
+        """Wait for the work given and end; safe to call twice."""
+
+
 class Machine(Protocol):
-    """Where a run is, and what it takes from chance: names nobody else has, and pauses no two runs share."""
+    """Where a run is, who helps it, and what it takes from chance: names nobody else has, and pauses no two runs share."""
 
     @property
     def host(self) -> str:
@@ -73,9 +97,12 @@ class Machine(Protocol):
     def between(self, low: float, high: float) -> float:
         """Any number from `low` to `high`."""
 
+    def helper(self, duty: Duty) -> Helper:
+        """Somebody who works beside the run."""
+
 
 class Observer(Protocol):
-    """Hears what a run does; must not raise and must not block."""
+    """Hears what a run does, one event at a time; must not raise and must not block."""
 
     def notice(self, event: object) -> None:
         """Take one of the frozen events of `arrowflow.events`."""
@@ -159,7 +186,10 @@ class Control:
 
 
 class Source(Protocol):
-    """Replayable records. One thread owns it; its position is an argument, so a failed attempt just reads again."""
+    """Replayable records. Its position is an argument, so a failed attempt just reads again.
+
+    One call is made at a time, but for `discover` and `acknowledge`: they may be called while another thread reads.
+    """
 
     name: str
 

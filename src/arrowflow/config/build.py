@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 
 from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
-from arrowflow.config.memory import memory_limit
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
@@ -66,9 +65,9 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
             full_every=checkpoint.full_every,
             discover_every_s=checkpoint.discover_every / SECOND_US,
             max_epoch_rows=limits.max_epoch_rows,
-            max_epoch_bytes=limits.max_epoch_bytes,
+            max_epoch_bytes=limits.shares.epochs,
             max_slice_rows=limits.max_slice_rows,
-            max_slice_bytes=limits.max_slice_bytes,
+            max_slice_bytes=limits.shares.slice,
             keep_records=limits.keep_records,
             keep_for_s=limits.keep_for / SECOND_US,
         ),
@@ -255,7 +254,7 @@ def build_window(
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
         correct_for_us=window.correct_for if window.late == "correct" else None,
-        max_state_bytes=sections.limits.max_state_bytes or memory_limit() // 2,
+        max_state_bytes=sections.limits.shares.state,
         roster=roster,
     )
 

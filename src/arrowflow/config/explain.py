@@ -185,8 +185,9 @@ def _state(sections: Sections) -> Iterator[str]:
             yield "and one row that says how far the roster was called"
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
-        limit = sections.limits.max_state_bytes
-        most = "half of the memory it finds" if limit is None else f"{limit:,} bytes of memory"
+        limits = sections.limits
+        given = limits.max_state_bytes or limits.memory
+        most = "half of the memory it finds" if given is None else f"{limits.shares.state:,} bytes of memory"
         yield f"the job stops (exit code 4) before open windows take more than {most} (limits.max_state_bytes)"
     if checkpoint is not None:
         yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from arrowflow.config.durations import SIZE_PATTERN, parse_duration, parse_size
+from arrowflow.config.memory import memory_limit
 from arrowflow.config.secrets import SecretReference, is_reference
+from arrowflow.config.shares import Shares, shares
 from arrowflow.windows.durations import DURATION_PATTERN
 
 _DATE = {"type": "string", "format": "date"}
@@ -444,15 +446,26 @@ class LimitsSection(_Section):
     error_sample: Annotated[int, Field(ge=1)] = 1000
     """Judge no fewer records than this."""
     max_epoch_rows: Annotated[int, Field(ge=1)] = 10_000_000
-    max_epoch_bytes: Annotated[Size, Field(ge=1024)] = 1024**3
+    max_epoch_bytes: Annotated[Size, Field(ge=1024)] | None = None
+    """Of rows that wait to be written; a share of `memory` where it is not given."""
     max_slice_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
-    max_slice_bytes: Annotated[Size, Field(ge=1024)] = 64 * 1024**2
+    max_slice_bytes: Annotated[Size, Field(ge=1024)] | None = None
+    """Of records read at once; a share of `memory` where it is not given."""
     keep_for: Duration = 7 * 86_400_000_000
     """No record of the log is removed before it is so old."""
     keep_records: Annotated[int, Field(ge=10)] = 1000
     """So many of the newest records are never removed."""
+    memory: Annotated[Size, Field(ge=64 * 1024**2)] | None = None
+    """What all of the job may take; what the process may take where it is not given. The three `_bytes` are shares of it."""
     max_state_bytes: Annotated[Size, Field(ge=1024**2)] | None = None
-    """Stop before open windows take more memory; half of what the process may take where it is not given."""
+    """Stop before open windows take more memory; half of `memory` where it is not given."""
+
+    @property
+    def shares(self) -> Shares:
+        """What each part may hold."""
+        found = shares(self.memory or memory_limit())
+        epochs = self.max_epoch_bytes or found.epochs
+        return Shares(self.max_state_bytes or found.state, epochs, self.max_slice_bytes or min(found.slice, epochs))
 
 
 class Settings(_Section):

@@ -13,24 +13,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowflow.errors import TooManyBadRecords
+from arrowflow.phases.ahead import Slice
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.phases.tables import dead_table
 from arrowflow.pipeline import EventTime
-from arrowflow.types import I64, MIN_US, Bool, Decoded, Fetched, PartitionClock, RawBatch, Reject, RowBatch, Wakeup
+from arrowflow.types import I64, MIN_US, Bool, Decoded, PartitionClock, RawBatch, Reject, RowBatch, Wakeup
 from arrowflow.windows.clocks import raise_floor, tick
 
 
-def decode(job: Job, draft: Draft, fetched: Fetched) -> list[RowBatch]:
-    """Decode each batch of the slice; rows that cannot go on are counted and kept as dead letters."""
-    batches = [_decode_batch(job, draft, raw) for raw in fetched.batches if len(raw)]
+def decode(job: Job, draft: Draft, taken: Slice) -> list[RowBatch]:
+    """Judge each decoded batch of the slice; rows that cannot go on are counted and kept as dead letters."""
+    pairs = zip(taken.fetched.batches, taken.decoded, strict=True)
+    batches = [_judge(job, draft, raw, decoded) for raw, decoded in pairs if decoded is not None]
     return [batch for batch in batches if len(batch)]
 
 
-def _decode_batch(job: Job, draft: Draft, raw: RawBatch) -> RowBatch:
+def _judge(job: Job, draft: Draft, raw: RawBatch, decoded: Decoded) -> RowBatch:
     tally = draft.tally[raw.partition]
     tally.read += len(raw)
-    decoded = job.decoder.decode(raw)
     tombstones = len(raw) - int(decoded.ok.sum()) - len(decoded.rejects)
     if tombstones:
         tally.filtered["tombstone"] += tombstones

@@ -60,6 +60,7 @@ def make_good(job: Job) -> None:
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
+        job.told = job.head.epoch
         job.observer.notice(Started(job.head, redone))
 
 
@@ -110,6 +111,7 @@ def resume(job: Job) -> None:
     """
     if job.head is None:
         raise ConfigError("nothing was recovered yet, so there is nothing to resume")
+    job.ahead.drop()
     job.retention.looked_at = None  # the failed attempt may have left files
     for epoch in job.log.epochs_after(job.head.epoch):
         newer = recall(job, epoch)

@@ -163,8 +163,12 @@ def _numbers(sections: Sections, document: Document, _: Mapping[str, str]) -> It
         for key in ("cadence", "discover_every"):
             if getattr(checkpoint, key) < 1_000:
                 yield document.problem(("checkpoint", key), 'must be at least "1ms"')
-    for kind in ("rows", "bytes"):
-        if getattr(limits, f"max_slice_{kind}") > getattr(limits, f"max_epoch_{kind}"):
+    own = limits.shares
+    for kind, slice_, epoch in (
+        ("rows", limits.max_slice_rows, limits.max_epoch_rows),
+        ("bytes", own.slice, own.epochs),
+    ):
+        if slice_ > epoch:
             yield document.problem(
                 ("limits", f"max_slice_{kind}"), f"is more than max_epoch_{kind}, and an epoch is made of slices"
             )
