@@ -5,7 +5,7 @@ import pytest
 from arrowflow.testing.simulation.nth import LASTING, TRANSIENT, NthCall, every_call
 from arrowflow.testing.simulation.verifier import Verifier
 
-JOB = 15
+JOB = 21
 """A job of the real operator whose windows are corrected: it passes every verb of a store that a job without sweeping has."""
 VERBS = {"probe", "list", "read", "create", "move_once", "replace_once", "discover", "start_offsets", "acknowledge"}
 

@@ -163,6 +163,12 @@ def _numbers(sections: Sections, document: Document, _: Mapping[str, str]) -> It
         for key in ("cadence", "discover_every"):
             if getattr(checkpoint, key) < 1_000:
                 yield document.problem(("checkpoint", key), 'must be at least "1ms"')
+    for key in ("max_state_bytes", "max_epoch_bytes", "max_slice_bytes"):
+        share = getattr(limits, key)
+        if limits.memory is not None and share is not None and share > limits.memory:
+            yield document.problem(
+                ("limits", key), f"is more than limits.memory ({limits.memory:,}), of which it is a share"
+            )
     own = limits.shares
     for kind, slice_, epoch in (
         ("rows", limits.max_slice_rows, limits.max_epoch_rows),
