@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
+from arrowflow.samples.streams import telegram
+
 FIRST_ID, SECOND_ID, FOREIGN_ID = 7, 12, 99
 """Schemas of the gateways' two versions (``configs/schemas``), and one that nobody here has."""
 
@@ -67,7 +69,7 @@ def broken(how: str, fields: Mapping[str, object]) -> bytes:
         case "trailing":
             return good + b"\x00"
         case "json":
-            return b'{"sensor_id":"scada-001"}'
+            return telegram.text(fields)
         case "foreign":
             return _frame(FOREIGN_ID) + good[5:]
         case "bad_utf8":
