@@ -14,7 +14,7 @@ from arrowflow.decoders.avro.dialect import BARE, FRAMING, Rules, Writer, schema
 from arrowflow.decoders.avro.paths import reads_text
 from arrowflow.decoders.avro.program import Names, compile_program
 from arrowflow.decoders.avro.values import Value
-from arrowflow.decoders.avro.walk import Bounds
+from arrowflow.decoders.avro.walk import MOST_HOLLOW, Bounds
 from arrowflow.decoders.grammar import Wanted
 from arrowflow.decoders.kernels import avro as kernel
 from arrowflow.decoders.layout import U8, layout
@@ -185,7 +185,7 @@ class _Fast:
             return
         stack = np.empty(kernel.FRAME * self._bounds.max_depth, np.int64)
         kernel.read_records(
-            data, edge, rows, skip, program.steps, program.links, stack, self._bounds.max_bytes,
+            data, edge, rows, skip, program.steps, program.links, stack, MOST_HOLLOW,
             cells.number, cells.real, cells.size, cells.verdict,
         )  # fmt: skip
 

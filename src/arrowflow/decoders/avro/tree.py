@@ -44,10 +44,18 @@ class Node:
 
     @property
     def is_hollow(self) -> bool:
-        """Whether a value may take no bytes at all; of records inside themselves it is said more often than it is so."""
+        """Whether values take no bytes at all: nothing but nulls, fixed of size 0, and records of those."""
         if self._hollow is None:
-            self._hollow = self.kind in ("null", "record") or (self.kind == "fixed" and self.size == 0)
-            self._hollow = self._hollow and all(field.is_hollow for _, field in self.fields)
+            seen: dict[int, Node] = {}
+            waiting = [self]
+            while waiting:
+                node = waiting.pop()
+                if id(node) not in seen:
+                    seen[id(node)] = node
+                    waiting += [inner for _, inner in node.fields]
+            self._hollow = all(
+                node.kind in ("null", "record") or (node.kind == "fixed" and node.size == 0) for node in seen.values()
+            )
         return self._hollow
 
     @property

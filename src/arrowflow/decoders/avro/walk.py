@@ -14,6 +14,8 @@ from arrowflow.decoders.avro.values import bounds_of
 from arrowflow.decoders.grammar import Wanted
 from arrowflow.decoders.verdict import Refused, snippet
 
+MOST_HOLLOW: Final = 1_024
+"""Items of a record that may take no bytes, such as nulls in an array: a few bytes could promise any number of them."""
 _MOST_BITS: Final = 64
 
 
@@ -24,7 +26,7 @@ class Bounds:
     Parameters
     ----------
     max_bytes : int
-        Bytes of the value, its framing included; also how many items all arrays and maps of a record may have.
+        Bytes of the value, its framing included.
     max_depth : int
         Records, arrays and maps inside one another; the record itself is 1.
     """
@@ -65,7 +67,7 @@ class _Walker:
         self.at = at
         self.found: dict[int, Node] = {}
         self._bounds = bounds
-        self._items = 0
+        self._hollow_items = 0
         self._path: list[str] = []
 
     def visit(self, node: Node, wanted: Wanted | None, depth: int) -> None:
@@ -123,13 +125,9 @@ class _Walker:
     def _count(self, count: int, begin: int, *, hollow: bool) -> None:
         if count >= 2**63 or (not hollow and count > len(self.data) - self.at):
             raise self._wrong(f"a block of {count} items, and {len(self.data) - self.at} bytes are left", begin)
-        self._items += count
-        if self._items > self._bounds.max_bytes:
-            raise Refused(
-                "too_large",
-                f"{self._where()}arrays and maps of the record have more than {self._bounds.max_bytes} items; raise "
-                "max_bytes to allow it",
-            )
+        self._hollow_items += count if hollow else 0
+        if self._hollow_items > MOST_HOLLOW:
+            raise Refused("too_large", f"{self._where()}arrays have more than {MOST_HOLLOW} items that take no bytes")
 
     def _text(self, node: Node) -> None:
         begin, size = self.at, self._number(*_ANY, "a length")

@@ -440,7 +440,7 @@ def open_block(data: U8, at: int, stop: int, least: int) -> tuple[int, int, int]
     data, at, stop : uint8[b], int64, int64
         The record's bytes, where the head begins and where the record ends.
     least : int64
-        0 if an item may take no bytes, else above.
+        0 if items take no bytes, else above.
 
     Returns
     -------
@@ -481,7 +481,7 @@ def turn(
     stack, top : int64[3 deepest], int64
         The frames that are open, changed in place, and how many; `top` of them are.
     depth, items, deepest : int64
-        How deep the frames are, how many items the record has had, and how deep they may be.
+        How deep the frames are, how many items without bytes the record has had, and how deep they may be.
 
     Returns
     -------
@@ -504,7 +504,7 @@ def turn(
         if at < 0 or count == 0:
             return at, steps[k, TARGET], top, depth, items
         stack[frame], stack[frame + 1] = count, end
-        return at, k + 1, top + 1, deeper, items + count
+        return at, k + 1, top + 1, deeper, items + (count if steps[k, LOW] == 0 else 0)
     frame = FRAME * (top - 1)
     stack[frame] -= 1
     if stack[frame] > 0:
@@ -515,7 +515,7 @@ def turn(
     if at < 0 or count == 0:
         return at, k + 1, top - 1, stack[frame + 2], items
     stack[frame], stack[frame + 1] = count, end
-    return at, steps[k, TARGET], top, depth, items + count
+    return at, steps[k, TARGET], top, depth, items + (count if steps[k, LOW] == 0 else 0)
 
 
 @njit(
@@ -614,7 +614,7 @@ def read_records(
     steps, links : int64[s, 7], int64[l]
         The program: steps, then where branches of unions begin and the begins and sizes of symbols.
     stack, most : int64[3 d], int64
-        Room for frames, whose number is the greatest depth; and the most items that arrays and maps of a record have.
+        Room for frames, whose number is the greatest depth; and the most items without bytes that a record has.
     number, real, size : int64[c, n], float64[c, n], int32[c, n]
         Outputs: the value of each column, a float in `real` and any other in `number`, which may be the same memory;
         for text where it begins in `data`, or one's complement of where in the names of symbols, and its size in bytes;
@@ -624,7 +624,7 @@ def read_records(
 
     Notes
     -----
-    O(b + items). Oracle: the rules in `arrowflow.decoders.avro.walk`, and fastavro.
+    O(b + n most). Oracle: the rules in `arrowflow.decoders.avro.walk`, and fastavro.
     """
     for row in rows:
         if read_record(data, edge[row] + skip, edge[row + 1], steps, links, stack, most, row, number, real, size):
