@@ -27,6 +27,8 @@ from arrowflow.windows.arrays import ready
 CHUNK_ROWS: Final = 8_192
 """As many rows as are worked on in memory that the process has already; fresh pages cost as much as decoding."""
 
+_FEW: Final = 16
+
 
 class AvroDecoder:
     """See `AvroSpec`.
@@ -176,7 +178,8 @@ class _Fast:
         if same.all():
             self._read(first, np.arange(rows), FRAMING, cells, edge, data)
             return
-        for number in np.unique(ids).tolist():
+        few = len(self._programs) <= _FEW
+        for number in self._programs if few else np.unique(ids).tolist():  # sorting costs as much as some comparisons
             self._read(number, np.flatnonzero(ids == number), FRAMING, cells, edge, data)
 
     def _read(self, number: int, rows: I64, skip: int, cells: Cells, edge: I64, data: U8) -> None:
