@@ -11,7 +11,7 @@ import random
 
 import fastavro
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.oracles.avro import expected, fits, shown
 from tests.support.avro import Maker, bare, draw, encode, leaf, paths, varint
@@ -101,7 +101,6 @@ def made(dice):
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=settings().max_examples * 2)
 def test_records_of_a_random_schema_are_what_the_oracle_says(dice):
     schema, named, fields = made(dice)
     if not fields:
@@ -149,7 +148,6 @@ def spoilt(dice, record):
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=settings().max_examples * 2)
 def test_a_spoilt_record_gets_the_same_cells_or_reason_from_kernel_and_rules(dice):
     schema, named, fields = made(dice)
     if not fields:

@@ -20,6 +20,7 @@ from arrowflow.decoders.avro.decoder import AvroDecoder
 from arrowflow.decoders.avro.dialect import REASONS
 from arrowflow.decoders.avro.spec import AvroSpec, Field, read_writers, texts_by_id
 from arrowflow.decoders.avro.walk import Bounds
+from arrowflow.decoders.kernels import avro as kernel
 from arrowflow.errors import ConfigError, PromiseBroken
 from arrowflow.testing.conformance.decoders import raw_batch
 
@@ -193,6 +194,32 @@ def test_a_value_over_max_bytes_is_not_looked_at():
     assert one("string", text(b"x" * 50), "string", max_bytes=20) == "too_large"
 
 
+def test_text_is_what_python_takes_for_utf8():
+    """Every lead byte with followers on both sides of each bound."""
+    followers = (0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF)
+    for lead in range(0x80, 0x100):
+        for second in followers:
+            for tail in (b"", b"\x80", b"\xbf\x80", b"\x80\xc0", b"\x80\x80\x80", b"a"):
+                written = bytes([lead, second]) + tail
+                try:
+                    written.decode()
+                    good = True
+                except UnicodeDecodeError:
+                    good = False
+                for data in (written, b"0123456789" + written + b"0123456789"):
+                    assert kernel.is_text(np.frombuffer(data, np.uint8).copy(), 0, len(data)) == good, data
+
+
+def test_records_beside_each_other_are_no_deeper_than_one():
+    inner = record(("x", "long"), name="In")
+    schema = record(("a", inner), *((f"f{n}", "In") for n in range(100)), ("v", "long"))
+    decoder = AvroSpec((Field("v", "int64"),), json.dumps(schema), max_depth=2).build()
+
+    _, doubt = decoder._kernel.read(pa.array([b"\x02" * 102], pa.binary()))
+
+    assert not doubt.any()
+
+
 # ---- what each type becomes ----------------------------------------------------------------------------------
 
 MILLIS, MICROS, NANOS = ({"type": "long", "logicalType": f"timestamp-{unit}"} for unit in ("millis", "micros", "nanos"))
@@ -247,6 +274,8 @@ ID = {"type": "fixed", "name": "Id", "size": 16, "logicalType": "uuid"}
         (MONEY, text(b"\0" * 20 + b"\x01\x00"), "decimal(12, 2)", Decimal("2.56")),
         (MONEY, text(b"\xff" * 20 + b"\x00"), "decimal(12, 2)", Decimal("-2.56")),
         (MONEY, text((2**63).to_bytes(9, "big")), "decimal(38, 2)", Decimal(2**63).scaleb(-2)),
+        (MONEY, text((2**64 + 5).to_bytes(9, "big")), "decimal(38, 2)", Decimal(2**64 + 5).scaleb(-2)),
+        (MONEY, text((-(2**64) + 5).to_bytes(9, "big", signed=True)), "decimal(38, 2)", Decimal(-(2**64) + 5).scaleb(-2)),
         (MONEY, text((-(2**63)).to_bytes(8, "big", signed=True)), "decimal(38, 2)", Decimal(-(2**63)).scaleb(-2)),
         (MONEY, text((10**12).to_bytes(6, "big")), "decimal(12, 2)", "overflow"),
         (MONEY, text((10**12 - 1).to_bytes(6, "big")), "decimal(12, 2)", Decimal("9999999999.99")),
