@@ -686,12 +686,15 @@ def gather_texts(data: U8, names: U8, begin: I64, size: I32, edge: I32, out: U8)
     edge[0] = 0
     for i in range(len(size)):
         length = max(int(np.int64(size[i])), 0)
-        first = begin[i]
-        if first >= 0:
-            for k in range(length):
-                out[at + k] = data[first + k]
+        # Unsigned, as in `gather_texts` of the patterns: a signed index is tried for being negative at every byte.
+        count, to = np.uint64(length), np.uint64(at)
+        if begin[i] >= 0:
+            first = np.uint64(begin[i])
+            for k in range(count):
+                out[to + k] = data[first + k]
         else:
-            for k in range(length):
-                out[at + k] = names[~first + k]
+            first = np.uint64(~begin[i])
+            for k in range(count):
+                out[to + k] = names[first + k]
         at += length
         edge[i + 1] = at
