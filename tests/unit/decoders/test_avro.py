@@ -306,6 +306,30 @@ def test_a_value_becomes_what_its_column_says(kind, body, type_, value):
     assert outcome(schema, front + body + behind, "v", type_) == value
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "type_"),
+    [
+        ("double", struct.pack("<d", 1.5), "float64"),
+        ("float", struct.pack("<f", 1.5), "float32"),
+        ("boolean", b"\x01", "bool"),
+        ("string", text(b"abcdefghij"), "string"),
+        (MONEY, text(b"\x01\x02\x03"), "decimal(12, 2)"),
+        (COIN, b"\0\0\0\x01\x02", "decimal(12, 2)"),
+        (MILLIS, varint(1_764_064_800_123), "timestamp[ms]"),
+        ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, b"\x02", "string"),
+        (["null", "double"], b"\x02" + struct.pack("<d", 1.5), "float64"),
+    ],
+)
+def test_a_value_that_is_cut_off_is_never_read_from_what_lies_behind_it(kind, body, type_):
+    """Neither at the end of all bytes, where nothing is, nor where the next record lies."""
+    schema = record(("a", "long"), ("v", kind))
+    decoder = AvroSpec((Field("v", type_),), json.dumps(schema)).build()
+    for cut in range(len(body)):
+        short = b"\x02" + body[:cut]
+        rejects = decoder.decode(raw_batch([short, b"\x02" + body, short])).rejects
+        assert [(reject.row, reject.reason) for reject in rejects] == [(0, "syntax"), (2, "syntax")]
+
+
 def test_floats_keep_every_bit():
     values = [0.0, -0.0, 5e-324, float("inf"), 0.1 + 0.2, float("nan")]
     decoded = (
