@@ -10,6 +10,7 @@ from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
+from arrowflow.errors import ConfigError
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
 from arrowflow.protocols import CivilTime, DecoderSpec, SourceSpec, Transform
 from arrowflow.stores.gcs.address import is_address, normal
@@ -152,10 +153,24 @@ def build_decoder(section: settings.KafkaSection | settings.ReplaySection) -> De
         from arrowflow.decoders.raw import RawSpec
 
         return RawSpec()
+    fields = tuple(build_field(name, column) for name, column in section.columns.items())
+    if section.format == "avro":
+        from arrowflow.decoders.avro.spec import AvroSpec
+
+        return AvroSpec(fields, *build_schemas(section.avro))
     from arrowflow.decoders.json import JsonSpec
 
-    fields = tuple(build_field(name, column) for name, column in section.columns.items())
     return JsonSpec(fields, coerce=section.coerce)
+
+
+def build_schemas(section: settings.AvroSection | None) -> tuple[str | dict[int, str], Literal["stop", "dead_letter"]]:
+    """Return the writers' schemas, and what becomes of a record of none; raises `ConfigError` for files that hold none."""
+    if section is None:
+        raise ConfigError("there are no schemas")
+    from arrowflow.decoders.avro.files import read_schema, read_schemas
+
+    path = absolute(section.schemas)
+    return (read_schemas(path) if section.framing == "registry" else read_schema(path)), section.unknown_schema
 
 
 def build_field(name: str, column: settings.ColumnSettings) -> Field:

@@ -180,11 +180,24 @@ class ColumnSettings(_Section):
 Columns = dict[str, Annotated[ColumnSettings, BeforeValidator(_column)]]
 
 
+class AvroSection(_Section):
+    """The schemas that Avro records were written by, and how they are framed."""
+
+    schemas: Text
+    """A folder of files such as `7.avsc`, each named after its schema's id; with `framing = "none"` the one file."""
+    framing: Literal["registry", "none"] = "registry"
+    """`registry`: each record stands behind a zero byte and its schema's id of four bytes; `none`: behind nothing."""
+    unknown_schema: Literal["stop", "dead_letter"] = "stop"
+    """What becomes of a record whose schema's id is in no file: the run stops before it, or it is refused."""
+
+
 class _Format(_Section):
-    format: Literal["json", "raw"] = "json"
-    """`json` reads typed columns; `raw` keeps each message as it is."""
+    format: Literal["json", "avro", "raw"] = "json"
+    """`json` and `avro` read typed columns; `raw` keeps each message as it is."""
     columns: Columns = Field(default_factory=dict, alias="schema")
-    """The columns to read, by name; needed for `json`."""
+    """The columns to read, by name; needed for `json` and `avro`."""
+    avro: AvroSection | None = None
+    """Needed for `avro`."""
     coerce: bool = False
     """Accept text where the schema wants a number, if it is one."""
 

@@ -157,7 +157,7 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("correct for sliding windows", 'type = "tumbling"\nsize = "1h"\ngroup_by = ["plant"]\nlate = "drop"', 'type = "sliding"\nsize = "1h"\ngroup_by = ["plant"]\ncorrect_for = "2d"\nlate = ⌖"correct"', "window.late", "not possible for sliding windows"),
     ("correct for hopping windows", 'type = "tumbling"\nsize = "1h"\ngroup_by = ["plant"]\nlate = "drop"', 'type = "hopping"\nsize = "1h"\nhop = "30m"\ngroup_by = ["plant"]\ncorrect_for = "2d"\nlate = ⌖"correct"', "window.late", "not possible for hopping windows"),
     ("sealed payload comes later", "[checkpoint]", '[dead_letter]\npath = "lake/_dead"\npayload = ⌖"sealed"\n[checkpoint]', "dead_letter.payload", "comes in a later version"),
-    ("format comes later", 'topics = ["events"]', 'topics = ["events"]\nformat = ⌖"avro"', "source.kafka.format", "comes in a later version"),
+    ("format comes later", 'topics = ["events"]', 'topics = ["events"]\nformat = ⌖"protobuf"', "source.kafka.format", "comes in a later version"),
     ("sink comes later", '[sink.parquet]', '[sink.gold]\nkind = ⌖"bigquery"', "sink.gold.kind", "comes in a later version"),
     ("unit that is none", WINDOW, _calendar('"shift"', '⌖"weak"'), "window.unit", '"weak" is not one of shift, day, week, month – did you mean "week"?'),
     ("layer", 'name = "job"', 'name = "job"\nlayer = ⌖"golden"', "pipeline.layer", 'did you mean "gold"?'),

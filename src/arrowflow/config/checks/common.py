@@ -30,7 +30,7 @@ def one_source(sections: Sections) -> tuple[Path, settings.KafkaSection | settin
 
 def decoded(source: settings.KafkaSection | settings.ReplaySection) -> pa.Schema | None:
     """Return the columns of a decoded row, or None where the schema is at fault, which another check says."""
-    if source.format == "json" and (not source.columns or any(columns.name_fault(name) for name in source.columns)):
+    if source.format != "raw" and (not source.columns or any(columns.name_fault(name) for name in source.columns)):
         return None
     try:
         return build.build_decoder(source).build().schema
