@@ -14,9 +14,8 @@ REQUIRED = [
     *range(24, 27),
     *range(29, 44),
     *range(46, 53),
-    *range(55, 64),
-    *range(70, 72),
-    *range(74, 85),
+    *range(55, 65),
+    *range(70, 85),
     86,
 ]
 ROWS = {int(row): line for row, line in re.findall(r"^\| (\d+) \|(.*)\|$", PAGE, re.MULTILINE)}

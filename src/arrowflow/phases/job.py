@@ -111,6 +111,7 @@ class Job:
     delivered: dict[str, Delivered] = field(default_factory=dict)
     chain_broken: bool = False
     gaps: dict[SourcePartition, OffsetRange] = field(default_factory=dict)
+    hanging: dict[SourcePartition, int] = field(default_factory=dict)
     schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
     generation: int = 0
     interim_at: float | None = None

@@ -9,6 +9,7 @@ from arrowflow.events import Notice
 from arrowflow.phases.ahead import Slice
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.gaps import may_skip, skip_lost
+from arrowflow.phases.hanging import tell_hanging
 from arrowflow.phases.job import Job
 from arrowflow.types import (
     MIN_US,
@@ -103,6 +104,7 @@ def look(job: Job) -> None:
         job.clocks[part] = PartitionClock(floor_us=floor)
         if job.head is not None:
             job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
+    tell_hanging(job, seen)
     job.identity = identity_of(seen)
     job.seen, job.seen_at = seen, job.clock.monotonic()
 
