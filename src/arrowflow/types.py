@@ -315,7 +315,8 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
 class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file an epoch publishes: `src` is relative to the control prefix, `dst` to the sink's root.
 
-    With `replaces` it takes the place of a file of the same name that an earlier record published.
+    With `replaces` it takes the place of a file of the same name that an earlier record published. `generation` is that of
+    the staged object, in a store that has such a thing: only this very object may be moved.
     """
 
     sink: str
@@ -329,6 +330,7 @@ class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
     replaces: Replaced | None = None
     min_event_us: int | None = None
     max_event_us: int | None = None
+    generation: int | None = None
 
     @property
     def revision(self) -> int:
