@@ -25,6 +25,7 @@ from arrowflow.phases.read import look_if_due, read
 from arrowflow.phases.recover import recover
 from arrowflow.phases.retry import attempt
 from arrowflow.phases.run import Run
+from arrowflow.phases.seal import seal
 from arrowflow.phases.stage import stage
 from arrowflow.phases.transform import transform
 from arrowflow.pipeline import Pipeline, RunOptions
@@ -50,6 +51,7 @@ def step(job: Job) -> Manifest | None:
     publish(job, manifest)
     acknowledge(job, manifest)
     collect(job)
+    seal(job)
     return manifest
 
 

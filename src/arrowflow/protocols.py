@@ -331,6 +331,28 @@ class KeepsRevisions(Protocol):
 
 
 @runtime_checkable
+class Seals(Protocol):
+    """A sink that can put small files together into larger ones, in a folder of their own beside the table."""
+
+    @property
+    def seal_us(self) -> int | None:
+        """Length of the intervals of processing time that are sealed once they are over; None for never."""
+
+    @property
+    def sealed_location(self) -> str:
+        """The folder of sealed files as the store names it."""
+
+    def seal(self, attempt: Attempt, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        """Stage one file for each partition with all rows of `files`, which are published; `dst` is relative to `sealed_location`.
+
+        Raises `DataLossError` if one does not hold the recorded bytes, `ObjectMissing` if it is gone.
+        """
+
+    def publish_sealed(self, files: Sequence[StagedFile]) -> None:
+        """Give each staged file its name in `sealed_location`, once; raises as `Sink.publish`."""
+
+
+@runtime_checkable
 class Outlet(Protocol):
     """Where rows leave that is no folder: a topic. An epoch's rows wait in an outbox until its record exists.
 

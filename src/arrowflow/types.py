@@ -443,6 +443,13 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
     retracted: list[Retracted] = msgspec.field(default_factory=list)
 
 
+class EpochRange(NamedTuple):
+    """Epochs ``[start, stop)``."""
+
+    start: int
+    stop: int
+
+
 RecordKind = Literal["open", "data", "compact", "reset", "reconfig", "close", "retire"]
 
 
@@ -453,7 +460,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `acked` says, per sink, up to which epoch everything is published; `delivered` what a sink with outboxes is known to
     have, which it says itself too. `changes` tells, in a `reconfig` record, what its fingerprint changes about that of the
     record before, a line each. `generation` is which tables its outputs are in: 0 those that the configuration names, else
-    those that the run with this fence made for a reset.
+    those that the run with this fence made for a reset. `seals`, in a `compact` record, are files beside a table, relative to
+    its sealed root, that hold what the files of past epochs hold; `sealed` says, per sink, of which epochs.
     """
 
     v: int = 1
@@ -479,6 +487,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[str] = msgspec.field(default_factory=list)
     reset: Reset | None = None
     generation: int = 0
+    seals: list[StagedFile] = msgspec.field(default_factory=list)
+    sealed: dict[str, list[EpochRange]] = msgspec.field(default_factory=dict)
     horizon: int = 0
     sha256: str = ""
 

@@ -14,7 +14,7 @@ from arrowflow.failpoints import Failpoints
 from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.published import Published
-from arrowflow.phases.retention import Retention
+from arrowflow.phases.retention import Retention, Unsealed
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.protocols import (
@@ -35,6 +35,7 @@ from arrowflow.types import (
     MIN_US,
     Delivered,
     Discovery,
+    EpochRange,
     Fingerprint,
     Manifest,
     OffsetRange,
@@ -87,6 +88,8 @@ class Job:
     generation: int = 0
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
+    sealed: dict[str, list[EpochRange]] = field(default_factory=dict)
+    unsealed: dict[str, Unsealed] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:

@@ -18,6 +18,7 @@ from arrowflow.phases.rebuild import rebuild_state
 from arrowflow.phases.reconfigure import reconfigure, refuse_removed_sinks, unchanged
 from arrowflow.phases.rollback import adopted_offsets, refuse_lost_log, refuse_rollback
 from arrowflow.phases.snapshots import restore_state
+from arrowflow.protocols import Seals
 from arrowflow.types import Manifest
 
 _TAKE_OVER_ROUNDS = 20
@@ -221,6 +222,7 @@ def inspect(job: Job) -> None:
 def probe_folders(job: Job) -> None:
     """Raise `ConfigError` now, not at the first commit, if files cannot be made or moved to where they belong."""
     roots = [sink.location for sink in job.sinks.values() if sink.location is not None]
+    roots += [sink.sealed_location for sink in job.sinks.values() if isinstance(sink, Seals) and sink.seal_us]
     job.control.store.probe([job.control.prefix, *roots])
 
 

@@ -58,7 +58,8 @@ def attempt(job: Job, step: Callable[[Job], Manifest | None]) -> list[Manifest]:
 
 
 def _since(job: Job, head: int) -> list[Manifest]:
-    return [job.log.read(epoch) for epoch in job.log.epochs_after(head)]
+    records = (job.log.read(epoch) for epoch in job.log.epochs_after(head))
+    return [record for record in records if record.kind != "compact"]
 
 
 def _pause(job: Job, seconds: float) -> None:
