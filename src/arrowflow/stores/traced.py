@@ -50,10 +50,11 @@ class TracedStore:
             told = json.loads(data)
             event = f"{told['kind']}.create"
             facts |= {name: told[name] for name in ("writer", "acked", "horizon", "outputs", "state")}
+            facts |= {"sealed": told["sealed"]} if told["kind"] == "compact" else {}
         elif event == "staged.create":
-            event = "revision.stage" if path.rpartition("/")[2].startswith("revision-") else "file.stage"
-        elif event == "file.create":
-            event = "seal.publish"
+            name = path.rpartition("/")[2]
+            kinds = (("revision-", "revision.stage"), ("sealed-", "object.create"))
+            event = next((kind for begin, kind in kinds if name.startswith(begin)), "file.stage")
         with self._told(event, facts):
             return self.store.create(path, data)
 
@@ -73,7 +74,8 @@ class TracedStore:
 
     def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         event, facts = self._place(source, "move")
-        event = "file.move" if event == "staged.move" else "object.move"
+        sealed = source.rpartition("/")[2].startswith("sealed-")
+        event = "object.move" if event != "staged.move" else "seal.publish" if sealed else "file.move"
         with self._told(event, {**facts, "target": target}):
             self.store.move_once(source, target, generation=generation)
 
