@@ -20,7 +20,7 @@ from arrowflow.phases.draft import begin
 from arrowflow.phases.dry import rehearse
 from arrowflow.phases.fingerprint import fingerprint_of
 from arrowflow.phases.finish import close_log, finished, is_over
-from arrowflow.phases.flight import hand_over, land, landing, look_if_due, look_in
+from arrowflow.phases.flight import hand_over, land, landing, look_if_due, look_in, seal_if_due
 from arrowflow.phases.job import Job, build_job
 from arrowflow.phases.publish import acknowledge, publish
 from arrowflow.phases.read import read
@@ -37,6 +37,7 @@ from arrowflow.types import Manifest
 def step(job: Job) -> None:
     """Fill one epoch while the one before it becomes true, then let it become true beside the next."""
     look_if_due(job)
+    seal_if_due(job)
     draft = begin(job)
     with landing(job):
         for taken in read(job, draft):

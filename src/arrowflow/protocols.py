@@ -127,8 +127,12 @@ class RunContext:
 class Store(Protocol):
     """Objects with atomic creation. Paths are absolute; content appears whole or not at all."""
 
-    def create(self, path: str, data: bytes) -> None:
-        """Make `path` durable with `data`; raise `AlreadyExists` if the name is taken, whatever it holds."""
+    def create(self, path: str, data: bytes) -> int | None:
+        """Make `path` durable with `data`; raise `AlreadyExists` if the name is taken, whatever it holds.
+
+        Returns the object's generation, where a request may arrive a second time long after it was answered, and None where
+        a call that has returned is over for good.
+        """
 
     def read(self, path: str) -> bytes:
         """Return the whole content; raise `ObjectMissing`."""
@@ -139,15 +143,19 @@ class Store(Protocol):
         Folders that can hold no path above `after` are not opened, so the newest records cost little to list.
         """
 
-    def move_once(self, source: str, target: str) -> None:
-        """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not."""
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
+        """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not.
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+        With the `generation` that `create` gave, another object under the name of `source` is none.
+        """
+
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         """Atomically let `target`, whose bytes have the CRC-32C `was`, be the object `source`, which uses that name up.
 
         At every instant `target` holds all of the old bytes or all of the new ones, whose CRC-32C is `becomes`. A target
         that holds those already is done, and a `source` left over is removed. Whoever sleeps inside this call for
-        however long changes nothing once another has done the same: there is only one `source`.
+        however long changes nothing once another has done the same: there is only one `source`, with that `generation` if one
+        is given.
 
         Raises `AlreadyExists` if `target` holds other bytes than these two, `ObjectMissing` if there is no `target`, or
         it holds the old bytes and there is no `source`.
@@ -350,6 +358,28 @@ class KeepsRevisions(Protocol):
 
     def kept(self, file: StagedFile) -> str | None:
         """Where the rows that `file` took the place of are kept, relative to the control prefix; None if it replaced nothing."""
+
+
+@runtime_checkable
+class Seals(Protocol):
+    """A sink that can put small files together into larger ones, in a folder of their own beside the table."""
+
+    @property
+    def seal_us(self) -> int | None:
+        """Length of the intervals of processing time that are sealed once they are over; None for never."""
+
+    @property
+    def sealed_location(self) -> str:
+        """The folder of sealed files as the store names it."""
+
+    def seal(self, attempt: Attempt, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        """Stage one file for each partition with all rows of `files`, which are published; `dst` is relative to `sealed_location`.
+
+        Raises `DataLossError` if one does not hold the recorded bytes, `ObjectMissing` if it is gone.
+        """
+
+    def publish_sealed(self, files: Sequence[StagedFile]) -> None:
+        """Give each staged file its name in `sealed_location`, once; raises as `Sink.publish`."""
 
 
 @runtime_checkable

@@ -24,6 +24,8 @@ VERBS: dict[str, str] = {
     "schema": "Print the JSON Schema of a configuration, for editors.",
     "sample": "Write a sample stream, and its right answer.",
     "reset": "Go back to an earlier record, or read on at other offsets.",
+    "seal": "Put the small files of a pipeline's tables together.",
+    "lifecycle": "Print lifecycle rules for the bucket of a pipeline: hot, cold, archived, gone.",
     "drop": "Retire a pipeline and delete what it holds.",
     "log": "List the records of a pipeline: what each committed.",
     "fsck": "Check records, state and tables against what they promise; changes nothing.",

@@ -422,6 +422,7 @@ def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:
         civil=_civil_time(sections),
         time_column=time_column(sink, sections),
         max_partitions_per_epoch=sink.max_partitions_per_epoch,
+        seal_us=sink.seal,
     )
 
 

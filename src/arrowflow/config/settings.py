@@ -371,6 +371,8 @@ class SinkSection(_Section):
     max_partitions_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 2000
     """Stop before an epoch would write more folders than this."""
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+    seal: Duration | None = None
+    """Put small files together beside the table once each such interval of processing time is over, such as "1d"."""
 
 
 class TopicSection(_Section):

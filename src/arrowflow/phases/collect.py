@@ -13,6 +13,7 @@ from arrowflow.errors import ConfigError, DataLossError, ObjectMissing, Retryabl
 from arrowflow.events import Notice
 from arrowflow.phases.cut import Cut
 from arrowflow.phases.job import Job
+from arrowflow.phases.seal import first_unsealed, is_sealed, sealing
 from arrowflow.protocols import Folders, KeepsRevisions
 from arrowflow.types import Manifest
 
@@ -157,6 +158,8 @@ def _files_of(job: Job, epoch: int) -> list[str]:
         kept = sink.kept(file) if isinstance(sink, KeepsRevisions) else None
         if kept is not None:
             found.append(control.path(kept))
+        if file.replaces is None and is_sealed(job, file.sink, epoch):
+            found.append(f"{job.sinks[file.sink].location}/{file.dst}")
     return list(dict.fromkeys(found))
 
 
@@ -165,7 +168,7 @@ def _remove_file(job: Job, path: str) -> None:
     job.failpoints.hit("gc.object")
     store.delete(path)
     job.failpoints.lost("gc.object")
-    if isinstance(store, Folders):
+    if isinstance(store, Folders) and path.startswith(f"{job.control.prefix}/"):
         store.prune(path, job.control.prefix)
 
 
@@ -201,4 +204,5 @@ def _limit(job: Job, head: Manifest) -> int:
     if own.oldest_home is not None:
         limits.append(own.oldest_home)  # a correction reads the record that gave its window out
     limits += [state.full.epoch for state in head.state.values() if state.full]  # a rebuild starts there
+    limits += [first_unsealed(job, name) for name in sealing(job)]  # what is not sealed is found through its record
     return min(limits)

@@ -96,6 +96,7 @@ def adopt(job: Job, manifest: Manifest) -> None:
         job.leader_epoch[part.source_partition] = part.leader_epoch
         job.gaps.pop(part.source_partition, None)
     job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
+    job.sealed = dict(manifest.sealed)
 
 
 def standing(job: Job, clocks: Mapping[SourcePartition, PartitionClock]) -> list[Input]:
@@ -154,4 +155,5 @@ def record(
         forced=list(forced),
         horizon=max(job.retention.horizon, 0 if job.head is None else job.head.horizon),
         generation=job.generation,
+        sealed=dict(job.sealed),
     )

@@ -15,6 +15,7 @@ from arrowflow.phases.draft import Draft
 from arrowflow.phases.finish import tell
 from arrowflow.phases.job import Flight, Job, Stand
 from arrowflow.phases.read import is_caught_up, is_look_due, look
+from arrowflow.phases.seal import may_seal, seal
 from arrowflow.types import Manifest
 
 
@@ -43,6 +44,13 @@ def look_if_due(job: Job) -> None:
     if is_look_due(job):
         land(job)
         look(job)
+
+
+def seal_if_due(job: Job) -> None:
+    """Put files of past epochs together where an interval is over; its record takes the next number, so nothing flies."""
+    if may_seal(job):
+        land(job)
+        seal(job)
 
 
 def look_in(job: Job, draft: Draft) -> None:

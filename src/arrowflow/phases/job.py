@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
 from arrowflow.phases.helpers import InTurn
 from arrowflow.phases.published import Published
-from arrowflow.phases.retention import Retention
+from arrowflow.phases.retention import Retention, Unsealed
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
 from arrowflow.phases.totals import Totals
 from arrowflow.pipeline import Pipeline, RunOptions
@@ -42,6 +43,7 @@ from arrowflow.types import (
     MIN_US,
     Delivered,
     Discovery,
+    EpochRange,
     Fingerprint,
     Manifest,
     OffsetRange,
@@ -116,6 +118,9 @@ class Job:
     generation: int = 0
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
+    sealed: dict[str, list[EpochRange]] = field(default_factory=dict)
+    unsealed: dict[str, Unsealed] = field(default_factory=dict)
+    seal_tried_at: float = -math.inf
     totals: Totals = field(default_factory=Totals)
     told: int = -1
     ahead: Ahead = field(init=False)

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from arrowflow.types import Manifest
+
+
+class Unsealed(NamedTuple):
+    """The oldest record of a sink that is not sealed, and when its epoch began."""
+
+    epoch: int
+    time_us: int
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, RetryableError, StateRefused
+from arrowflow.errors import CommitUnknown, DataLossError, ObjectMissing, OutOfMemory, RetryableError, StateRefused
 from arrowflow.events import Notice
 from arrowflow.phases.finish import tell
 from arrowflow.phases.gaps import may_skip, skip_lost
@@ -26,6 +26,8 @@ def attempt(job: Job, step: Callable[[Job], None]) -> None:
     ------
     RetryableError
         If nothing succeeded for a quarter of an hour, or the run is asked to stop meanwhile.
+    OutOfMemory
+        If the process was refused memory.
     Fenced
         If a newer writer's record exists; also where offsets or files are missing because of that writer.
     """
@@ -47,6 +49,8 @@ def attempt(job: Job, step: Callable[[Job], None]) -> None:
         except (ObjectMissing, StateRefused):
             ask_for_newer(job)
             raise
+        except MemoryError as error:  # Arrow's own is one of these
+            raise _no_room(job, error) from error
         except DataLossError:
             ask_for_newer(job)
             # Retention overtook the reader. Each time round there must be a gap that was not there before.
@@ -59,10 +63,21 @@ def attempt(job: Job, step: Callable[[Job], None]) -> None:
 
 def _told_of_more(job: Job) -> bool:
     """Tell of the records that a failed try did make; whether there are any."""
-    made = [job.log.read(epoch) for epoch in job.log.epochs_after(job.told)]
+    records = (job.log.read(epoch) for epoch in job.log.epochs_after(job.told))
+    made = [record for record in records if record.kind != "compact"]
     for manifest in made:
         tell(job, manifest)
     return bool(made)
+
+
+def _no_room(job: Job, error: MemoryError) -> OutOfMemory:
+    """What to do about it: the same epoch would want as much again, so it is not tried again."""
+    limits = job.pipeline.checkpoint
+    return OutOfMemory(
+        f"this process was refused memory ({str(error) or 'no more is said'}). What was not committed will be read again by the "
+        f"next run: give it more memory, or let it hold less at a time: limits.max_epoch_rows (now {limits.max_epoch_rows:,}), "
+        f"max_epoch_bytes ({limits.max_epoch_bytes:,}), max_slice_rows ({limits.max_slice_rows:,}); max_state_bytes bounds open windows"
+    )
 
 
 def _pause(job: Job, seconds: float) -> None:

@@ -86,6 +86,11 @@ def writable(document: Document, where: Path, path: str) -> Iterator[Problem]:
 def written_folders(sections: Sections) -> list[tuple[Path, str]]:
     """Return every folder the job writes, table roots first."""
     folders: list[tuple[Path, str]] = [(("sink", name, "path"), sink.path) for name, sink in sections.sink.items()]
+    folders += [
+        (("sink", name, "seal"), f"{sink.path.rstrip('/')}__sealed")
+        for name, sink in sections.sink.items()
+        if sink.seal is not None
+    ]
     for name, section in (
         ("late", sections.late),
         ("dead_letter", sections.dead_letter),

@@ -157,10 +157,10 @@ class SimulatedStore:
     def list(self, prefix: str, after: str = "") -> list[str]:
         return self._ask("list", prefix, lambda: self._store.list(prefix, after))
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         self._change("move_once", source, target, lambda store: store.move_once(source, target))
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         self._change(
             "replace_once", source, target, lambda store: store.replace_once(source, target, was=was, becomes=becomes)
         )
