@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition, libversion
 
 from arrowflow.errors import Unreachable
 
@@ -40,3 +40,8 @@ def consume_all(bootstrap: str, partitions: Mapping[str, int]) -> int:
         return read
     finally:
         consumer.close()
+
+
+def library_version() -> str:
+    """The version of librdkafka inside the client's wheel."""
+    return str(libversion()[0])
