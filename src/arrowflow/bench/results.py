@@ -35,6 +35,8 @@ class Line(msgspec.Struct, frozen=True):
         What a record is here.
     figures : dict of str to float
         Whatever else was measured, with its unit in the name.
+    points : tuple of (float, float)
+        A course over time, in seconds, where there is one.
     """
 
     group: str
@@ -46,6 +48,7 @@ class Line(msgspec.Struct, frozen=True):
     x: float | None = None
     unit: str = "records"
     figures: dict[str, float] = msgspec.field(default_factory=dict)
+    points: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.wall_s or len(self.wall_s) != len(self.cpu_s):

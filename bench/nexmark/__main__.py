@@ -1,0 +1,66 @@
+"""Nexmark q5, q7, q8, q11 and q12: events per second and nanoseconds an event, answers held against DuckDB's.
+
+    python -m bench.nexmark [--quick] [--events N] [--only q5,q7] [--group N] [--seed N] [--runs N] [--out FILE]
+
+Time runs from slices of typed columns to the last row of the answer, over all events, those that a query does not read
+included. DuckDB's own time is printed beside it: it is told all events at once, and only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import polars as pl
+from bench.nexmark.events import generated
+from bench.nexmark.oracle import answer, difference
+from bench.nexmark.queries import NAMES, asked, query
+from bench.telling import command_of, options, tell
+
+from arrowflow.bench.machine import this_machine
+from arrowflow.bench.results import Line
+from arrowflow.bench.rounds import in_turn
+
+SLICE = 100_000
+DELAY_US = 100
+"""Event time between two events at the rate of the generator, ten thousand a second."""
+
+
+def measured(events: pl.DataFrame, names: list[str], runs: int, group: int) -> Iterator[Line]:
+    """Time each query beside DuckDB; SystemExit for a wrong answer."""
+    slices = [events.slice(low, SLICE) for low in range(0, len(events), SLICE)]
+    tolerance_us = (group + 10) * DELAY_US
+    for name in names:
+        works = {
+            name: partial(asked, name, slices, tolerance_us),
+            f"{name} in DuckDB, all at once": partial(answer, name, events),
+        }
+        found = in_turn(works, runs)
+        mine, theirs = (timed.answer for timed in found.values())
+        if wrong := difference(name, mine, theirs):
+            raise SystemExit(wrong)
+        told = f"{len(mine):,} rows of {query(name).asks}; equal to DuckDB's"
+        for label, timed in found.items():
+            yield Line("nexmark", label, len(events), tuple(timed.wall_s), tuple(timed.cpu_s), told, unit="events")
+
+
+def main() -> None:
+    """Generate, ask, compare, tell."""
+    wanted = options(__doc__)
+    wanted.add_argument("--events", type=int)
+    wanted.add_argument("--only", default=",".join(NAMES))
+    wanted.add_argument("--group", type=int, default=1, help="so many neighbours arrive in another order")
+    wanted.add_argument("--seed", type=int, default=1)
+    given = wanted.parse_args()
+    names = given.only.split(",")
+    if unknown := set(names) - set(NAMES):
+        raise SystemExit(f"--only {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    machine = this_machine()
+    events = generated(given.events or (300_000 if given.quick else 5_000_000), seed=given.seed, group=given.group)
+    runs = given.runs or (1 if given.quick else 3)
+    lines = list(measured(events, names, runs, given.group))
+    tell("Nexmark", lines, machine, given.out, command_of("bench.nexmark"))
+
+
+if __name__ == "__main__":
+    main()
