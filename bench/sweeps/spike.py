@@ -24,12 +24,16 @@ from tests.realparts.kafka_broker import KafkaBroker
 from arrowflow.bench.results import Line
 from arrowflow.bench.rounds import Timed
 from arrowflow.engine import start
+from arrowflow.errors import RetryableError
 from arrowflow.events import Committed, Started
-from arrowflow.pipeline import RunOptions
+from arrowflow.pipeline import Pipeline, RunOptions
+from arrowflow.testing.conformance.sources import source_context
 
 BYTES = 150
 _CADENCE_S = 1.0
 _PATIENCE_S = 300.0
+Plan = list[tuple[int, float]]
+"""Records a second, and for how many seconds, one after the other."""
 Course = list[tuple[float, int]]
 """When, by the monotonic clock, and how many records by then."""
 
@@ -59,11 +63,13 @@ def spike(rate: int, runs: int, *, quick: bool) -> Iterator[Line]:
     for turn in range(1 if quick else max(1, runs - 1)):
         with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as scratch, KafkaBroker.launch() as broker:
             broker.create_topic("spike", PARTITIONS)
-            yield _one(broker.bootstrap, Path(scratch), rate, [(rate, calm), (10 * rate, high), (rate, after)], turn)
+            yield one(broker.bootstrap, Path(scratch), [(rate, calm), (10 * rate, high), (rate, after)], turn)
 
 
-def _one(bootstrap: str, scratch: Path, rate: int, plan: list[tuple[int, float]], turn: int) -> Line:
+def one(bootstrap: str, scratch: Path, plan: Plan, turn: int) -> Line:
+    """One spike: a rate for so many seconds, a higher one, and the first again, on the empty topic ``spike``."""
     pipeline, told, timed = job(bootstrap, "spike", scratch, cadence_s=_CADENCE_S), Told(), Timed[Course]()
+    wait_for("electing leaders", lambda: _answers(pipeline), _PATIENCE_S)
     follow = start(pipeline, RunOptions(take_over=True), observer=told)
     wait_for("the start", lambda: told.started or follow.wait(0), _PATIENCE_S)
     produced: Course = timed.run(lambda: _produced(bootstrap, plan))
@@ -74,21 +80,42 @@ def _one(bootstrap: str, scratch: Path, rate: int, plan: list[tuple[int, float]]
     start(pipeline, RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)).result()
     if different := wrong(scratch, total):
         raise SystemExit(f"spike: {different}")
-    began, high_ends = produced[0][0], produced[0][0] + plan[0][1] + plan[1][1]
-    lag = [(at, count - committed(told.course, at)) for at, count in produced]
-    lag += [(at, max(0, total - count)) for at, count in told.course if at > produced[-1][0]]
-    bound = 2 * rate * _CADENCE_S  # what a calm job has not committed yet
+    figures, points = judged(produced, told.course, plan)
+    answer = f"windows of {total:,} telegrams equal to plain arithmetic"
+    name = f"{plan[0][0]:,} a second, {plan[1][0]:,} for {plan[1][1]:g} s, run {turn + 1}"
+    return Line("spike", name, total, tuple(timed.wall_s), tuple(timed.cpu_s), answer, figures=figures, points=points)
+
+
+def judged(produced: Course, course: Course, plan: Plan) -> tuple[dict[str, float], tuple[tuple[float, float], ...]]:
+    """What the lag was: its peak, when it was small again after the spike, and its course in some two hundred points.
+
+    Small is what a calm job has not committed yet: two cadences at the steady rate.
+    """
+    total, began = produced[-1][1], produced[0][0]
+    high_ends, bound = began + plan[0][1] + plan[1][1], 2 * plan[0][0] * _CADENCE_S
+    lag = [(at, count - committed(course, at)) for at, count in produced]
+    lag += [(at, max(0, total - count)) for at, count in course if at > produced[-1][0]]
     behind = [at for at, records in lag if at > high_ends and records > bound]
     figures = {
-        "rate_per_s": float(rate),
+        "rate_per_s": float(plan[0][0]),
         "reached_rate_per_s": round(_highest(produced), 0),
         "peak_lag_records": float(max(records for _, records in lag)),
         "caught_up_after_s": round(max(behind, default=high_ends) - high_ends, 2),
     }
-    points = tuple((round(at - began, 2), float(records)) for at, records in lag[:: max(1, len(lag) // 200)])
-    answer = f"windows of {total:,} telegrams equal to plain arithmetic"
-    name = f"ten times {rate:,} a second for {plan[1][1]:g} s, run {turn + 1}"
-    return Line("spike", name, total, tuple(timed.wall_s), tuple(timed.cpu_s), answer, figures=figures, points=points)
+    return figures, tuple((round(at - began, 2), float(records)) for at, records in lag[:: max(1, len(lag) // 200)])
+
+
+def _answers(pipeline: Pipeline) -> bool:
+    """Whether the leaders of a topic made a moment ago know that they are."""
+    source = pipeline.source.spec.build("kafka", source_context("bench"))
+    try:
+        source.discover()
+    except RetryableError:
+        return False
+    else:
+        return True
+    finally:
+        source.close()
 
 
 def committed(course: Course, at: float) -> int:
@@ -108,14 +135,14 @@ def _highest(produced: Course) -> float:
     return best
 
 
-def _produced(bootstrap: str, plan: list[tuple[int, float]]) -> Course:
+def _produced(bootstrap: str, plan: Plan) -> Course:
     """Produce in a process of its own, so that the job has this interpreter to itself."""
     command = [sys.executable, "-m", "bench.sweeps.spike", "--brokers", bootstrap, "--plan", json.dumps(plan)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE_S)
     return [(at, count) for at, count in json.loads(done.stdout)]
 
 
-def pace(bootstrap: str, plan: list[tuple[int, float]]) -> Course:
+def pace(bootstrap: str, plan: Plan) -> Course:
     """Produce by plan: so many a second for so long, one after the other, in steps of a fiftieth of a second."""
     settings = {"compression.type": "lz4", "linger.ms": 10, "queue.buffering.max.messages": 2_000_000}
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, **settings})

@@ -10,7 +10,7 @@ from pathlib import Path
 import google_crc32c
 import pyarrow.compute as pc
 from bench.sweeps.telegrams import PARTITIONS, fill, job, telegram, wrong
-from tests.realparts.kafka_broker import KafkaBroker
+from tests.realparts.kafka_broker import KafkaBroker, Topics
 from tests.realparts.secure_broker import SecureBroker
 
 from arrowflow.bench.results import Line
@@ -25,6 +25,8 @@ SIZES = (50, 200, 1_000, 10_000, 100_000)
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 CODEC_BYTES = 200
 _CAUGHT_UP = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
+Way = tuple[str, Mapping[str, str]]
+"""An address and the settings that go with it."""
 _ROWS, _BYTES = 200_000, 64 * 1024 * 1024
 
 
@@ -33,29 +35,23 @@ def size(records: int, runs: int, *, quick: bool) -> Iterator[Line]:
     with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as scratch, KafkaBroker.launch() as broker:
         for nbytes in SIZES[::2] if quick else SIZES:
             count = max(50, min(records, records * 200 // nbytes))
-            topic = f"size-{nbytes}"
-            broker.create_topic(topic, PARTITIONS)
-            total = fill(broker.bootstrap, topic, count, nbytes)
-            timed = Timed[int]()
-            for turn in range(runs + 1):
-                folder = Path(scratch, f"{topic}-{turn}")
-                run = partial(_whole_job, broker.bootstrap, topic, folder)
-                read = (timed if turn else Timed[int]()).run(run)
-                if read != count or (different := wrong(folder, count)):
-                    raise SystemExit(f"{topic}: {read} of {count} records were read; {different}")
-            told = f"windows of {count:,} telegrams equal to plain arithmetic"
-            median = sorted(timed.wall_s)[runs // 2]
-            figures = {"mb_per_s": round(total / median / 1e6, 1)}
-            yield Line(
-                "size",
-                "whole job",
-                count,
-                tuple(timed.wall_s),
-                tuple(timed.cpu_s),
-                told,
-                float(nbytes),
-                figures=figures,
-            )
+            yield of_size(broker, nbytes, count, runs, Path(scratch))
+
+
+def of_size(broker: Topics, nbytes: int, count: int, runs: int, scratch: Path) -> Line:
+    """The whole job over so many telegrams of so many bytes; every run's table is checked."""
+    topic = broker.create_topic(f"size-{nbytes}", PARTITIONS)
+    total = fill(broker.bootstrap, topic, count, nbytes)
+    timed = Timed[int]()
+    for turn in range(runs + 1):
+        folder = scratch / f"{topic}-{turn}"
+        read = (timed if turn else Timed[int]()).run(partial(_whole_job, broker.bootstrap, topic, folder))
+        if read != count or (different := wrong(folder, count)):
+            raise SystemExit(f"{topic}: {read} of {count} records were read; {different}")
+    told = f"windows of {count:,} telegrams equal to plain arithmetic"
+    figures = {"mb_per_s": round(total / sorted(timed.wall_s)[runs // 2] / 1e6, 1)}
+    seconds = tuple(timed.wall_s), tuple(timed.cpu_s)
+    return Line("size", "whole job", count, *seconds, told, float(nbytes), figures=figures)
 
 
 def _whole_job(bootstrap: str, topic: str, folder: Path) -> int:
@@ -67,23 +63,21 @@ def codec(records: int, runs: int, *, quick: bool) -> Iterator[Line]:
     broker = SecureBroker()
     try:
         broker.start()
-        ways: dict[str, tuple[str, Mapping[str, str]]] = {
+        ways: dict[str, Way] = {
             "plain": (broker.bootstrap, {}),
             "TLS": (broker.at["SSL"], {"security.protocol": "SSL", "ssl.ca.location": broker.authority}),
         }
-        for place, name in enumerate(CODECS[::2] if quick else CODECS):
-            topic = f"codec-{name}"
-            broker.create_topic(topic, PARTITIONS)
-            wanted = fill(broker.bootstrap, topic, records, CODEC_BYTES, name)
-            yield from _fetched(topic, ways, records, wanted, runs, place)
+        for name in CODECS[::2] if quick else CODECS:
+            yield from of_codec(broker, name, ways, records, runs)
     finally:
         broker.stop()
         broker.delete()
 
 
-def _fetched(
-    topic: str, ways: Mapping[str, tuple[str, Mapping[str, str]]], records: int, nbytes: int, runs: int, place: int
-) -> Iterator[Line]:
+def of_codec(broker: Topics, codec: str, ways: Mapping[str, Way], records: int, runs: int) -> Iterator[Line]:
+    """Telegrams in one codec, fetched each way in turn; values are checked once for each way, counts and bytes always."""
+    topic = broker.create_topic(f"codec-{codec}", PARTITIONS)
+    nbytes = fill(broker.bootstrap, topic, records, CODEC_BYTES, codec)
     crc = sum(google_crc32c.value(telegram(number, CODEC_BYTES)) for number in range(records))
     found = {way: Timed[tuple[int, int, int]]() for way in ways}
     for turn in range(runs + 1):
@@ -96,8 +90,7 @@ def _fetched(
                 raise SystemExit(f"{topic} {way}: {read} is not {(records, nbytes, crc)}")
     told = f"{records:,} values, their bytes and checksums"
     for way, timed in found.items():
-        name = f"{topic.removeprefix('codec-')}, {way}"
-        yield Line("codec", name, records, tuple(timed.wall_s), tuple(timed.cpu_s), told)
+        yield Line("codec", f"{codec}, {way}", records, tuple(timed.wall_s), tuple(timed.cpu_s), told)
 
 
 def fetch(
