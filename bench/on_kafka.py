@@ -1,4 +1,4 @@
-"""The whole job of `arrowflow bench` on a real Apache Kafka that is started for it: ``python -m bench.on_kafka --rows 400000``."""
+"""`arrowflow bench` on a real Apache Kafka that is started for it: ``python -m bench.on_kafka --rows 400000``."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from arrowflow.cli import main
 
 if __name__ == "__main__":
     with KafkaBroker.launch() as broker:
-        sys.argv = ["arrowflow", "bench", "--only", "job", "--brokers", broker.bootstrap, *sys.argv[1:]]
+        sys.argv = ["arrowflow", "bench", "--brokers", broker.bootstrap, *sys.argv[1:]]
         main()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,7 +59,9 @@ def command(
     for name, found in measured(wanted, Asked(rows, runs, config, brokers)):
         lines += found
         say(f"{name}: {len(found)} answers checked")
-    result = result_of("arrowflow bench", shlex.join(["arrowflow", *sys.argv[1:]]), lines, machine)
+    words = ["arrowflow", "bench", str(config), *(word for name in names for word in ("--only", name))]
+    words += ["--rows", str(rows), "--runs", str(runs), *(["--brokers", "HOST:PORT"] if brokers else [])]
+    result = result_of("arrowflow bench", shlex.join(words), lines, machine)
     _keep(result, out, plot)
     _print(result, as_json=as_json)
     if earlier is not None and compare is not None:
