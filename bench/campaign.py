@@ -26,7 +26,7 @@ def commands(folder: Path, *, quick: bool) -> list[list[str]]:
         str(folder / "parts.json"),
     ]
     sweeps = [["bench.sweeps", name, *small, "--out", str(folder / f"{name}.json")] for name in SWEEPS]
-    return [parts, ["bench.nexmark", *small, "--out", str(folder / "nexmark.json")], *sweeps]
+    return [parts, ["bench.nexmark", "--kafka", *small, "--out", str(folder / "nexmark.json")], *sweeps]
 
 
 def main() -> None:

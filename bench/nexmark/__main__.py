@@ -1,15 +1,19 @@
 """Nexmark q5, q7, q8, q11 and q12: events per second and nanoseconds an event, answers held against DuckDB's.
 
-    python -m bench.nexmark [--quick] [--events N] [--only q5,q7] [--group N] [--seed N] [--runs N] [--out FILE]
+    python -m bench.nexmark [--kafka] [--quick] [--events N] [--only q5,q7] [--group N] [--seed N] [--runs N] [--out FILE]
 
 Time runs from slices of typed columns to the last row of the answer, over all events, those that a query does not read
 included. DuckDB's own time is printed beside it: it is told all events at once, and only once.
+
+With --kafka the queries but q12 are whole jobs too: JSON events in a topic of Apache Kafka (Java 17 and Maven), committed Parquet.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import polars as pl
 from bench.nexmark.events import generated
@@ -44,12 +48,25 @@ def measured(events: pl.DataFrame, names: list[str], runs: int, group: int) -> I
             yield Line("nexmark", label, len(events), tuple(timed.wall_s), tuple(timed.cpu_s), told, unit="events")
 
 
+def on_kafka(events: pl.DataFrame, names: list[str], runs: int, group: int) -> list[Line]:
+    """The same queries as whole jobs, on a broker of their own."""
+    from bench.nexmark import jobs
+    from tests.realparts.kafka_broker import KafkaBroker
+
+    asked_for = [name for name in names if name in jobs.NAMES]
+    with tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as scratch, KafkaBroker.launch() as broker:
+        tolerance_ms = (group + 10) * DELAY_US // 1000
+        return list(jobs.measured(broker, events, asked_for, runs, Path(scratch), tolerance_ms))
+
+
 def main() -> None:
     """Generate, ask, compare, tell."""
     wanted = options(__doc__)
     wanted.add_argument("--events", type=int)
     wanted.add_argument("--only", default=",".join(NAMES))
+    wanted.add_argument("--on-kafka", type=int, help="so many of the events go through the topic")
     wanted.add_argument("--group", type=int, default=1, help="so many neighbours arrive in another order")
+    wanted.add_argument("--kafka", action="store_true", help="also as whole jobs on a real Kafka")
     wanted.add_argument("--seed", type=int, default=1)
     given = wanted.parse_args()
     names = given.only.split(",")
@@ -59,6 +76,8 @@ def main() -> None:
     events = generated(given.events or (300_000 if given.quick else 5_000_000), seed=given.seed, group=given.group)
     runs = given.runs or (1 if given.quick else 3)
     lines = list(measured(events, names, runs, given.group))
+    if given.kafka:
+        lines += on_kafka(events[: given.on_kafka or (20_000 if given.quick else 1_000_000)], names, runs, given.group)
     tell("Nexmark", lines, machine, given.out, command_of("bench.nexmark"))
 
 
