@@ -361,6 +361,9 @@ class Outlet(Protocol):
         after `fence`, `ObjectMissing` if the outbox is gone, `DataLossError` if it does not hold the recorded bytes.
         """
 
+    def restore(self, outbox: Outbox, reached: Delivered, manifest: Manifest) -> int:
+        """Show rows of `outbox` before `reached` again that readers no longer have; return how many. Raises as `deliver`."""
+
     def keep_alive(self) -> None:
         """Write the marker again if it has been silent for so long that the cluster might forget it some day."""
 

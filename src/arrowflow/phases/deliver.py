@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from arrowflow.errors import DataLossError, ObjectMissing, OutletTaken
 from arrowflow.phases.job import Job
-from arrowflow.phases.reached import reached_by_marker
+from arrowflow.phases.reached import reached_by_marker, restore_lost
 from arrowflow.protocols import Outlet
 from arrowflow.types import Manifest, Outbox
 
@@ -87,6 +87,7 @@ def _take(job: Job, name: str, outlet: Outlet) -> None:
     outlet.fence(job.incarnation)
     job.log.check(_head(job))
     job.delivered[name] = reached_by_marker(job, name, outlet)
+    restore_lost(job, name, outlet)
 
 
 def _head(job: Job) -> int:

@@ -1,4 +1,4 @@
-"""How far an outlet was delivered: what its marker says, held against what the records say. Decides; delivers nothing."""
+"""How far an outlet was delivered: what its marker says, held against what the records and the topic say."""
 
 from __future__ import annotations
 
@@ -64,6 +64,8 @@ def _mend(job: Job, name: str, outlet: Outlet, known: Delivered, head: Manifest)
     found = outlet.search()
     if found is not None and known <= found <= _end(name, head):
         how, reached = "found by its newest records", found
+    elif found is not None and _is_before_last(job, name, found, known):
+        how, reached = "and lost what it had answered of the newest transaction, which is sent again", known
     elif job.options.undecided == "assume_delivered":
         how, reached = "as assumed", _end(name, head)
     elif job.options.undecided == "redeliver":
@@ -78,6 +80,46 @@ def _mend(job: Job, name: str, outlet: Outlet, known: Delivered, head: Manifest)
     outlet.settle(reached, head.sha256 if reached.epoch == head.epoch else job.log.read(reached.epoch).sha256)
     job.observer.notice(Notice("warning", f"sink {name!r} had lost its marker: {_told(reached)}, {how}"))
     return reached
+
+
+def _is_before_last(job: Job, name: str, found: Delivered, known: Delivered) -> bool:
+    """Whether `found` and `known` are within rows of one record, or of two between which the sink was handed nothing.
+
+    Then a cluster has lost no more than the transaction it answered last, and `restore_lost` sends that again. A topic
+    that was emptied or made anew lacks more than anybody could send.
+    """
+    if found >= known:
+        return False
+    if found.epoch == known.epoch:
+        return True
+    try:
+        between = [job.log.read(epoch) for epoch in range(max(found.epoch, 0), known.epoch)]
+    except ObjectMissing:
+        return False
+    return sum(outbox.rows for record in between for outbox in record.outbox if outbox.sink == name) == found.rows
+
+
+def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
+    """Have rows sent again that a cluster had answered for and then lost.
+
+    Seen with Kafka 4.3.1: a broker stopped after it answered a commit, and before it had marked it in every partition.
+    It came back while its partitions had no leader, took them for deleted, ended the transaction without marking them,
+    and the next producer's start aborted what was there. `docs/kafka-output.md` has the whole story.
+    """
+    reached, head = job.delivered[name], job.head
+    if head is None or not reached.rows:
+        return
+    try:
+        record = head if head.epoch == reached.epoch else job.log.read(reached.epoch)
+        outbox = next((each for each in record.outbox if each.sink == name), None)
+        rows = 0 if outbox is None else outlet.restore(outbox, reached, record)
+    except ObjectMissing:
+        return  # collected since: it was delivered long ago
+    if rows:
+        told = f"{rows} rows of epoch {reached.epoch} were sent again"
+        job.observer.notice(
+            Notice("warning", f"sink {name!r}: its cluster had answered for them and lost them: {told}")
+        )
 
 
 def _end(name: str, head: Manifest) -> Delivered:

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from arrowflow.errors import ConfigError, OutletTaken, RetryableError, Unreachable
 from arrowflow.sinks.kafka.link import AbortRequired, CommitInDoubt, Record, Tail, Target
 
-LinkCall = Literal["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail"]
+LinkCall = Literal["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden"]
 Fault = Literal["retry", "lost", "away", "abort"]
 """Refuse a call and change nothing; do it and lose the reply; be out of reach; want the transaction aborted."""
 
@@ -32,9 +32,22 @@ class TopicRecord(NamedTuple):
 @dataclass(slots=True)
 class _Transaction:
     deadline: float
+    owner: str = ""
+    number: int = -1
     touched: set[tuple[str, int]] = field(default_factory=set)
     markers: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     state: Literal["open", "committed", "aborted"] = "open"
+    lost: set[tuple[str, int]] = field(default_factory=set)
+    hanging: set[tuple[str, int]] = field(default_factory=set)
+    replaced: dict[tuple[str, str], tuple[int, str] | None] = field(default_factory=dict)
+
+    def shows_in(self, topic: str, partition: int) -> bool:
+        """Whether readers of committed records see its records there."""
+        return self.state == "committed" and (topic, partition) not in self.lost | self.hanging
+
+    def holds(self, topic: str, partition: int) -> bool:
+        """Whether readers of committed records wait before its records there."""
+        return self.state == "open" or (topic, partition) in self.hanging
 
 
 class _Stored(NamedTuple):
@@ -61,6 +74,7 @@ class MemoryCluster:
         self._producers: dict[str, _Producer] = {}
         self._faults: list[tuple[LinkCall, int, Fault]] = []
         self._calls: dict[LinkCall, int] = {}
+        self._commits = 0
 
     # ---- what tests do --------------------------------------------------------------------------------------
 
@@ -68,6 +82,10 @@ class MemoryCluster:
         """Make a topic; links find none that was not made."""
         self._topics[name] = [[] for _ in range(partitions)]
         return name
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Raise the number of partitions to `total`."""
+        self._topics[name] += [[] for _ in range(total - len(self._topics[name]))]
 
     def connect(self, target: Target) -> MemoryLink:
         """Make a link: the `connect` of a sink's description."""
@@ -86,9 +104,9 @@ class MemoryCluster:
         with self.lock:
             seen = []
             for stored in self._topics[topic][partition]:
-                if stored.transaction.state == "open":
+                if stored.transaction.holds(topic, partition):
                     break
-                if stored.record is not None and stored.transaction.state == "committed":
+                if stored.record is not None and stored.transaction.shows_in(topic, partition):
                     seen.append(_as_read(stored))
             return [each for each in seen if each.offset >= self._low.get((topic, partition), 0)]
 
@@ -116,6 +134,25 @@ class MemoryCluster:
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """What retention does: records below `before` are gone."""
         self._low[topic, partition] = before
+
+    def lose_newest(
+        self, topic: str, partitions: Sequence[int], *, marker: bool = False, hanging: bool = False
+    ) -> None:
+        """What Kafka 4.3.1 did when it stopped after answering a commit and before marking it: parts of it are not seen.
+
+        The newest committed transaction of the topic is aborted in these partitions, or hanging: whatever its
+        transactional id does there next decides on it too. Its marker may be gone as well.
+        """
+        with self.lock:
+            logs = enumerate(self._topics[topic])
+            shown = [each.transaction for n, log in logs for each in log if each.transaction.shows_in(topic, n)]
+            newest = max(shown, key=lambda transaction: transaction.number)
+            (newest.hanging if hanging else newest.lost).update((topic, partition) for partition in partitions)
+            for place, held in newest.replaced.items() if marker else ():
+                if held is None:
+                    self._groups.pop(place, None)
+                else:
+                    self._groups[place] = held
 
     def pass_time(self, seconds: float) -> None:
         """Let time go by: transactions open for too long are aborted, and their producers fenced."""
@@ -166,6 +203,17 @@ class MemoryCluster:
                 return Tail(record.headers, whole=False)
         return Tail(None, whole=deep == 0)
 
+    def hidden(self, topic: str, wanted: Mapping[str, bytes], most: int) -> list[int]:
+        """Partitions in which readers wait, with records with these headers where they wait or behind it."""
+        found = []
+        for partition, log in enumerate(self._topics[topic]):
+            waits = [n for n, stored in enumerate(log) if stored.transaction.holds(topic, partition)]
+            first = max(waits[0], len(log) - most) if waits else len(log)
+            behind = [stored for stored in log[first:] if stored.record is not None]
+            if any(wanted.items() <= _as_read(stored).headers.items() for stored in behind):
+                found.append(partition)
+        return found
+
     def end(self, producer: _Producer, state: Literal["committed", "aborted"]) -> None:
         """End the open transaction of a producer, in one step for every reader."""
         if producer.transaction is None:
@@ -183,8 +231,16 @@ class MemoryCluster:
             return
         transaction.state = state
         for topic, partition in sorted(transaction.touched):
+            for other in {id(each.transaction): each.transaction for each in self._topics[topic][partition]}.values():
+                if other.owner == transaction.owner and (topic, partition) in other.hanging:
+                    other.hanging.remove((topic, partition))
+                    if state == "aborted":
+                        other.lost.add((topic, partition))
             self.append(topic, partition, None, transaction)
         if state == "committed":
+            self._commits += 1
+            transaction.number = self._commits
+            transaction.replaced = {place: self._groups.get(place) for place in transaction.markers}
             self._groups.update(transaction.markers)
 
 
@@ -211,7 +267,7 @@ class MemoryLink:
             if producer.transaction is not None:
                 raise RuntimeError("there is an open transaction")
             timeout = self._target.transaction_timeout_ms / 1000
-            producer.transaction = _Transaction(self._cluster.now + timeout)
+            producer.transaction = _Transaction(self._cluster.now + timeout, self._target.transactional_id)
 
     def produce(self, record: Record) -> None:
         with self._meeting("produce"):
@@ -243,6 +299,10 @@ class MemoryLink:
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         with self._meeting("tail"):
             return self._cluster.tail(self._target.topic, partition, wanted, most)
+
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
+        with self._meeting("hidden"):
+            return self._cluster.hidden(self._target.topic, wanted, most)
 
     def drop(self) -> None:
         """As when a process dies: what is open stays open until a time-out or the next producer."""

@@ -219,9 +219,11 @@ def test_a_lost_reply_changes_nothing(point, hit):
 
 
 @pytest.mark.parametrize("fault", ["retry", "lost", "away", "abort"])
-@pytest.mark.parametrize("call", ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort"])
+@pytest.mark.parametrize(
+    "call", ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden"]
+)
 def test_whichever_call_to_the_cluster_fails_nothing_is_lost_or_doubled(call, fault):
-    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort")]:
+    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort", "tail", "hidden")]:
         pytest.skip("no transaction is open there that could want to be aborted")
     for nth in range(1, 8):
         world = World()
@@ -292,6 +294,64 @@ def test_a_transaction_that_took_too_long_is_done_again_by_the_same_run(point):
     world.run(Hooked(point, 3, lambda: world.cluster.pass_time(120)))
 
     world.check()
+
+
+# ---- a cluster that loses what it answered for ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hanging", [False, True])
+@pytest.mark.parametrize("marker", [False, True])
+@pytest.mark.parametrize("partitions", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("commits", [3, 4, 5, 6, 7])
+def test_rows_of_a_transaction_that_a_cluster_answered_and_lost_are_sent_again(commits, partitions, marker, hanging):
+    world = World()
+    world.dies(f"kafka.committed:{commits}:crash")
+    held = world.records()
+    world.cluster.lose_newest("alerts", partitions, marker=marker, hanging=hanging)
+    lost = len(held) - len(world.records())
+    world.run()
+
+    world.check()
+    warned = [
+        event.message for event in world.observer.of(Notice) if "answered for them and lost them" in event.message
+    ]
+    assert len(warned) == (1 if lost else 0) or marker
+
+
+@pytest.mark.parametrize("hanging", [False, True])
+@pytest.mark.parametrize("marker", [False, True])
+def test_a_run_whose_cluster_comes_back_without_its_last_answer_sends_it_again(marker, hanging):
+    world = World()
+
+    def come_back() -> None:
+        world.cluster.lose_newest("alerts", (0, 1), marker=marker, hanging=hanging)
+        world.cluster.fail("send_marker", 1, "away")
+
+    world.run(Hooked("kafka.mid_produce", 5, come_back))
+
+    world.check()
+
+
+def test_a_topic_that_lost_more_than_the_newest_transaction_is_not_filled_up_silently():
+    world = World()
+    world.dies("kafka.committed:9:crash")
+    assert len({epoch for epoch, _ in sequences(world.records())}) > 1
+    world.cluster.create_topic("alerts", PARTITIONS)
+    world.cluster.forget_groups()
+    with pytest.raises(DataLossError, match="lost its marker"):
+        world.run()
+
+
+def test_rows_delivered_before_a_topic_grew_are_not_taken_for_lost():
+    world = World()
+    world.dies("kafka.committed:7:crash")
+    there = len(world.records())
+    world.cluster.add_partitions("alerts", 3)
+    world.run()
+
+    records = [record for part in range(3) for record in world.cluster.committed("alerts", part)]
+    assert len(sequences(records)) == len(set(sequences(records))) == len(ROWS.rows(world.log.store)) > there
+    assert world.cluster.committed("alerts", 2)
 
 
 # ---- a marker that is lost ------------------------------------------------------------------------------------

@@ -727,7 +727,9 @@ def gather_texts(data: U8, begin: I64, size: I32, edge: I32, out: U8) -> None:
     at = 0
     edge[0] = 0
     for i in range(len(size)):
-        for k in range(size[i]):
-            out[at + k] = data[begin[i] + k]
+        # Unsigned, as in `gather` of the records' kernels: a signed index is tried for being negative at every byte.
+        first, to = np.uint64(begin[i]), np.uint64(at)
+        for k in range(np.uint64(max(size[i], 0))):
+            out[to + k] = data[first + k]
         at += max(size[i], 0)
         edge[i + 1] = at

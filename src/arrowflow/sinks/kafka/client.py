@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, Queue
 from threading import Thread
 from typing import TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from arrowflow.connection import CONNECTION
 from arrowflow.errors import ArrowflowError, ConfigError, OutletTaken, RetryableError, Unreachable
@@ -25,6 +25,8 @@ _T = TypeVar("_T")
 _WAIT_S = 5.0
 _PATIENCE_S = 30.0
 _UNKNOWN_S = 10.0
+_SETTLE_S = 5.0
+"""How long transactions of others may keep records from readers before anybody looks whose they are."""
 _GRACE_S = 10.0
 """How much longer than it was told to a call of the client may take before it counts as lost."""
 _QUEUE = 10_000
@@ -88,24 +90,23 @@ class KafkaLink:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._telling: KafkaError | None = None
+        self._count = 0
         self._hangs = False
         own = {key: value for key, value in target.properties.items() if key in CONNECTION}
         common = {"bootstrap.servers": target.brokers, "log_level": 0, "error_cb": self._complained}
-        self._consumer = Consumer(
-            {
-                **own,
-                **common,
-                "group.id": target.group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "isolation.level": "read_committed",
-                "allow.auto.create.topics": False,
-                "check.crcs": True,
-            },
-            logger=_silent(),
-        )
+        self._reading = {
+            **own,
+            **common,
+            "group.id": target.group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            "check.crcs": True,
+        }
+        self._consumer = Consumer(self._reading, logger=_silent())
         self._producer = Producer(
             {
                 "linger.ms": 5,
@@ -124,9 +125,9 @@ class KafkaLink:
     # ---- the link -------------------------------------------------------------------------------------------
 
     def init(self) -> int:
-        partitions = self._partitions()
+        self._count = self._partitions()
         self._patiently("taking over its transactional id", lambda: self._producer.init_transactions(_WAIT_S))
-        return partitions
+        return self._count
 
     def marker(self) -> tuple[int, str] | None:
         place = [TopicPartition(self._target.topic, 0)]
@@ -197,11 +198,28 @@ class KafkaLink:
         stop, step = high, _STEP
         while stop > low and high - stop < most:
             start = max(low, stop - step)
-            newest = self._newest(partition, start, stop, wanted)
+            newest = self._newest(self._consumer, partition, start, stop, wanted)
             if newest is not None:
                 return Tail(newest, whole=False)
             stop, step = start, 2 * step
         return Tail(None, whole=stop == 0)
+
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
+        until = time.monotonic() + _SETTLE_S
+        while True:
+            stable, high = self._ends(IsolationLevel.READ_COMMITTED), self._ends(IsolationLevel.READ_UNCOMMITTED)
+            held = [partition for partition in range(self._count) if stable[partition] < high[partition]]
+            if not held:
+                return []
+            if time.monotonic() > until:
+                break
+            self._producer.poll(0.05)
+        reader = Consumer({**self._reading, "isolation.level": "read_uncommitted"}, logger=_silent())
+        try:
+            starts = {n: max(stable[n], high[n] - most) for n in held}
+            return [n for n, start in starts.items() if self._newest(reader, n, start, high[n], wanted) is not None]
+        finally:
+            reader.close()
 
     def drop(self) -> None:
         if self._hangs:
@@ -231,15 +249,29 @@ class KafkaLink:
         self._patiently("creating the topic", lambda: made[topic].result(_WAIT_S))
         return self._target.create_partitions
 
-    def _newest(self, partition: int, start: int, stop: int, wanted: Mapping[str, bytes]) -> dict[str, bytes] | None:
+    def _ends(self, level: IsolationLevel) -> list[int]:
+        """The end of each partition for readers of this level."""
+        admin = AdminClient(self._own)  # one that is dropped too early answers nothing
+        places = [TopicPartition(self._target.topic, number) for number in range(self._count)]
+        latest = OffsetSpec.latest()
+
+        def ask() -> list[int]:
+            asked = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=level)
+            return [asked[place].result(_WAIT_S).offset for place in places]
+
+        return self._patiently("looking for its ends", ask, unknown_s=_UNKNOWN_S)
+
+    def _newest(
+        self, reader: Consumer, partition: int, start: int, stop: int, wanted: Mapping[str, bytes]
+    ) -> dict[str, bytes] | None:
         """The headers of the last record in offsets ``[start, stop)`` that has those `wanted`."""
         place = TopicPartition(self._target.topic, partition, start)
-        self._consumer.assign([place])
+        reader.assign([place])
         newest, reached, until = None, start, time.monotonic() + _PATIENCE_S
         while reached < stop:
             if time.monotonic() > until:  # perhaps another producer's transaction is open, and hides what is behind it
                 raise self._away("looking for its records")
-            for message in self._consumer.consume(1000, 0.2):
+            for message in reader.consume(1000, 0.2):
                 offset, error = message.offset() or 0, message.error()
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001
                     raise self._translated(error, "looking for its records")
@@ -247,8 +279,8 @@ class KafkaLink:
                 reached = max(reached, offset if error is not None else offset + 1)
                 if offset < stop and wanted.items() <= headers.items():
                     newest = headers
-            reached = max(reached, self._consumer.position([place])[0].offset)
-        self._consumer.unassign()
+            reached = max(reached, reader.position([place])[0].offset)
+        reader.unassign()
         return newest
 
     def _patiently(

@@ -113,6 +113,12 @@ class Link(Protocol):
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         """Look for the newest committed record with the headers `wanted`, at most `most` offsets deep."""
 
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
+        """Partitions with records with the headers `wanted`, at most `most` offsets deep, that readers are kept from.
+
+        A transaction without an end does that: the one they are in, or one of another producer before them.
+        """
+
     def drop(self) -> None:
         """Let go at once, whatever is open; never raises."""
 

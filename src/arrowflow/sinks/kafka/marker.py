@@ -12,7 +12,7 @@ from arrowflow.errors import DataLossError
 from arrowflow.types import Delivered
 
 CHUNKS = 1 << 16
-_NOTE = re.compile(r"af1;e=(\d+);r=(\d+);m=([0-9a-f]*)")
+_NOTE = re.compile(r"af1;e=(\d+);r=(\d+);m=([0-9a-f]*)(?:;p=(\d+))?")
 _DIGEST = 16
 
 
@@ -28,16 +28,19 @@ class Marker:
         How many transactions of that epoch there were.
     digest : str
         Beginning of the record's sha256.
+    partitions : int or None
+        How many the topic had, so which row went where; None in notes written before 2026-11-28.
     """
 
     reached: Delivered
     chunk: int
     digest: str
+    partitions: int | None = None
 
     @classmethod
-    def of(cls, reached: Delivered, chunk: int, digest: str) -> Marker:
+    def of(cls, reached: Delivered, chunk: int, digest: str, partitions: int) -> Marker:
         """Make the marker that is written for a record with `digest`; the last chunk number serves all that follow."""
-        return cls(reached, min(chunk, CHUNKS - 1), digest[:_DIGEST])
+        return cls(reached, min(chunk, CHUNKS - 1), digest[:_DIGEST], partitions)
 
     @property
     def offset(self) -> int:
@@ -45,7 +48,8 @@ class Marker:
 
     @property
     def note(self) -> str:
-        return f"af1;e={self.reached.epoch};r={self.reached.rows};m={self.digest}"
+        placed = "" if self.partitions is None else f";p={self.partitions}"
+        return f"af1;e={self.reached.epoch};r={self.reached.rows};m={self.digest}{placed}"
 
     @classmethod
     def read(cls, offset: int, note: str | None, place: str) -> Marker:
@@ -56,4 +60,6 @@ class Marker:
                 f"{place} holds offset {offset} with the note {note!r}, which is no marker of this version: was the group "
                 "changed by another hand, or by a newer arrowflow?"
             )
-        return cls(Delivered(int(found[1]), int(found[2])), offset % CHUNKS, found[3])
+        return cls(
+            Delivered(int(found[1]), int(found[2])), offset % CHUNKS, found[3], int(found[4]) if found[4] else None
+        )

@@ -10,14 +10,14 @@ import hashlib
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import pyarrow as pa
 
 from arrowflow.errors import AlreadyExists, ConfigError, DataLossError, OutletTaken, RetryableError, Unreachable
 from arrowflow.protocols import RunContext
-from arrowflow.sinks.kafka.link import AbortRequired, Connect, Header, Link, Record, Target
+from arrowflow.sinks.kafka.link import AbortRequired, Connect, Header, Link, Record, Tail, Target
 from arrowflow.sinks.kafka.marker import Marker
 from arrowflow.sinks.kafka.outbox import Entry, encode, entries
 from arrowflow.sinks.kafka.placing import partition_of
@@ -30,7 +30,7 @@ _OVERHEAD = 256
 _LOOK_EVERY = 256
 _DAY_S = 86_400.0
 _DEPTH = 100_000
-"""How many offsets of a partition are looked through for our newest record when the marker is lost."""
+"""How many offsets of a partition are looked through for our newest record, and rows of an outbox for lost ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class KafkaOutlet:
     _marker: Marker | None = None
     _marked_at: float = 0.0
     _rows: int = 0
+    _placed: int | None = None
+    _seen: list[Delivered | None] = field(default_factory=list)
 
     # ---- before the record ----------------------------------------------------------------------------------
 
@@ -135,21 +137,17 @@ class KafkaOutlet:
         held = self._linked.marker()
         self.context.failpoints.hit("kafka.marker_read")
         self._marker = None if held is None else Marker.read(*held, f"group {self._found().group!r}")
+        self._placed = None if self._marker is None else self._marker.partitions
         self._marked_at = -math.inf  # nobody knows how old it is
         return None if self._marker is None else (self._marker.reached, self._marker.digest)
 
     def search(self) -> Delivered | None:
         """Find our newest record in every partition; None where one hides how far we were."""
-        wanted = {"af-job": self.context.job.encode(), "af-incarnation": self._incarnation.encode()}
-        newest = Delivered(-1, 0)
-        for partition in range(self._partitions):
-            tail = self._linked.tail(partition, wanted, _DEPTH)
-            if tail.newest is None and not tail.whole:
-                return None
-            if tail.newest is not None:
-                epoch, seq = (int(tail.newest[name]) for name in ("af-epoch", "af-seq"))
-                newest = max(newest, Delivered(epoch, seq + 1))
-        return newest
+        places = [place for place in self._look() if place is not None]
+        if len(places) < self._partitions:
+            return None
+        newest = max(places)
+        return Delivered(newest.epoch, newest.rows + 1)
 
     def holds_records(self) -> bool:
         """Look at the ends of all partitions for records of this job, of whatever incarnation."""
@@ -158,7 +156,7 @@ class KafkaOutlet:
         return any(tail.newest is not None for tail in tails)
 
     def settle(self, reached: Delivered, digest: str) -> None:
-        self._write(Marker.of(reached, min(1, reached.rows), digest))
+        self._write(Marker.of(reached, min(1, reached.rows), digest, self._partitions))
 
     def keep_alive(self) -> None:
         """Once a day: groups and transactional ids are forgotten after a week without a word."""
@@ -171,7 +169,7 @@ class KafkaOutlet:
         self._remember(marker)
 
     def close(self) -> None:
-        link, self._link = self._link, None
+        link, self._link, self._seen = self._link, None, []
         if link is not None:
             link.drop()
 
@@ -182,10 +180,71 @@ class KafkaOutlet:
         if reached.epoch > manifest.epoch:
             return
         data = self._read(outbox, manifest)
+        self._look()  # outside of a transaction, which has little time
         at = reached.rows if reached.epoch == manifest.epoch else 0
         while at < outbox.rows:
             at = self._chunk(data, outbox, at, manifest)
             yield Delivered(manifest.epoch, at)
+
+    def restore(self, outbox: Outbox, reached: Delivered, manifest: Manifest) -> int:
+        """Send again what the topic has lost at the ends of its partitions; ask before anything else is delivered.
+
+        A partition shows a transaction as a whole or not at all, so its newest record tells. The marker stays as it is.
+        """
+        first = max(0, reached.rows - _DEPTH)
+        due: dict[int, list[Entry]] = {}
+        for entry in islice(entries(self._read(outbox, manifest), first, outbox.path), reached.rows - first):
+            due.setdefault(self._partition(entry), []).append(entry)
+        lost = sorted(
+            entry for partition, rows in due.items() for entry in self._unseen(partition, rows, manifest.epoch)
+        )
+        for at in range(0, len(lost), self.bounds.rows):
+            with self._transaction() as link:
+                for entry in lost[at : at + self.bounds.rows]:
+                    link.produce(self._record(entry, manifest.epoch))
+                link.flush()
+        return len(lost)
+
+    def _unseen(self, partition: int, due: list[Entry], epoch: int) -> list[Entry]:
+        """The entries of a partition behind its newest record; none where the topic no longer tells."""
+        seen = self._there()[partition]
+        return [] if seen is None else [entry for entry in due if Delivered(epoch, entry.seq) > seen]
+
+    def _there(self) -> list[Delivered | None]:
+        """What is known to be in each partition; nothing where the topic has other partitions than the marker tells of."""
+        return self._look() if self._placed == self._partitions else [None] * self._partitions
+
+    def _look(self) -> list[Delivered | None]:
+        """Our newest record in each partition when we became the only producer; None where the topic no longer tells."""
+        if not self._seen:
+            self._end_hanging()
+            tails = [self._linked.tail(partition, self._ours, _DEPTH) for partition in range(self._partitions)]
+            self._seen = [_place(tail) for tail in tails]
+        return self._seen
+
+    def _end_hanging(self) -> None:
+        """See to it that no record of ours is in a transaction without an end: the next end there would decide on it.
+
+        A cluster that forgot to mark a partition leaves it so, and then committing other rows would show those as well.
+        An aborted transaction ends them for good; whatever readers lack after it is sent again.
+        """
+        if not self._linked.hidden(self._ours, _DEPTH):
+            return
+        link = self._linked
+        try:
+            link.begin()
+            for partition in link.hidden(self._ours, _DEPTH):
+                link.produce(Record(partition, b"af-end", None, ()))
+            link.flush()
+            link.abort()
+        except BaseException:
+            self.close()
+            raise
+        if still := link.hidden(self._ours, _DEPTH):
+            raise Unreachable(
+                f"sink {self.name!r}, topic {self.target.topic!r}: a transaction of another producer is open and hides what "
+                f"was delivered to partition {still[0]}"
+            )
 
     def _chunk(self, data: bytes, outbox: Outbox, at: int, manifest: Manifest) -> int:
         """Deliver one chunk from row `at` on and return where the next begins."""
@@ -210,7 +269,7 @@ class KafkaOutlet:
             link.flush()
             hit("kafka.flushed")
             before = 0 if self._marker is None or self._marker.reached.epoch != manifest.epoch else self._marker.chunk
-            marker = Marker.of(Delivered(manifest.epoch, stop), before + 1, manifest.sha256)
+            marker = Marker.of(Delivered(manifest.epoch, stop), before + 1, manifest.sha256, self._partitions)
             link.send_marker(marker.offset, marker.note)
             hit("kafka.offsets_sent")
         self._remember(marker)
@@ -220,8 +279,12 @@ class KafkaOutlet:
         """Hand records over until a bound of the transaction is reached; return the sequence number to go on from."""
         clock, size, stop = self.context.clock, 0, 0
         until = clock.monotonic() + self.bounds.seconds
+        seen = self._there()
         for entry in coming:
-            link.produce(self._record(entry, epoch))
+            record = self._record(entry, epoch)
+            there = seen[record.partition]
+            if there is None or Delivered(epoch, entry.seq) > there:  # a cluster may show part of what it did not mark
+                link.produce(record)
             if entry.seq == middle:
                 self.context.failpoints.hit("kafka.mid_produce")
             size, stop = size + entry.size, entry.seq + 1
@@ -238,8 +301,10 @@ class KafkaOutlet:
         ]
         if entry.kind is not None:
             headers += [("af-kind", entry.kind.encode()), ("af-revision", str(entry.revision).encode())]
-        partition = partition_of(entry.key, entry.seq, self._partitions, keyed=bool(self.key))
-        return Record(partition, entry.key, entry.value, headers)
+        return Record(self._partition(entry), entry.key, entry.value, headers)
+
+    def _partition(self, entry: Entry) -> int:
+        return partition_of(entry.key, entry.seq, self._partitions, keyed=bool(self.key))
 
     @contextmanager
     def _transaction(self) -> Iterator[Link]:
@@ -293,6 +358,11 @@ class KafkaOutlet:
         return data
 
     @property
+    def _ours(self) -> dict[str, bytes]:
+        """Headers that every record of this log has."""
+        return {"af-job": self.context.job.encode(), "af-incarnation": self._incarnation.encode()}
+
+    @property
     def _linked(self) -> Link:
         if self._link is None:
             raise RetryableError(f"sink {self.name!r} has let go of its producer; it is fenced in again first")
@@ -303,3 +373,10 @@ class KafkaOutlet:
         brokers = self.context.clusters.get(self.target.brokers, self.target.brokers)
         group = f"{self.context.job}.{self._incarnation}.{self.name}.delivered"
         return replace(self.target, brokers=brokers, group=group)
+
+
+def _place(tail: Tail) -> Delivered | None:
+    """The epoch and sequence number of a tail's newest record; below all others if there never was one."""
+    if tail.newest is None:
+        return Delivered(-1, -1) if tail.whole else None
+    return Delivered(int(tail.newest["af-epoch"]), int(tail.newest["af-seq"]))

@@ -11,9 +11,11 @@ from arrowflow.types import Delivered
 EPOCHS, ROWS = st.integers(0, 2**40), st.integers(0, 2**40)
 
 
-@given(EPOCHS, ROWS, st.integers(0, CHUNKS - 1), st.text("0123456789abcdef", min_size=64, max_size=64))
-def test_what_is_written_is_read(epoch, rows, chunk, digest):
-    marker = Marker.of(Delivered(epoch, rows), chunk, digest)
+@given(
+    EPOCHS, ROWS, st.integers(0, CHUNKS - 1), st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(1, 999)
+)
+def test_what_is_written_is_read(epoch, rows, chunk, digest, partitions):
+    marker = Marker.of(Delivered(epoch, rows), chunk, digest, partitions)
 
     assert Marker.read(marker.offset, marker.note, "here") == marker
     assert marker.offset == epoch * 65536 + chunk
@@ -23,10 +25,14 @@ def test_what_is_written_is_read(epoch, rows, chunk, digest):
 
 @given(EPOCHS, ROWS)
 def test_the_last_chunk_serves_all_that_follow_and_the_next_epoch_is_beyond_it(epoch, rows):
-    last = Marker.of(Delivered(epoch, rows), 10**6, "")
+    last = Marker.of(Delivered(epoch, rows), 10**6, "", 3)
 
     assert last.offset == epoch * 65536 + 65535
-    assert last.offset < Marker.of(Delivered(epoch + 1, 0), 0, "").offset
+    assert last.offset < Marker.of(Delivered(epoch + 1, 0), 0, "", 3).offset
+
+
+def test_a_note_of_an_older_version_tells_of_no_partitions():
+    assert Marker.read(65537, "af1;e=1;r=5;m=ab", "here") == Marker(Delivered(1, 5), 1, "ab", None)
 
 
 @pytest.mark.parametrize(
