@@ -193,8 +193,9 @@ def where(name: str, result: Result) -> Iterator[str]:
     machine = result.machine
     told = list(dict.fromkeys(line.checked for line in result.lines))
     answers = told[0] if len(told) == 1 else f"{told[0]}; and so on, in the raw result"
+    small = " Small sizes: this shows that it works, not how fast it is." if "--quick" in result.command else ""
     busy = " **Measured while the machine had other work to do.**" if machine.busy > BUSY else ""
-    yield f"`{result.command}`, {result.date[:10]}; raw: `bench/results/{name}.json`. Answers: {answers}.{busy}"
+    yield f"`{result.command}`, {result.date[:10]}; raw: `bench/results/{name}.json`. Answers: {answers}.{small}{busy}"
     versions = ", ".join(f"{each} {version}" for each, version in result.versions.items())
     yield f"{machine.cpu}, {machine.cores} cores, {machine.memory_mb:,} MB, {machine.kernel}, load {machine.busy:.2f}; {versions}."
 

@@ -43,7 +43,7 @@ def measured(events: pl.DataFrame, names: list[str], runs: int, group: int) -> I
         mine, theirs = (timed.answer for timed in found.values())
         if wrong := difference(name, mine, theirs):
             raise SystemExit(wrong)
-        told = f"{len(mine):,} rows of {query(name).asks}; equal to DuckDB's"
+        told = f"{len(mine):,} rows equal to DuckDB's ({query(name).asks})"
         for label, timed in found.items():
             yield Line("nexmark", label, len(events), tuple(timed.wall_s), tuple(timed.cpu_s), told, unit="events")
 
@@ -78,7 +78,7 @@ def main() -> None:
     lines = list(measured(events, names, runs, given.group))
     if given.kafka:
         lines += on_kafka(events[: given.on_kafka or (20_000 if given.quick else 1_000_000)], names, runs, given.group)
-    tell("Nexmark", lines, machine, given.out, command_of("bench.nexmark"))
+    tell("Nexmark", lines, machine, command_of("bench.nexmark"), given.out, given.compare)
 
 
 if __name__ == "__main__":

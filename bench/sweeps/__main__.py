@@ -1,6 +1,6 @@
 """One setting swept while all others stand still; every point has a checked answer.
 
-    python -m bench.sweeps keys|size|codec|skew|spike|disorder|all [--quick] [--records N] [--runs N] [--out FILE or FOLDER]
+    python -m bench.sweeps keys|size|codec|skew|spike|disorder|all [--quick] [--records N] [--runs N] [--out FILE or FOLDER] [--compare FILE]
 
 keys      tumbling windows over 10 to 10 M keys, beside polars
 skew      keys frequent by a power of their rank
@@ -49,7 +49,8 @@ def main() -> None:
         runs = given.runs or (1 if given.quick else 3)
         lines = list(work(given.records or (small if given.quick else full), runs, quick=given.quick))
         file = out / f"{name}.json" if out is not None and given.sweep == "all" else out
-        tell(f"Sweep: {name}", lines, machine, file, command_of("bench.sweeps").replace(" all", f" {name}"))
+        command = command_of("bench.sweeps").replace(" all", f" {name}")
+        tell(f"Sweep: {name}", lines, machine, command, file, given.compare)
 
 
 if __name__ == "__main__":
