@@ -22,13 +22,13 @@ def test_a_bar_is_as_long_as_its_share_to_an_eighth():
 
 def test_the_table_has_every_line_with_rate_time_and_what_its_answer_was_held_against():
     told = "\n".join(
-        table(result(line("fast", 1.0), line("slow", 4.0, x=10.0, mb_per_s=2.5), line("other", group="h")))
+        table(result(line("fast", 1.0), line("slow", 4.0, x=10.0, mb_per_s=2.5), line("other", 8.0, group="h")))
     )
 
     assert re.search(r"fast +1,000 +1,000,000\.0 +1,000,000\.0 +1  █{28}\n", told)
     assert re.search(r"slow at 10 +250 +4,000,000\.0 +4,000,000\.0 +1  █{7}\n", told)
     assert "slow: 1,000 records; answer: itself; mb_per_s 2.5" in told
-    assert re.search(r"other +1,000 .*█{28}\n", told)  # the longest of its own group
+    assert re.search(r"other +125 .*█{28}\n", told)  # the longest of its own group
 
 
 def test_machine_load_and_versions_are_told():
@@ -54,6 +54,8 @@ def test_names_that_look_like_markup_stay_text():
     root = ElementTree.fromstring(bars_svg(result(line("<b> & co"))))
 
     assert "<b> & co" in [each.text for each in root.iter(f"{SVG}text")]
+    curves = ElementTree.fromstring(curves_svg(Curves("<t>", "<n>", "<x>", "<y>", {"<a>": [(1, 1.0)]})))
+    assert {"<t>", "<n>", "<x>", "<y>", "<a>"} <= {each.text for each in curves.iter(f"{SVG}text")}
 
 
 def points(svg):
@@ -66,6 +68,7 @@ def test_a_curve_rises_with_its_values_and_powers_of_ten_are_evenly_apart():
     drawn = curves_svg(Curves("t", "n", "keys", "ns", {"a": [(10, 1.0), (100, 2.0), (1000, 4.0)]}, log_x=True))
 
     ((first, second, third),) = points(drawn)
+    assert first[1] > second[1] > third[1]  # the origin of an SVG is at the top
     assert second[0] - first[0] == pytest.approx(third[0] - second[0], abs=0.2)
     assert (first[1] - second[1]) * 2 == pytest.approx(second[1] - third[1], abs=0.2)
 

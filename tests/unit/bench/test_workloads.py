@@ -40,6 +40,19 @@ def test_a_window_too_few_a_wrong_count_and_a_wrong_sum_are_noticed():
     assert windows.difference(mine, near) is None
 
 
+def test_windows_with_a_wrong_answer_are_no_measurement():
+    table = windows.rows_of("tumbling", 3_000, 40, hours=26.0)
+    batches, frame = batches_of(table), windows.as_polars(table)
+
+    (line,) = windows._lines(
+        {"tumbling": lambda: fed(windows.spec_of("tumbling"), batches)}, "tumbling", frame, 3_000, 1
+    )
+    assert (line.label, line.records) == ("windows: tumbling", 3_000)
+
+    with pytest.raises(ArrowflowError, match="hopping: beside polars' answer there are"):
+        windows._lines({"hopping": lambda: fed(windows.spec_of("hopping"), batches)}, "tumbling", frame, 3_000, 1)
+
+
 def test_generated_rows_are_the_same_every_time_and_another_seed_gives_others():
     assert generated(1_000, 10).equals(generated(1_000, 10))
     assert not generated(1_000, 10).equals(generated(1_000, 10, seed=2))
