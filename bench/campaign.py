@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import time
@@ -29,6 +30,11 @@ def commands(folder: Path, *, quick: bool) -> list[list[str]]:
     return [parts, ["bench.nexmark", "--kafka", *small, "--out", str(folder / "nexmark.json")], *sweeps]
 
 
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Run all; stop at the first that fails."""
     wanted = argparse.ArgumentParser(description=__doc__)
@@ -39,9 +45,12 @@ def main() -> None:
         raise SystemExit("--quick measures nothing worth keeping: name another folder with --out")
     given.out.mkdir(parents=True, exist_ok=True)
     for words in commands(given.out, quick=given.quick):
-        began = time.monotonic()
+        began, before = time.monotonic(), _cpu_s()
         subprocess.run([sys.executable, "-m", *words], check=True, timeout=1800)
-        print(f"-- {words[0]} {words[1]}: {time.monotonic() - began:.0f} s\n", flush=True)
+        print(
+            f"-- {words[0]} {words[1]}: {time.monotonic() - began:.0f} s, {_cpu_s() - before:.0f} s of processors\n",
+            flush=True,
+        )
     if given.out == RESULTS:
         write(kept())
 

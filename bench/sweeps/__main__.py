@@ -24,9 +24,9 @@ from arrowflow.bench.machine import this_machine
 from arrowflow.bench.results import Line
 
 SWEEPS: dict[str, tuple[Callable[..., Iterator[Line]], int, int]] = {
-    "keys": (rows.keys, 4_000_000, 100_000),
-    "skew": (rows.skew, 2_000_000, 100_000),
-    "disorder": (rows.disorder, 2_000_000, 100_000),
+    "keys": (rows.keys, 2_000_000, 100_000),
+    "skew": (rows.skew, 1_000_000, 100_000),
+    "disorder": (rows.disorder, 1_000_000, 100_000),
     "size": (topics.size, 1_000_000, 20_000),
     "codec": (topics.codec, 1_000_000, 20_000),
     "spike": (spike.spike, 15_000, 2_000),

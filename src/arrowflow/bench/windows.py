@@ -100,10 +100,12 @@ def difference(mine: pa.Table, other: pl.DataFrame) -> str | None:
 
 
 def _in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows in one form, and in an order that costs less than that of their texts."""
     plain = frame.with_columns(
         pl.col("plant", "key").cast(pl.String), pl.col("window_start").cast(pl.Datetime("us", "UTC"))
     )
-    return plain.sort(_ANSWER)
+    place = plain.select(_ANSWER[:-1]).hash_rows(seed=1)
+    return plain.with_columns(place.alias("place")).sort("place", "total").drop("place")
 
 
 def measure(
