@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bench.nexmark import appended
 from bench.nexmark.events import generated
 from bench.nexmark.jobs import found, measured, wanted
 from bench.nexmark.oracle import difference
@@ -19,3 +20,10 @@ def test_committed_tables_hold_the_answers(kafka, tmp_path):
     assert len(found("q8", tmp_path / "q8-1")) > 10
     changed = wanted("q8", generated(4_000, rate=100, seed=2))
     assert difference("q8", found("q8", tmp_path / "q8-1"), changed) is not None
+
+
+def test_bids_are_counted_by_the_time_at_which_the_broker_appended_them(kafka):
+    line = appended.measured(kafka, generated(1_000), 1)
+
+    assert line.records == 1_000
+    assert appended.asked(kafka.bootstrap)["bids"].sum() == 920

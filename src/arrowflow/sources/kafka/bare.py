@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition, libversi
 
 from arrowflow.errors import Unreachable
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 def consume_all(bootstrap: str, partitions: Mapping[str, int]) -> int:
@@ -33,7 +33,9 @@ def consume_all(bootstrap: str, partitions: Mapping[str, int]) -> int:
         consumer.assign(places)
         read = 0
         while read < wanted:
-            messages = consumer.consume(10_000, _PATIENCE_S)
+            messages = consumer.consume(
+                min(10_000, wanted - read), _PATIENCE_S
+            )  # it waits for as many as it is asked for
             if not messages:
                 raise Unreachable(f"{bootstrap}: {read} of {wanted} records, then nothing for {_PATIENCE_S:.0f} s")
             read += len(messages)
