@@ -12,7 +12,7 @@ from arrowflow.bench.results import Line, Result, read
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
-IMAGES = ROOT / "docs" / "images"
+IMAGES = ROOT / "docs" / "images" / "benchmarks"
 ORDER = ("parts", "nexmark", "keys", "skew", "disorder", "size", "codec", "spike")
 BUSY = 0.5
 """A machine whose load was higher when a command began had other work to do."""
@@ -117,14 +117,14 @@ def pages(results: Mapping[str, Result]) -> tuple[str, dict[str, str]]:
     parts, pictures = [HEAD], {}
     for name in (name for name in ORDER if name in results):
         result = results[name]
-        picture = f"bench-{name}.svg"
+        picture = f"{name}.svg"
         pictures[picture] = drawn(name, result)
         parts.append(
             "\n\n".join(
                 [
                     f"## {TITLES[name]}",
                     TEXTS[name],
-                    f"![{TITLES[name]}](images/{picture})",
+                    f"![{TITLES[name]}](images/benchmarks/{picture})",
                     "\n".join(table(result)),
                     "\n".join(where(name, result)),
                 ]

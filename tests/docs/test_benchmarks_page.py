@@ -31,7 +31,7 @@ def test_a_changed_figure_changes_page_and_picture():
     other, drawn = pages({**results, "keys": slower})
 
     assert other != text
-    assert [name for name in pictures if drawn[name] != pictures[name]] == ["bench-keys.svg"]
+    assert [name for name in pictures if drawn[name] != pictures[name]] == ["keys.svg"]
 
 
 def test_a_result_of_a_busy_machine_says_so():
