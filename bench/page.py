@@ -12,7 +12,7 @@ from arrowflow.bench.results import Line, Result, read
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
-IMAGES = ROOT / "docs" / "images" / "benchmarks"
+IMAGES = ROOT / "docs" / "benchmarks"
 ORDER = ("parts", "nexmark", "keys", "skew", "disorder", "size", "codec", "spike")
 BUSY = 0.5
 """A machine whose load was higher when a command began had other work to do."""
@@ -124,7 +124,7 @@ def pages(results: Mapping[str, Result]) -> tuple[str, dict[str, str]]:
                 [
                     f"## {TITLES[name]}",
                     TEXTS[name],
-                    f"![{TITLES[name]}](images/benchmarks/{picture})",
+                    f"![{TITLES[name]}](benchmarks/{picture})",
                     "\n".join(table(result)),
                     "\n".join(where(name, result)),
                 ]
