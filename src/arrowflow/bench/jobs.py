@@ -21,7 +21,7 @@ from arrowflow.protocols import SampleStream
 from arrowflow.samples import CONFIGS, answer, stream
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.sources.kafka.bare import consume_all
-from arrowflow.sources.kafka.embedded import EmbeddedSpec
+from arrowflow.sources.kafka.embedded import EmbeddedSpec, installed
 from arrowflow.sources.kafka.filling import fill
 from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong_rows
 
@@ -52,11 +52,8 @@ def measure(config: Path, rows: int, runs: int, brokers: str | None = None) -> l
     ArrowflowError
         If a run's rows, late rows or dead letters are not the answer's.
     """
+    ready(config, brokers)
     name = config.stem
-    if name not in CONFIGS:
-        raise ConfigError(
-            f"{shown(str(config))}: there is no answer to check it by; choose a file named after one of {listed(sorted(CONFIGS))}"
-        )
     sample = stream(CONFIGS[name], rows=rows)
     sheet: Mapping[str, Any] = answer(CONFIGS[name], rows=rows, config=name)
     bare, job, read, took = Timed[int](), Timed[int](), 0, 0
@@ -78,6 +75,17 @@ def measure(config: Path, rows: int, runs: int, brokers: str | None = None) -> l
             "job", name, took, tuple(job.wall_s), tuple(job.cpu_s), told, figures={"of_consume_rate": round(share, 3)}
         ),
     ]
+
+
+def ready(config: Path, brokers: str | None) -> None:
+    """Raise `ConfigError` for what would fail only after minutes: a file without a known answer or with mistakes, no broker."""
+    if config.stem not in CONFIGS:
+        raise ConfigError(
+            f"{shown(str(config))}: there is no answer to check it by; choose a file named after one of {listed(sorted(CONFIGS))}"
+        )
+    load(config, {**os.environ, "ARROWFLOW_BROKERS": brokers or "127.0.0.1:1"})
+    if brokers is None:
+        installed()
 
 
 def _run(pipeline: Pipeline) -> int:

@@ -49,10 +49,12 @@ def measured(names: Sequence[str], asked: Asked) -> Iterator[tuple[str, list[Lin
     Raises
     ------
     ConfigError
-        For numbers that measure nothing.
+        For numbers that measure nothing, and for a job that cannot run; before anything is measured.
     """
     if asked.rows < 1 or asked.runs < 1:
         raise ConfigError(f"rows is {asked.rows} and runs {asked.runs}; both want a number from 1 up")
+    if "job" in names:
+        jobs.ready(asked.config, asked.brokers)
     for name in names:
         yield name, BENCHMARKS[name](asked)
 

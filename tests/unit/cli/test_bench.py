@@ -77,6 +77,7 @@ def test_a_comparison_ends_with_1_only_if_asked_and_below_the_floor(here, share,
         (["--plot", "no/r.svg", *SMALL], "there is no folder 'no'; make it first"),
         ([*SMALL, "--rows", "0"], "both want a number from 1 up"),
         ([*SMALL, "--runs", "0"], "both want a number from 1 up"),
+        (["gold.toml", "--rows", "1000"], "gold.toml"),
         (
             ["other.toml", "--only", "job"],
             '"other.toml": there is no answer to check it by; choose a file named after one of gold,',
@@ -89,3 +90,4 @@ def test_what_cannot_be_measured_is_refused_in_one_line_with_what_to_write_inste
     assert ended.exit_code == 2, ended.output
     assert said.replace("one of gold,", "one of") in ended.stderr
     assert ended.stdout == ""
+    assert "answers checked" not in ended.stderr  # nothing was measured first
