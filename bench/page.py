@@ -23,7 +23,7 @@ What arrowflow does in a second, on which machine, and how to measure it on your
 in `bench/results`; `make benchmarks` measures all of it again and writes it anew (some ten minutes; needs Java 17 and Maven for Apache Kafka). Every
 figure stands for a run whose answer was compared with one computed by other means; a run with a wrong answer ends without a figure.
 
-Read times with care: a clock on a shared machine is off by a fifth on a quiet day. Figures of one table come from one command in which whatever is
+Read times with care: between two runs on a shared machine a fifth more or less is usual. Figures of one table come from one command in which whatever is
 compared took turns; ratios inside a table travel better than the figures. "CPU ns" is processor time of the whole process, all threads, by the
 record; "load" is that of the machine when the command began, and a load above 0.5 means that somebody else was at work.
 
@@ -92,7 +92,7 @@ printed beside ours because it was measured, not as a race: it is told once, we 
 | q11 user sessions | sessions 10 s apart by bidder; bids exactly 10 s apart are one session |
 | q12 processing time | tumbling 10 s by bidder over the time at which a broker appended the bid. arrowflow has no windows over its own clock: they would give other rows at each replay. The append time is in the log and stays. In a program it is the `timestamp` that `af.read_kafka` gives; a pipeline's `[event_time]` takes a column of the message only, so there this query cannot be asked yet |
 
-"On Kafka" are whole jobs: JSON events of some 90 bytes in a topic of four partitions, the engine with a filter, the window and Parquet as in any
+"On Kafka" are whole jobs: JSON events of 82 bytes on average in a topic of four partitions, the engine with a filter, the window and Parquet as in any
 configuration, the start of the job included. What looks at windows a second time (the most of each, both counts above 0) is then asked of the
 committed table, outside of the time; of q7 only the prices are compared. q12 is a program there: `af.read_kafka` on a topic with log-append time, polars to
 decode, and a window over `timestamp`; DuckDB gets the records as the ordinary client reads them.""",
@@ -104,8 +104,8 @@ more than half.""",
 rows ten seconds apart.""",
     "size": """Telegrams of three fields that are read and one that is not, padded to 50 B to 100 kB, from a topic of four partitions to committed Parquet:
 the whole job, its start included. lz4; the padding is one letter, so what crosses the socket is small.""",
-    "codec": """Columnar fetch alone, telegrams of 200 bytes, four partitions. The broker sends batches as the producer wrote them; under TLS 1.3 it encrypts them, on the
-same two cores.""",
+    "codec": """Columnar fetch alone, telegrams of 200 bytes, four partitions. The broker sends batches as the producer wrote them; under TLS it encrypts them, on the same machine,
+and the reader decrypts them.""",
     "spike": """A producer in a process of its own sends at a steady rate, ten times as fast for some seconds, and steadily again; the job follows with a
 cadence of one second. Lag is what was produced less what was committed. `caught_up_after_s` counts from the end of the spike until no more than
 two seconds' worth at the steady rate is uncommitted.""",

@@ -85,7 +85,7 @@ def generated(events: int, *, seed: int = 1, rate: int = 10_000, group: int = 1)
 
 
 def messages(events: pl.DataFrame) -> Iterator[bytes]:
-    """The events as JSON objects without their nulls; a bid has some 100 bytes."""
+    """The events as JSON objects without their nulls; 82 bytes on average."""
     for row in events.drop("append_us").iter_rows(named=True):
         told = {name: value for name, value in row.items() if value is not None}
         yield json.dumps(told, separators=(",", ":")).encode()
