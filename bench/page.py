@@ -44,7 +44,7 @@ prints what `--out` would keep.
 
 | benchmark | what is timed | what its answer is held against |
 |---|---|---|
-| `decode` | the JSON decoder on the messages of the production sample, beside a typed msgspec loop that keeps nothing | what the standard library reads in each message |
+| `decode` | the JSON decoder on the messages of the production sample (names with accents, members that are missing, broken messages) and on messages of one form, beside a typed msgspec loop that keeps nothing | what the standard library reads in each message |
 | `windows` | fold, close and give out, a count and one exact float sum by key: tumbling (beside polars, which is told all rows at once), hopping 30 m/5 m, session, calendar shifts, sliding | polars' answer from all rows: keys, starts and counts equal, sums to nine digits |
 | `commit` | a file of 64 KiB staged, a record created, the file moved, on this machine's disk | every record and file read back |
 | `job` | the whole job of CONFIG (`configs/gold.toml`; any configuration with a known answer) on the embedded broker, or with `--brokers` on yours | rows, late rows and dead letters of the sample's answer |

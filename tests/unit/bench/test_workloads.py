@@ -103,6 +103,21 @@ def test_a_decoded_row_that_is_not_its_message_is_noticed():
     assert "became" in decode.difference(batch, values[1:])
 
 
+def test_the_sample_and_messages_all_alike_are_decoded_and_checked():
+    lines = decode.measure(300, 1)
+
+    assert [line.name for line in lines if "json" in line.name] == ["json, the sample", "json, all alike"]
+    assert all("equal to what the standard library reads" in line.checked for line in lines if "json" in line.name)
+    assert [line.checked for line in lines if "msgspec, all" in line.name] == ["300 messages read"]
+
+
+def test_a_wrongly_decoded_message_is_no_measurement(monkeypatch):
+    monkeypatch.setattr(decode, "_read", lambda value: {})
+
+    with pytest.raises(ArrowflowError, match="decode, the sample: message 0 says"):
+        decode.measure(300, 1)
+
+
 def test_commits_are_read_back_and_a_changed_file_is_noticed(tmp_path):
     work = Committing(LocalLogSpec(str(tmp_path / "_log")), str(tmp_path / "table"), 4)
 
