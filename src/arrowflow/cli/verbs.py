@@ -29,7 +29,7 @@ VERBS: dict[str, str] = {
     "drop": "Retire a pipeline and delete what it holds.",
     "log": "List the records of a pipeline: what each committed.",
     "fsck": "Check records, state and tables against what they promise; changes nothing.",
-    "bench": "Time the whole job beside a loop that only consumes, answer checked.",
+    "bench": "Time decoding, windows, commits and the whole job, answers checked; compare with an earlier run.",
     "chaos": "Attack a pipeline in a scratch folder: kills, frozen writers, simulated histories.",
 }
 """Verb to its one line of help: the module of that name in this package has it as `command`."""
