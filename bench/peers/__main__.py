@@ -36,10 +36,10 @@ def main() -> None:
     ways = [*OURS.values(), *(PEERS[name] for name in given.peers.split())]
     records = QUICK if given.quick else given.records
     plan = Plan(
-        records, records // 4, 0 if given.quick else given.long * records, given.rounds, given.cold_rounds,
-        tuple(given.jobs.split()),
+        records, records // 4, 0 if given.quick else given.long * records, records // 40 if any(way.slow for way in ways) else 0,
+        given.rounds, given.cold_rounds, tuple(given.jobs.split()),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="arrowflow-peers-") as folder:
+    with tempfile.TemporaryDirectory(prefix="arrowflow_peers_") as folder:
         try:
             with KafkaBroker.launch() as broker:
                 bench = Bench(plan, ways, broker, Path(folder), say)

@@ -38,7 +38,7 @@ def results(bench: Bench, command: str) -> dict[str, Any]:
         "machine": machine(),
         "versions": versions(bench),
         "plan": {
-            "records": plan.records, "part": plan.part, "long": plan.long, "rounds": plan.rounds,
+            "records": plan.records, "part": plan.part, "long": plan.long, "bit": plan.bit, "rounds": plan.rounds,
             "cold_rounds": plan.cold_rounds, "jobs": list(plan.jobs),
         },
         "topics": {
@@ -46,7 +46,7 @@ def results(bench: Bench, command: str) -> dict[str, Any]:
         },
         "rows": {f"{job} {topic}": answer.num_rows for (job, topic), answer in bench.answers.items()},
         "ways": [
-            {"name": way.name, "title": way.title, "settings": way.settings, "does": way.does, "lacks": way.lacks, "told": way.told}
+            {"name": way.name, "title": way.title, "sizes": list(way.sizes), "settings": way.settings, "does": way.does, "lacks": way.lacks, "told": way.told}
             for way in bench.ways
         ],
         "left_out": bench.left_out,
@@ -120,7 +120,7 @@ def steady(found: Results, way: str, job: str, sizes: tuple[str, str] = ("whole"
     The time that both sizes take alike (start, planning, the last commit) is in neither figure.
     """
     big, small = (walls(found, way, job, size) for size in sizes)
-    count = {"whole": found["plan"]["records"], "part": found["plan"]["part"], "long": found["plan"]["long"]}
+    count = {"whole": found["plan"]["records"], **found["plan"]}
     more = count[sizes[0]] - count[sizes[1]]
     if not big or not small or (taken := statistics.median(big) - statistics.median(small)) <= 0:
         return None
@@ -132,12 +132,13 @@ def lines(found: Results, job: str) -> Iterator[dict[str, Any]]:
     """A line of the table for each way that did the job, with what it is beside arrowflow."""
     ours = steady(found, OURS, job)
     for way in found["ways"]:
-        here = steady(found, way["name"], job)
-        warm, cold = walls(found, way["name"], job, "whole"), walls(found, way["name"], job, "whole", cold=True)
-        peak = walls(found, way["name"], job, "whole", "peak_mb", cold=True)
-        note = (
-            found["wrong"].get(f"{way['name']} {job}") or found["left_out"].get(way["name"]) or way["told"].get(job, "")
-        )
+        here, most = steady(found, way["name"], job, way["sizes"]), way["sizes"][0]
+        warm, cold = walls(found, way["name"], job, most), walls(found, way["name"], job, most, cold=True)
+        peak = walls(found, way["name"], job, most, "peak_mb", cold=True)
+        wrong, absent = found["wrong"].get(f"{way['name']} {job}"), found["left_out"].get(way["name"])
+        note = wrong or absent or way["told"].get(job, "")
+        if most != "whole" and not note and here:
+            note = f"{found['plan'][most]:,} records, {here['runs']} rounds"
         yield {
             "way": way["name"],
             "title": way["title"],
@@ -218,13 +219,18 @@ def write(found: Results, file: Path, page: Path) -> None:
     """Write the raw results, the plot and the page."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1) + "\n")
-    picture = (page.parent / "images" if (page.parent / "images").exists() else page.parent) / f"{page.stem}.svg"
+    drawn = (page.parent / "images" if (page.parent / "images").exists() else page.parent) / f"{page.stem}.svg"
+    drawn.write_text(picture(found))
+    page.write_text(markdown(found, drawn.relative_to(page.parent).as_posix()))
+
+
+def picture(found: Results) -> str:
+    """The steady rates as an SVG file."""
     rates = {job: [(line["title"], line["rate"]) for line in lines(found, job)] for job in found["plan"]["jobs"]}
-    picture.write_text(plot.bars(rates, "records per second, start-up taken off"))
-    page.write_text(markdown(found, picture.relative_to(page.parent).as_posix()))
+    return plot.bars(rates, "records per second, start-up taken off")
 
 
-def markdown(found: Results, picture: str) -> str:
+def markdown(found: Results, drawn: str) -> str:
     """The page, from the template beside this file."""
     plan, told = found["plan"], found["machine"]
     topic = next(iter(found["topics"].values()))
@@ -249,7 +255,7 @@ def markdown(found: Results, picture: str) -> str:
         "tables": text(found),
         "engines": "\n".join(f"* {each}" for each in engines),
         "left_out": "\n".join(["Left out:", *out]) if out else "Nobody was left out.",
-        "picture": picture,
+        "picture": drawn,
     }
     page = (HERE / "page.md").read_text()
     for name, value in filled.items():

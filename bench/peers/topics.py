@@ -76,7 +76,12 @@ def collect(bootstrap: str, name: str, out: Path) -> None:
             else:
                 ended.add(message.partition())
     consumer.close()
-    out.mkdir(parents=True)
-    frame = pl.read_ndjson(b"\n".join(held))
+    as_parquet(b"\n".join(held), out)
+
+
+def as_parquet(lines: bytes, out: Path) -> None:
+    """Write an answer that came as lines of JSON, times in milliseconds, as the file that the others write themselves."""
+    out.mkdir(parents=True, exist_ok=True)
+    frame = pl.read_ndjson(lines)
     times = [each for each in ("window_start", "window_end") if each in frame.columns]
     frame.with_columns(pl.from_epoch(each, time_unit="ms") for each in times).write_parquet(out / "answer.parquet")

@@ -16,7 +16,8 @@ ALL_JOBS = ("tumbling", "hopping", "session", "raw")
 class Way:
     """An engine, or a loop, and how it does the jobs.
 
-    `does` is what it does in these jobs and arrowflow does not, `lacks` the reverse; `told` has lines about one job.
+    `does` is what it does in these jobs and arrowflow does not, `lacks` the reverse; `told` has lines about one job. One
+    that is not `warm` is started anew for each job; one that is `slow` reads less.
     """
 
     name: str
@@ -25,11 +26,17 @@ class Way:
     kit: str | None = None
     jobs: tuple[str, ...] = ALL_JOBS
     warm: bool = True
+    slow: bool = False
     to_topic: bool = False
     settings: str = ""
     does: str = ""
     lacks: str = ""
     told: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> tuple[str, str]:
+        """The topics whose difference is its steady rate."""
+        return ("part", "bit") if self.slow else ("whole", "part")
 
     def command(self, kit: Kit | None, brokers: str, home: Path) -> list[str]:
         """The worker's command line."""
@@ -103,6 +110,7 @@ QUIX = Way(
     "Quix Streams",
     "quix_job.py",
     "quix",
+    slow=True,
     settings="one process (it has no threads of work), RocksDB state with change-log topics off, `closing_strategy='partition'`",
     lacks="exactly-once for files: at least once; state is not backed by change logs here",
 )
@@ -111,6 +119,7 @@ BYTEWAX = Way(
     "Bytewax",
     "bytewax_job.py",
     "bytewax",
+    slow=True,
     settings="one process, one worker, batches of 10,000, no recovery store",
     lacks="any recovery in this run: it is off",
 )
@@ -119,8 +128,9 @@ PATHWAY = Way(
     "Pathway",
     "pathway_job.py",
     "pathway",
+    slow=True,
     settings="one process, static mode, no persistence",
-    lacks="any recovery in this run: persistence is off",
+    lacks="Parquet without a licence key (results are lines of JSON), and any recovery in this run: persistence is off",
 )
 PEERS = {way.name: way for way in (SPARK, FLINK, STREAMS, QUIX, BYTEWAX, PATHWAY)}
 OURS = {way.name: way for way in (ARROWFLOW, POLARS)}

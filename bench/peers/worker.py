@@ -82,6 +82,8 @@ class Worker:
                         os.kill(each, signal.SIGKILL)
             time.sleep(0.1)
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _cpu_s(self) -> float:
         return sum(members(self._process.pid).values())
@@ -107,5 +109,5 @@ class Worker:
         for each in members(self._process.pid):
             with suppress(ProcessLookupError):
                 os.kill(each, signal.SIGKILL)
-        self._process.wait()
+        self.close()
         raise WorkerFailed(f"{why}; the end of its log:\n{self._log.read_text(errors='replace')[-1_500:]}")
