@@ -63,7 +63,7 @@ contracts: $(VENV)/.dev    ## imports go down the layers
 bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
 	$(BIN)/arrowflow bench
 
-peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=2000000 ROUNDS=5; results in docs/
+peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=1500000 ROUNDS=5; results in docs/
 	PYTHONPATH=src:. $(BIN)/python -m bench.peers $(if $(PEERS),--peers "$(PEERS)") $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake

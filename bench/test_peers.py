@@ -8,6 +8,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -154,6 +156,31 @@ def test_processor_time_of_a_child_that_outlives_its_parent_is_counted(tmp_path)
     took = json.loads(done.stdout)
     assert took["code"] == 3
     assert took["cpu_s"] >= 0.2
+
+
+def test_nothing_stays_behind_when_it_is_told_to_stop(tmp_path):
+    """The command is in a session of its own, where a Ctrl-C does not reach it."""
+    mark = tmp_path / "pid"
+    sleeper = (
+        f"import os, pathlib, time\npathlib.Path({str(mark)!r}).write_text(str(os.getpid()) + ' ')\ntime.sleep(600)\n"
+    )
+    command = [sys.executable, "-m", "bench.peers.tree", str(tmp_path / "log"), "300", sys.executable, "-c", sleeper]
+    env = {**os.environ, "PYTHONPATH": compare.PATH}
+
+    with subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as running:
+        wait_for(lambda: mark.exists() and mark.read_text().endswith(" "))
+        running.terminate()
+        assert running.wait(120) == 1
+
+    wait_for(lambda: not (Path("/proc") / mark.read_text().strip() / "cmdline").exists())
+
+
+def wait_for(done):
+    """Until it is so, or a minute is over."""
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def told(way, job, size, wall_s, cpu_s, **more):

@@ -65,7 +65,7 @@ def arguments() -> argparse.ArgumentParser:
         "--peers", default=" ".join(PEERS), help=f"of {', '.join(PEERS)}, between blanks; all by default"
     )
     wanted.add_argument("--jobs", default=" ".join(ALL_JOBS), help="some of the four")
-    wanted.add_argument("--records", type=int, default=2_000_000, help="in each of the two topics")
+    wanted.add_argument("--records", type=int, default=1_500_000, help="in each of the two topics")
     wanted.add_argument(
         "--long", type=int, default=4, help="so many times as many for the topic of the C program; 0: none"
     )

@@ -192,8 +192,16 @@ def _tree(bench: Bench, command: list[str], env: dict[str, str], told: str, fold
     """Run a command in a process of its own that measures it."""
     measured = [sys.executable, "-m", "bench.peers.tree", str(folder / "log"), str(bench.plan.timeout_s), *command]
     env = {**env, "TREE_PYTHONPATH": env.get("PYTHONPATH", ""), "PYTHONPATH": PATH}
-    done = subprocess.run(measured, input=told, stdout=subprocess.PIPE, text=True, check=True, env=env)
-    return dict(json.loads(done.stdout))
+    running = subprocess.Popen(measured, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+    try:
+        printed, _ = running.communicate(told)
+    except BaseException:  # it ends what it started
+        running.terminate()
+        running.wait()
+        raise
+    if running.returncode:
+        raise RuntimeError(f"what measures {command[0]} ended with {running.returncode}")
+    return dict(json.loads(printed))
 
 
 def _warm_up(bench: Bench) -> None:

@@ -70,7 +70,13 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path, timeout_s: fl
         child.stdin.write(told.encode())
     watch = _Watch(child.pid, timeout_s)
     watch.start()
-    _, status, used = os.wait4(child.pid, 0)
+    try:
+        _, status, used = os.wait4(child.pid, 0)
+    except BaseException:  # told to stop: nothing that was started stays behind
+        for each in members(child.pid):
+            _kill(each)
+        _wait_for_stragglers(child.pid)
+        raise
     wall_s = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
     cpu_s = used.ru_utime + used.ru_stime + _wait_for_stragglers(child.pid)
@@ -148,6 +154,7 @@ def main() -> None:
 
     The command's own PYTHONPATH comes in TREE_PYTHONPATH: this module needs the checkout on it, a peer must not have it.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     log, timeout_s, *command = sys.argv[1:]
     env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", "TREE_PYTHONPATH"}}
     if path := os.environ.get("TREE_PYTHONPATH"):

@@ -16,7 +16,8 @@ ALL_JOBS = ("tumbling", "hopping", "session", "raw")
 class Way:
     """An engine, or a loop, and how it does the jobs.
 
-    `does` is what it does in these jobs and arrowflow does not, `lacks` the reverse; `told` has lines about one job. One
+    `does` is what it does in these jobs and arrowflow does not, `lacks` what arrowflow does and it does not; `told` has lines
+    about one job. One
     that is not `warm` is started anew for each job; one that is `slow` reads less.
     """
 
@@ -61,8 +62,14 @@ POLARS = Way(
     "polars",
     "a loop: consume, polars, Parquet",
     "polars_loop.py",
-    settings="confluent-kafka `consume(10_000)`, `read_ndjson` on joined payloads, slices of 250,000 records, the session job sorts the whole topic",
-    lacks="any commit, restart, watermark or late rows: it knows that the topic ends; payloads with a line end in them would be read wrong",
+    settings=(
+        "confluent-kafka's `consume(10_000)`, `read_ndjson` on joined payloads, slices of 250,000 records; the session job sorts "
+        "the whole topic, so it needs memory for all of it"
+    ),
+    lacks=(
+        "commits, goes on after a crash, closes windows while the topic goes on, tells which rows came too late, reads payloads that "
+        "hold a line end"
+    ),
 )
 SPARK = Way(
     "spark",
@@ -73,11 +80,8 @@ SPARK = Way(
         "`local[2]` in one JVM of 4 GB, `availableNow`, 500,000 offsets a batch, 2 shuffle partitions, state in memory with "
         "files as its checkpoint (the default provider), Parquet in snappy"
     ),
-    does="splits every query over executors; its state outgrows one machine",
-    lacks=(
-        "a bare glob of its Parquet folder may show files of a batch that was never committed (readers need `_spark_metadata`); "
-        "files are not synced to the disk before they count"
-    ),
+    does="spreads a query over the executors of a cluster, so that neither its rate nor its state is bounded by one machine",
+    lacks="shows committed rows only to any glob over its files (Spark's own readers have `_spark_metadata` for that)",
 )
 FLINK = Way(
     "flink",
@@ -88,8 +92,11 @@ FLINK = Way(
         "parallelism 2 in one JVM of 4 GB, streaming mode with `scan.bounded.mode = latest-offset`, object reuse, state on the heap, "
         "exactly-once checkpoints every 10 s, Parquet in snappy"
     ),
-    does="splits every operator over a cluster, with records passed on one by one: latency does not wait for a batch",
-    lacks="rows appear at checkpoints only; files are not synced to the disk before they count",
+    does=(
+        "spreads operators over a cluster, passes records on one by one, so that a result need not wait for a batch, and takes "
+        "checkpoints without stopping the flow"
+    ),
+    lacks="commits rows every second (here at checkpoints, every ten seconds and at the end)",
 )
 STREAMS = Way(
     "streams",
@@ -98,11 +105,11 @@ STREAMS = Way(
     "streams",
     to_topic=True,
     settings=(
-        "one JVM of 4 GB, 2 threads, in-memory stores with change logs, `suppress(untilWindowCloses)`, exactly_once_v2, "
-        "commits every second"
+        "one JVM of 4 GB, 2 threads, in-memory stores with change logs, `suppress(untilWindowCloses)`, `exactly_once_v2`, "
+        "commits every second, 10,000 records a poll"
     ),
-    does="keeps every change of state in change-log topics, so another machine can take over",
-    lacks="Parquet: it has no such sink, results go to a topic as JSON",
+    does="keeps every change of its state in topics, from which another machine goes on; results are visible with the transaction",
+    lacks="writes Parquet: its results go to a topic as JSON",
     told={"raw": "decoded, encoded again and written to a topic"},
 )
 QUIX = Way(
@@ -111,8 +118,8 @@ QUIX = Way(
     "quix_job.py",
     "quix",
     slow=True,
-    settings="one process (it has no threads of work), RocksDB state with change-log topics off, `closing_strategy='partition'`",
-    lacks="exactly-once for files: at least once; state is not backed by change logs here",
+    settings="one process and one thread, RocksDB state, change-log topics off, `closing_strategy='partition'`, commits every five seconds",
+    lacks="commits files and offsets as one (a file may come twice), can rebuild its state elsewhere (its change logs are off here)",
 )
 BYTEWAX = Way(
     "bytewax",
@@ -120,8 +127,11 @@ BYTEWAX = Way(
     "bytewax_job.py",
     "bytewax",
     slow=True,
-    settings="one process, one worker, batches of 10,000, no recovery store",
-    lacks="any recovery in this run: it is off",
+    settings=(
+        "one process, one worker, batches of 10,000, decoding by orjson, a Parquet sink of ours; its clocks are one per key, moved by "
+        "records alone, and what is open at the end is closed by the end"
+    ),
+    lacks="goes on after a crash (its recovery is off here), closes the windows of a key that has gone silent",
 )
 PATHWAY = Way(
     "pathway",
@@ -129,8 +139,9 @@ PATHWAY = Way(
     "pathway_job.py",
     "pathway",
     slow=True,
-    settings="one process, static mode, no persistence",
-    lacks="Parquet without a licence key (results are lines of JSON), and any recovery in this run: persistence is off",
+    settings="one process, static mode, no behaviours, no persistence",
+    does="keeps results up to date when what they came from changes, of which static mode uses nothing",
+    lacks="writes Parquet without a licence key (its results are lines of JSON), goes on after a crash (persistence is off here)",
 )
 PEERS = {way.name: way for way in (SPARK, FLINK, STREAMS, QUIX, BYTEWAX, PATHWAY)}
 OURS = {way.name: way for way in (ARROWFLOW, POLARS)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count, Max, Min, Sum
@@ -21,13 +22,11 @@ def event_time(value: dict, _headers: object, _timestamp: float, _kind: object) 
     return value["ts"]
 
 
-def row(window: dict, key: str, _timestamp: int, _headers: object) -> dict:
+def row(after_ms: int, window: dict, key: str, _timestamp: int, _headers: object) -> dict:
     """A closed window as a row of the answer."""
-    times = {name: datetime.fromtimestamp(window[old] / 1000, UTC) for name, old in ENDS.items()}
-    return {"sensor": key, **times, **{name: window[name] for name in ("n", "total", "low", "high")}}
-
-
-ENDS = {"window_start": "start", "window_end": "end"}
+    start, end = (datetime.fromtimestamp(each / 1000, UTC) for each in (window["start"], window["end"] + after_ms))
+    measures = {name: window[name] for name in ("n", "total", "low", "high")}
+    return {"sensor": key, "window_start": start, "window_end": end, **measures}
 
 
 def run(job: str, topic: str, out: str, scratch: str) -> None:
@@ -52,8 +51,9 @@ def run(job: str, topic: str, out: str, scratch: str) -> None:
             "hopping": lambda: frame.hopping_window(SIZE_MS, HOP_MS, GRACE_MS),
             "session": lambda: frame.session_window(GAP_MS, GRACE_MS),
         }[job]()
+        after_ms = GAP_MS if job == "session" else 0  # its sessions end with their last record
         measures = {"n": Count(), "total": Sum("value"), "low": Min("value"), "high": Max("value")}
-        frame = window.agg(**measures).final(closing_strategy="partition").apply(row, metadata=True)
+        frame = window.agg(**measures).final(closing_strategy="partition").apply(partial(row, after_ms), metadata=True)
     frame.sink(LocalFileSink(directory=out, format=ParquetFormat()))
     app.run()
 
