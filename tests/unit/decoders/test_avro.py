@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import sys
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -259,6 +260,9 @@ ID = {"type": "fixed", "name": "Id", "size": 16, "logicalType": "uuid"}
         ("long", varint(5), "timestamp[s]", 5_000_000),
         ("int", varint(-5), "timestamp[s]", -5_000_000),
         (MILLIS, varint(253_402_300_800_000), "timestamp[ms]", "timestamp_range"),
+        (MILLIS, varint(-62_135_596_800_001), "timestamp[ms]", "timestamp_range"),
+        (MILLIS, varint(-62_135_596_800_000), "timestamp[ms]", -62_135_596_800_000_000),
+        (NANOS, varint(-(2**63)), "timestamp[ns]", -9_223_372_036_854_776),
         (MILLIS, varint(253_402_300_799_999), "timestamp[ms]", 253_402_300_799_999_000),
         (DAY, varint(-1), "date", date(1969, 12, 31)),
         (DAY, varint(2_932_896), "date", date(9999, 12, 31)),
@@ -498,6 +502,13 @@ def test_a_column_or_schema_that_cannot_work_is_refused_at_once(fields, schema, 
 def test_schemas_and_settings_that_cannot_work_are_refused_at_once(schemas, settings, sentence):
     with pytest.raises(ConfigError, match=sentence):
         AvroSpec((Field("v", "int64"),), schemas, **settings)
+
+
+def test_without_fastavro_the_spec_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastavro", None)
+
+    with pytest.raises(ConfigError, match=r"needs fastavro: pip install 'arrowflow\[avro\]'"):
+        AvroSpec((Field("v", "int64"),), {7: FIRST})
 
 
 def test_a_column_that_one_schema_lacks_is_none_to_complain_of():
