@@ -63,7 +63,7 @@ contracts: $(VENV)/.dev    ## imports go down the layers
 bench: $(VENV)/.run        ## decoding, windows, commits, and the whole job beside a loop that only consumes, answers checked
 	$(BIN)/arrowflow bench
 
-benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (ten minutes)
+benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (Java 17 and Maven)
 	PYTHONPATH=src:. $(BIN)/python -m bench.campaign
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake

@@ -20,7 +20,7 @@ BUSY = 0.5
 HEAD = """# Benchmarks
 
 What arrowflow does in a second, on which machine, and how to measure it on yours. This page is written by `python -m bench.page` from the raw results
-in `bench/results`; `make benchmarks` measures all of it again and writes it anew (some ten minutes; needs Java 17 and Maven for Apache Kafka). Every
+in `bench/results`; `make benchmarks` measures all of it again and writes it anew (needs Java 17 and Maven for Apache Kafka). Every
 figure stands for a run whose answer was compared with one computed by other means; a run with a wrong answer ends without a figure.
 
 Read times with care: between two runs on a shared machine a fifth more or less is usual. Figures of one table come from one command in which whatever is
