@@ -70,7 +70,7 @@ contracts: $(VENV)/.dev    ## imports go down the layers
 bench: $(VENV)/.run        ## decoding, windows, commits, and the whole job beside a loop that only consumes, answers checked
 	$(BIN)/arrowflow bench
 
-benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (ten minutes)
+benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (Java 17 and Maven)
 	PYTHONPATH=src:. $(BIN)/python -m bench.campaign
 peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=1500000 ROUNDS=5; results in docs/
 	PYTHONPATH=src:. $(BIN)/python -m bench.peers $(if $(PEERS),--peers "$(PEERS)") $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -20,7 +20,7 @@ BUSY = 0.5
 HEAD = """# Benchmarks
 
 What arrowflow does in a second, on which machine, and how to measure it on yours. This page is written by `python -m bench.page` from the raw results
-in `bench/results`; `make benchmarks` measures all of it again and writes it anew (some ten minutes; needs Java 17 and Maven for Apache Kafka). Every
+in `bench/results`; `make benchmarks` measures all of it again and writes it anew (needs Java 17 and Maven for Apache Kafka). Every
 figure stands for a run whose answer was compared with one computed by other means; a run with a wrong answer ends without a figure.
 
 Read times with care: between two runs on a shared machine a fifth more or less is usual. Figures of one table come from one command in which whatever is
@@ -139,12 +139,14 @@ def drawn(name: str, result: Result) -> str:
     lines, note = result.lines, about(result)
     match name:
         case "keys":
-            return curves_svg(Curves(TITLES[name], note, "keys", "ns by the record", _series(lines), log_x=True))
+            return curves_svg(Curves(TITLES[name], note, "keys", "ns of CPU by the record", _series(lines), log_x=True))
         case "skew":
-            return curves_svg(Curves(TITLES[name], note, "exponent", "ns by the record", _series(lines)))
+            return curves_svg(Curves(TITLES[name], note, "exponent", "ns of CPU by the record", _series(lines)))
         case "disorder":
             return curves_svg(
-                Curves(TITLES[name], note, "% of rows late by up to a minute", "ns by the record", _series(lines))
+                Curves(
+                    TITLES[name], note, "% of rows late by up to a minute", "ns of CPU by the record", _series(lines)
+                )
             )
         case "size":
             rates = {"whole job": [(line.x or 0.0, line.figures["mb_per_s"]) for line in lines]}
@@ -162,7 +164,7 @@ def _series(lines: tuple[Line, ...]) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         found.setdefault(line.name.replace("polars group_by, all rows at once", "polars"), []).append(
-            (line.x or 0.0, line.wall_ns)
+            (line.x or 0.0, line.cpu_ns)
         )
     return found
 
@@ -176,7 +178,7 @@ def table(result: Result) -> Iterator[str]:
     groups = grouped(result.lines)
     for group, lines in groups.items():
         for line in lines:
-            name = line.name if line.x is None else f"{line.name}, {line.x:,g}"
+            name = line.name if line.x is None else f"{line.name}, {line.x:,.12g}"
             cells = [
                 f"{group}: {name}" if len(groups) > 1 else name,
                 f"{line.records_per_s:,.0f}",
@@ -184,7 +186,7 @@ def table(result: Result) -> Iterator[str]:
                 f"{line.cpu_ns:,.1f}",
                 f"{line.records:,}",
                 str(len(line.wall_s)),
-                *(f"{line.figures[each]:,g}" if each in line.figures else "" for each in extra),
+                *(f"{line.figures[each]:,.12g}" if each in line.figures else "" for each in extra),
             ]
             yield "| " + " | ".join(cells) + " |"
 

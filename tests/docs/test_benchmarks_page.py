@@ -24,7 +24,8 @@ def test_every_result_is_on_the_page_and_small_enough_to_keep():
 def test_a_changed_figure_changes_page_and_picture():
     results = kept()
     slower = replace(
-        results["keys"], lines=tuple(replace(line, wall_s=(9.0,), cpu_s=(9.0,)) for line in results["keys"].lines)
+        results["keys"],
+        lines=tuple(replace(line, wall_s=(9.0,), cpu_s=(9.0 + line.x,)) for line in results["keys"].lines),
     )
 
     text, pictures = pages(results)

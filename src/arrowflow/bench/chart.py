@@ -30,7 +30,7 @@ def table(result: Result) -> Iterator[str]:
             )
             yield f"{_name(line):{width}}  {figures}  {bar(line.records_per_s / most)}"
         for line in lines:
-            extra = "".join(f"; {name} {value:,g}" for name, value in line.figures.items())
+            extra = "".join(f"; {name} {value:,.12g}" for name, value in line.figures.items())
             yield f"{'':{width}}  {line.name}: {line.records:,} {line.unit}; answer: {line.checked}{extra}"
 
 
@@ -43,7 +43,7 @@ def grouped(lines: Iterable[Line]) -> dict[str, list[Line]]:
 
 
 def _name(line: Line) -> str:
-    return f"  {line.name}" if line.x is None else f"  {line.name} at {line.x:,g}"
+    return f"  {line.name}" if line.x is None else f"  {line.name} at {line.x:,.12g}"
 
 
 def bar(share: float, width: int = _BAR) -> str:

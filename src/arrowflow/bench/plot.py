@@ -114,7 +114,7 @@ def curves_svg(curves: Curves) -> str:
 
 def _bar(line: Line, most: float, colour: str, y: float) -> Iterator[str]:
     length = max(1.0, _tenth(line.records_per_s / most * (_WIDTH - _LEFT - _RIGHT)))
-    name = line.name if line.x is None else f"{line.name} at {line.x:,g}"
+    name = line.name if line.x is None else f"{line.name} at {line.x:,.12g}"
     yield f'<text class="soft" x="{_LEFT - 10}" y="{y + 15}" text-anchor="end">{escape(name)}</text>'
     yield f'<g class="{colour}"><rect class="full" x="{_LEFT}" y="{y + 3}" width="{length}" height="{_BAR - 8}" rx="2"/></g>'
     told = f"{_figure(line.records_per_s)} {line.unit}/s, {_figure(line.cpu_ns)} CPU ns"

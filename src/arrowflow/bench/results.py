@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True):
     @property
     def label(self) -> str:
         """Group, name and where the line stands in a sweep."""
-        return f"{self.group}: {self.name}" + ("" if self.x is None else f" at {self.x:,g}")
+        return f"{self.group}: {self.name}" + ("" if self.x is None else f" at {self.x:,.12g}")
 
     @property
     def records_per_s(self) -> float:

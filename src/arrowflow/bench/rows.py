@@ -86,15 +86,20 @@ def _codes(dice: np.random.Generator, rows: int, keys: int, zipf: float) -> np.n
 
 
 def batches_of(table: pa.Table, slice_rows: int = SLICE) -> list[RowBatch]:
-    """The rows in slices as a decoder hands them over, clocks left out."""
+    """The rows in slices as a decoder hands them over, each with dictionaries of its own keys only; clocks left out."""
     found = []
     for low in range(0, table.num_rows, slice_rows):
-        rows = table.slice(low, slice_rows)
+        rows = _own_keys(table.slice(low, slice_rows))
         n, nothing = rows.num_rows, pa.nulls(rows.num_rows, pa.binary())
         event_us = rows.column("event_us").to_numpy()
         raw = RawBatch(HERE, np.arange(low, low + n), event_us, np.zeros(n, np.bool_), nothing, nothing)
         found.append(RowBatch(raw, np.arange(n), rows, event_us, event_us))
     return found
+
+
+def _own_keys(rows: pa.Table) -> pa.Table:
+    own = {name: rows.column(name).cast(pa.string()).dictionary_encode() for name in ("plant", "key")}
+    return pa.table({name: own.get(name, rows.column(name)) for name in rows.column_names})
 
 
 def fed(
