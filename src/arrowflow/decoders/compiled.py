@@ -212,7 +212,7 @@ def _texts(data: U8, begin: I64, size: np.ndarray) -> Column:
     out = np.empty(int(np.where(null, 0, size).sum(dtype=np.int64)), np.uint8)
     kernel.gather_texts(ready(data), begin, size, edge, out)
     valid = pa.array(~null).buffers()[1] if null.any() else None
-    return pa.Array.from_buffers(pa.string(), len(size), [valid, _lent(edge), _lent(out)])
+    return pa.Array.from_buffers(pa.string(), len(size), [valid, _lent(edge), _lent(out[: edge[-1]])])
 
 
 def _lent(array: np.ndarray) -> pa.Buffer:

@@ -2,7 +2,7 @@
 
 A pattern is a valid document with its scalars taken out. With any valid scalars put in it is a valid document of the
 same members, so equal text between the values and a valid scalar in each gap is all there is to check. Whatever is not
-read here with certainty is left to slower ways: escapes, exponents, more than eighteen digits, other text in between.
+read here with certainty is left to slower ways: halves of surrogate pairs, exponents, more than eighteen digits, other text in between.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ SCALAR, STRING, INTEGER, FLOAT, BOOL, DECIMAL, INSTANT, JSON, END, ABSENT = rang
 # The columns of a table of gaps. The text before a gap begins at TEXT and has LENGTH bytes.
 TEXT, LENGTH, KIND, COLUMN, LOW, HIGH, NEEDED = range(7)
 DOUBT, SURE, SURE_IF_UTF8 = range(3)
+ESCAPED = 1 << 62
+"""Set in the place where a text begins, if it has escapes."""
 
 _QUOTES = np.uint64(0x2222222222222222)
 _BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
@@ -130,16 +132,87 @@ def same_text(data: U8, at: int, stop: int, text: U8, first: int, size: int) -> 
     return True
 
 
+@njit("int64(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+def four_hex(data: U8, at: int, stop: int) -> int:
+    """Read four hexadecimal digits.
+
+    Parameters
+    ----------
+    data, at, stop : uint8[b], int64, int64
+        The record's bytes, where the digits begin and where the record ends.
+
+    Returns
+    -------
+    value : int64
+        What they spell, -1 if they are no four digits.
+    """
+    if at + 4 > stop:
+        return -1
+    value = 0
+    for i in range(at, at + 4):
+        byte = int(np.int64(data[i]))
+        if 0x30 <= byte <= 0x39:
+            digit = byte - 0x30
+        elif 0x61 <= byte | 0x20 <= 0x66:
+            digit = (byte | 0x20) - 0x57
+        else:
+            return -1
+        value = value * 16 + digit
+    return value
+
+
+@njit("Tuple((int64, int64))(uint8[::1], int64, int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+def escaped_at(data: U8, at: int, stop: int) -> tuple[int, int]:
+    """Read one escape of a string.
+
+    Parameters
+    ----------
+    data, at, stop : uint8[b], int64, int64
+        The record's bytes, where the backslash is and where the record ends.
+
+    Returns
+    -------
+    end, point : int64
+        The first byte behind it, -1 for none that JSON knows and for half of a surrogate pair; the character's code point.
+    """
+    if at + 2 > stop:
+        return -1, 0
+    mark = data[at + 1]
+    if mark == 0x22 or mark == 0x5C or mark == 0x2F:
+        return at + 2, int(np.int64(mark))
+    if mark == 0x62:
+        return at + 2, 0x08
+    if mark == 0x66:
+        return at + 2, 0x0C
+    if mark == 0x6E:
+        return at + 2, 0x0A
+    if mark == 0x72:
+        return at + 2, 0x0D
+    if mark == 0x74:
+        return at + 2, 0x09
+    point = four_hex(data, at + 2, stop) if mark == 0x75 else -1
+    if point < 0 or 0xDC00 <= point <= 0xDFFF:
+        return -1, 0
+    if point < 0xD800 or point > 0xDFFF:
+        return at + 6, point
+    if at + 12 > stop or data[at + 6] != 0x5C or data[at + 7] != 0x75:
+        return -1, 0
+    low = four_hex(data, at + 8, stop)
+    if low < 0xDC00 or low > 0xDFFF:
+        return -1, 0
+    return at + 12, 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00)
+
+
 @njit(
-    "Tuple((int64, boolean))(uint8[::1], int64, int64)",
+    "Tuple((int64, boolean, boolean))(uint8[::1], int64, int64)",
     nogil=True,
     cache=True,
     error_model="numpy",
     _nrt=False,
     forceinline=True,
 )
-def string_end(data: U8, at: int, stop: int) -> tuple[int, bool]:
-    """Find the quote that closes a string without escapes.
+def string_end(data: U8, at: int, stop: int) -> tuple[int, bool, bool]:
+    """Find the quote that closes a string.
 
     Parameters
     ----------
@@ -148,10 +221,11 @@ def string_end(data: U8, at: int, stop: int) -> tuple[int, bool]:
 
     Returns
     -------
-    end, foreign : int64, bool
-        Where the closing quote is, -1 for an escape, a control character or none; and whether a byte is not ASCII.
+    end, foreign, escaped : int64, bool, bool
+        Where the closing quote is, -1 for a control character, an escape that is none, or no quote; whether a byte is
+        not ASCII; and whether there are escapes.
     """
-    foreign = False
+    foreign, escaped = False, False
     while at + 8 <= stop:
         word = load_word(data, at)
         low = word & _SEVEN
@@ -159,22 +233,34 @@ def string_end(data: U8, at: int, stop: int) -> tuple[int, bool]:
         no_quote = (((word ^ _QUOTES) & _SEVEN) + _SEVEN) | (word ^ _QUOTES)
         no_slash = (((word ^ _BACKSLASHES) & _SEVEN) + _SEVEN) | (word ^ _BACKSLASHES)
         halts = ~(no_quote & no_slash & ((low + _TO_TOP) | word)) & _TOP
-        if halts != _NONE:
-            here = zeros_below(halts)
-            foreign |= (word & _TOP & ((_ONE << np.uint64(here)) - _ONE)) != _NONE
-            at += here >> 3
-            return (at if data[at] == 0x22 else -1), foreign
-        foreign |= (word & _TOP) != _NONE
-        at += 8
+        if halts == _NONE:
+            foreign |= (word & _TOP) != _NONE
+            at += 8
+            continue
+        here = zeros_below(halts)
+        foreign |= (word & _TOP & ((_ONE << np.uint64(here)) - _ONE)) != _NONE
+        at += here >> 3
+        if data[at] == 0x22:
+            return at, foreign, escaped
+        if data[at] != 0x5C:
+            return -1, foreign, escaped
+        at, escaped = escaped_at(data, at, stop)[0], True
+        if at < 0:
+            return -1, foreign, escaped
     while at < stop:
         byte = data[at]
         if byte == 0x22:
-            return at, foreign
-        if byte == 0x5C or byte < 0x20:
-            return -1, foreign
+            return at, foreign, escaped
+        if byte < 0x20:
+            return -1, foreign, escaped
+        if byte == 0x5C:
+            at, escaped = escaped_at(data, at, stop)[0], True
+            if at < 0:
+                return -1, foreign, escaped
+            continue
         foreign |= byte >= 0x80
         at += 1
-    return -1, foreign
+    return -1, foreign, escaped
 
 
 @njit("int64(uint64)", nogil=True, cache=True, error_model="numpy", _nrt=False, forceinline=True)
@@ -449,8 +535,11 @@ def take_number(data: U8, at: int, stop: int, kind: int, low: int, high: int) ->
         exact = value / _TENS[places]
         return end, 0, -exact if negative and value else exact
     if kind == INTEGER:
-        value = -value if negative else value
-        return (end if places == 0 and low <= value <= high else -1), value, 0.0
+        whole = value // int(_WHOLE_TENS[places])  # 5.0 is an integer; whether 5.5 is none is left to the dialect
+        if whole * int(_WHOLE_TENS[places]) != value:
+            return -1, 0, 0.0
+        whole = -whole if negative else whole
+        return (end if low <= whole <= high else -1), whole, 0.0
     missing = high - places
     if missing < 0 or missing > _MAX_DIGITS or value >= _WHOLE_TENS[_MAX_DIGITS - missing]:
         return -1, 0, 0.0
@@ -484,15 +573,15 @@ def take_text(data: U8, at: int, stop: int, kind: int, longest: int) -> tuple[in
         The first byte behind the string, -1 if it is in doubt; its value or where it begins, and its size; whether a
         byte of it is not ASCII.
     """
-    end, foreign = string_end(data, at + 1, stop)
-    if end < 0 or end - at - 1 > longest or INTEGER <= kind <= DECIMAL:
+    end, foreign, escaped = string_end(data, at + 1, stop)
+    if end < 0 or end - at - 1 > longest or INTEGER <= kind <= DECIMAL or (escaped and kind == JSON):
         return -1, 0, 0, False
     if kind == INSTANT:
         good, instant = read_instant(data, at + 1, end)
         return (end + 1 if good else -1), instant, 1, foreign
     if kind == JSON:
         return end + 1, at, end - at + 1, foreign
-    return end + 1, at + 1, end - at - 1, foreign
+    return end + 1, (at + 1) | ESCAPED if escaped else at + 1, end - at - 1, foreign
 
 
 @njit(
@@ -703,6 +792,42 @@ def read_records(
             size[:, row] = -1
 
 
+@njit("int64(uint8[::1], int64, int64, uint8[::1], int64)", nogil=True, cache=True, error_model="numpy", _nrt=False)
+def unescape(data: U8, at: int, stop: int, out: U8, to: int) -> int:
+    """Copy a text, what its escapes stand for in the place of them.
+
+    Parameters
+    ----------
+    data, at, stop : uint8[b], int64, int64
+        The text is ``data[at:stop]``; `string_end` has found no fault in it.
+    out, to : uint8[k], int64
+        Output, and where to begin in it; it is never longer than the text.
+
+    Returns
+    -------
+    end : int64
+        The first place behind what was written.
+    """
+    while at < stop:
+        if data[at] != 0x5C:
+            out[to] = data[at]
+            at, to = at + 1, to + 1
+            continue
+        at, point = escaped_at(data, at, stop)
+        if at < 0:
+            return to
+        if point < 0x80:
+            out[to] = point
+            to += 1
+            continue
+        more = 1 if point < 0x800 else 2 if point < 0x10000 else 3
+        out[to] = (0xFF00 >> more + 1 & 0xFF) | point >> 6 * more
+        for i in range(1, more + 1):
+            out[to + i] = 0x80 | (point >> 6 * (more - i) & 0x3F)
+        to += more + 1
+    return to
+
+
 @njit(
     "void(uint8[::1], int64[::1], int32[::1], int32[::1], uint8[::1])",
     nogil=True,
@@ -716,9 +841,10 @@ def gather_texts(data: U8, begin: I64, size: I32, edge: I32, out: U8) -> None:
     Parameters
     ----------
     data, begin, size : uint8[b], int64[n], int32[n]
-        Text i is ``data[begin[i]:begin[i] + size[i]]``; a size below zero is no text.
+        Text i is ``data[begin[i]:begin[i] + size[i]]``; a size below zero is no text. With the bit `ESCAPED` in
+        ``begin[i]`` the text has escapes.
     edge, out : int32[n + 1], uint8[k]
-        Outputs: where each begins in `out`, and their bytes; `out` has room for all of them.
+        Outputs: where each begins in `out`, and their bytes; `out` has room for all of them as they stand.
 
     Notes
     -----
@@ -727,6 +853,11 @@ def gather_texts(data: U8, begin: I64, size: I32, edge: I32, out: U8) -> None:
     at = 0
     edge[0] = 0
     for i in range(len(size)):
+        if size[i] > 0 and begin[i] & ESCAPED:
+            start = begin[i] ^ ESCAPED
+            at = unescape(data, start, start + size[i], out, at)
+            edge[i + 1] = at
+            continue
         # Unsigned, as in `gather` of the records' kernels: a signed index is tried for being negative at every byte.
         first, to = np.uint64(begin[i]), np.uint64(at)
         for k in range(np.uint64(max(size[i], 0))):
