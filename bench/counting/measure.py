@@ -11,6 +11,9 @@ import sys
 from bench.counting.kernels import Watch, watch_kernels
 from bench.counting.steps import Steps
 
+CANNOT = 3
+"""Exit code where the machine counts nothing; `bench.instructions` knows it."""
+
 
 def measured(watch: Watch, wanted: list[str]) -> dict[str, dict[str, float]]:
     """Instructions a row by case and kernel: the difference of two sizes, over the rows they differ by."""
@@ -28,5 +31,8 @@ def measured(watch: Watch, wanted: list[str]) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    kernels = watch_kernels(Steps())
+    steps = Steps()
+    if not steps.works():
+        sys.exit(CANNOT)
+    kernels = watch_kernels(steps)
     print(json.dumps(measured(kernels, sys.argv[1:])))

@@ -83,6 +83,11 @@ class Steps:
         if ctypes.CDLL(None, use_errno=True).sigaction(int(signal.SIGTRAP), ctypes.byref(action), None):
             raise OSError(ctypes.get_errno(), "sigaction(SIGTRAP)")
 
+    def works(self) -> bool:
+        """Whether this machine stops after each instruction: an emulated one or a sandbox may ignore the flag."""
+        self.learn_memory()
+        return self.over(_nothing, ())[1] == 0 and self.over(self._trap, ())[1] > 0
+
     def learn_memory(self) -> None:
         """Find where compiled kernels lie: executable memory that is of no file. Call again once more is compiled."""
         regions = _compiled_memory()
@@ -102,6 +107,10 @@ class Steps:
         finally:
             self._words[_GO] = 0
         return answer, int(self._words[_INSIDE] - before)
+
+
+def _nothing() -> None:
+    """Runs no kernel."""
 
 
 def _handler(address: int) -> Any:
