@@ -234,14 +234,14 @@ class SinkConformance:
         before: dict[str, bytes],
         staged: dict[str, bytes],
         files: Sequence[StagedFile],
-    ) -> tuple[StagedFile, ...]:
+    ) -> list[StagedFile]:
         """Make published and staged files as they were; `files` as a record would tell of the objects staged now."""
         location = self.build(spec, control).location
         for name, data in before.items():
             control.store.delete(f"{location}/{name}")
             control.store.create(f"{location}/{name}", data)
         made = {path: control.store.create(path, data) for path, data in staged.items()}
-        return tuple(msgspec.structs.replace(file, generation=made[control.path(file.src)]) for file in files)
+        return [msgspec.structs.replace(file, generation=made[control.path(file.src)]) for file in files]
 
     @pytest.mark.parametrize("plan", ["publish.replace:1:raise", "publish.replace:1:lost", "publish.replace:2:lost"])
     def test_a_failed_or_lost_replacement_is_mended_by_publishing_again(
