@@ -36,10 +36,10 @@ def least(query: Callable[[], object]) -> float:
     return min(found)
 
 
-def files_in(folder: Path) -> tuple[int, int]:
+def files_in(folder: Path) -> str:
     """How many Parquet files, and their bytes."""
     sizes = [path.stat().st_size for path in folder.rglob("*.parquet")]
-    return len(sizes), sum(sizes)
+    return f"{len(sizes)}, {sum(sizes):,} bytes"
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def main() -> None:
         af.start(job, options).result()
         table, log = folder / "small" / "out", folder / "small" / "_log"
         glob = f"{table}/**/*.parquet"
-        print("small files: %d, %d bytes" % files_in(table))
+        print(f"small files: {files_in(table)}")
         small = {
             "pyarrow": least(lambda: ds.dataset(str(table)).to_table(columns=["n"])),
             "polars": least(lambda: pl.scan_parquet(glob).select(pl.col("n").sum()).collect()),
@@ -65,7 +65,7 @@ def main() -> None:
         with opened(job, options) as part:
             seal_all(part)
         print(f"sealed in {time.perf_counter() - began:.2f} s")
-        print("sealed files: %d, %d bytes" % files_in(Path(f"{table}__sealed")))
+        print(f"sealed files: {files_in(Path(f'{table}__sealed'))}")
         sealed = {
             "pyarrow": least(lambda: af.scan(log, "out").to_table(columns=["n"])),
             "polars": least(lambda: pl.scan_pyarrow_dataset(af.scan(log, "out")).select(pl.col("n").sum()).collect()),
