@@ -107,6 +107,8 @@ def test_a_run_that_ends_while_sealing_is_made_good_by_the_next(point, archive, 
     in_order(sheet, lake)
     clean(lake)
     assert len(sealed(lake)) > 3
+    folders = [each for each in (lake / "gold" / "production").rglob("*") if each.is_dir()]
+    assert [each for each in folders if not any(each.iterdir())] == []
 
 
 @pytest.mark.parametrize("plan", ["", "compact.mid_publish:3:crash"])
