@@ -1,7 +1,7 @@
 """A reader of a table through the log, as often as it can, that remembers what it must never see.
 
-Run as a process of its own: ``python -m tests.chaos.scan_reader LOG ANSWER OUT STOP``. It ends when STOP exists and
-writes to OUT how often it looked and every violation. Two engines read each dataset: pyarrow and Polars.
+Run as a process of its own: ``python -m tests.chaos.scan_reader LOG ANSWER OUT STOP``. It makes OUT.ready when it begins, ends when
+STOP exists, and writes to OUT how often it looked and every violation. Two engines read each dataset: pyarrow and Polars.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def watch(log: Path, answer: Path, out: Path, stop: Path) -> None:
     windows = json.loads(answer.read_text())["windows"]
     names = [name for name in windows[0] if name != "rows"]
     allowed = {as_row(window, names) for window in windows}
+    out.with_suffix(".ready").touch()
     seen, last = Counter(), False
     report = {"looks": 0, "rows": 0, "violations": []}
     while not last:

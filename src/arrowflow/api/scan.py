@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _EMULATOR = "STORAGE_EMULATOR_HOST"
 _EPOCH = "__af_epoch"
+_ALWAYS = ds.scalar(True)
 
 
 def scan(
@@ -104,7 +105,7 @@ def dataset(chosen: Snapshot, types: Mapping[str, pa.DataType]) -> ds.Dataset:
 
 def _is(partition: Mapping[str, str | None], columns: Mapping[str, pa.DataType]) -> Any:  # noqa: ANN401 - stubs have none
     """What is true of every row of a file."""
-    known: Any = ds.scalar(True)
+    known: Any = _ALWAYS
     for name, value in partition.items():
         column: Any = ds.field(name)
         known = known & (

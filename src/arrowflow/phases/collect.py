@@ -168,8 +168,10 @@ def _remove_file(job: Job, path: str) -> None:
     job.failpoints.hit("gc.object")
     store.delete(path)
     job.failpoints.lost("gc.object")
-    if isinstance(store, Folders) and path.startswith(f"{job.control.prefix}/"):
-        store.prune(path, job.control.prefix)
+    if isinstance(store, Folders):
+        for root in (job.control.prefix, *(sink.location for sink in job.sinks.values())):
+            if root is not None and path.startswith(f"{root}/"):
+                store.prune(path, root)
 
 
 # ---- the horizon ---------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -212,7 +212,7 @@ class SinkConformance:
         self.build(spec, control).publish(one)
         two = self._corrected(spec, control, 5, _newer(first, one), {("a", 0): 200})
         if published == 0:  # as it was before the first of the two was published
-            self._put_back(spec, control, before, staged)
+            one = self._put_back(spec, control, before, staged, one)
         if published == 2:
             self.build(spec, control).publish(two)
 
@@ -227,13 +227,21 @@ class SinkConformance:
         location = self.build(spec, control).location
         return control.store.read(f"{location}/{file.dst}")
 
-    def _put_back(self, spec: SinkSpec, control: Control, before: dict[str, bytes], staged: dict[str, bytes]) -> None:
+    def _put_back(
+        self,
+        spec: SinkSpec,
+        control: Control,
+        before: dict[str, bytes],
+        staged: dict[str, bytes],
+        files: Sequence[StagedFile],
+    ) -> list[StagedFile]:
+        """Make published and staged files as they were; `files` as a record would tell of the objects staged now."""
         location = self.build(spec, control).location
         for name, data in before.items():
             control.store.delete(f"{location}/{name}")
             control.store.create(f"{location}/{name}", data)
-        for path, data in staged.items():
-            control.store.create(path, data)
+        made = {path: control.store.create(path, data) for path, data in staged.items()}
+        return [msgspec.structs.replace(file, generation=made[control.path(file.src)]) for file in files]
 
     @pytest.mark.parametrize("plan", ["publish.replace:1:raise", "publish.replace:1:lost", "publish.replace:2:lost"])
     def test_a_failed_or_lost_replacement_is_mended_by_publishing_again(
