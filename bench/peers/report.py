@@ -260,7 +260,10 @@ def markdown(found: Results, drawn: str) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
         "records": f"{plan['records']:,}",
         "part": f"{plan['part']:,}",
-        "long": f"{plan['long']:,}",
+        "long": " and ".join(
+            f"{each:,}"
+            for each in ((plan["records"], plan["long"]) if plan["long"] else (plan["part"], plan["records"]))
+        ),
         "rounds": str(len({run["round"] for run in found["runs"] if run["mode"] == "warm"})),
         "cold_rounds": str(plan["cold_rounds"]),
         "bytes": f"{topic['value_bytes'] / topic['records']:.0f}",
