@@ -22,7 +22,7 @@ RESULTS, PAGE = ROOT / "bench/results/peers.json", ROOT / "docs/benchmarks-peers
 def main() -> None:
     """Run everything that is asked for; exits with 1 if anybody's answer was wrong."""
     given = arguments().parse_args()
-    out = given.out or (kits.CACHE / "quick.json" if given.quick else RESULTS)
+    out = (given.out or (kits.CACHE / "quick.json" if given.quick else RESULTS)).resolve()
     page = PAGE if out == RESULTS else out.with_suffix(".md")
     if given.report:
         report.write(report.read(out), out, page)
@@ -45,7 +45,10 @@ def main() -> None:
                 bench = Bench(plan, ways, broker, Path(folder), say)
                 install(bench, c_program=not given.no_c)
                 fill(bench)
-                measure(bench)
+                try:
+                    measure(bench)
+                except (KeyboardInterrupt, RuntimeError) as stop:  # DuckDB makes a RuntimeError of a Ctrl-C
+                    say(f"stopped by {stop!r}: the report has what was measured by now")
         except BrokerUnavailable as reason:
             raise SystemExit(str(reason)) from reason
     command = shlex.join(["python", "-m", "bench.peers", *sys.argv[1:]])

@@ -135,10 +135,9 @@ def lines(found: Results, job: str) -> Iterator[dict[str, Any]]:
         here, most = steady(found, way["name"], job, way["sizes"]), way["sizes"][0]
         warm, cold = walls(found, way["name"], job, most), walls(found, way["name"], job, most, cold=True)
         peak = walls(found, way["name"], job, most, "peak_mb", cold=True)
-        wrong, absent = found["wrong"].get(f"{way['name']} {job}"), found["left_out"].get(way["name"])
-        note = wrong or absent or way["told"].get(job, "")
-        if most != "whole" and not note and here:
-            note = f"{found['plan'][most]:,} records, {here['runs']} rounds"
+        notes = [found["wrong"].get(f"{way['name']} {job}"), found["left_out"].get(way["name"]), way["told"].get(job)]
+        if most != "whole" and here:
+            notes.append(f"{found['plan'][most]:,} records, {here['runs']} rounds")
         yield {
             "way": way["name"],
             "title": way["title"],
@@ -148,7 +147,7 @@ def lines(found: Results, job: str) -> Iterator[dict[str, Any]]:
             "warm_s": warm and (min(warm), statistics.median(warm), max(warm)),
             "cold_s": statistics.median(cold) if cold else None,
             "peak_mb": max(peak) if peak else None,
-            "note": note,
+            "note": "; ".join(filter(None, notes)),
         }
 
 
@@ -261,8 +260,11 @@ def markdown(found: Results, drawn: str) -> str:
         "versions": ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
         "records": f"{plan['records']:,}",
         "part": f"{plan['part']:,}",
-        "long": f"{plan['long']:,}",
-        "rounds": str(plan["rounds"]),
+        "long": " and ".join(
+            f"{each:,}"
+            for each in ((plan["records"], plan["long"]) if plan["long"] else (plan["part"], plan["records"]))
+        ),
+        "rounds": str(len({run["round"] for run in found["runs"] if run["mode"] == "warm"})),
         "cold_rounds": str(plan["cold_rounds"]),
         "bytes": f"{topic['value_bytes'] / topic['records']:.0f}",
         "rows": rows,

@@ -103,6 +103,7 @@ STREAMS = Way(
     "Kafka Streams",
     "Windows.java",
     "streams",
+    slow=True,
     to_topic=True,
     settings=(
         "one JVM of 4 GB, 2 threads, in-memory stores with change logs, `suppress(untilWindowCloses)`, `exactly_once_v2`, "

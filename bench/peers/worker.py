@@ -62,8 +62,9 @@ class Worker:
         """Give it a line and wait until it is done; raises `WorkerFailed`."""
         before, began = self._cpu_s(), time.perf_counter()
         assert self._process.stdin is not None
-        self._process.stdin.write(told.encode())
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):  # then it is gone, which is noticed next
+            self._process.stdin.write(told.encode())
+            self._process.stdin.flush()
         self._wait_for("done")
         return Spent(time.perf_counter() - began, self._cpu_s() - before)
 

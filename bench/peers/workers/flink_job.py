@@ -55,7 +55,9 @@ def run(job: str, topic: str, out: str, scratch: str) -> None:
     table.execute_sql(f"""
         CREATE TABLE records ({columns}) WITH (
             'connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{BROKERS}',
-            'properties.group.id' = 'flink', 'scan.startup.mode' = 'earliest-offset',
+            'properties.group.id' = 'flink',
+            'properties.max.poll.records' = '10000', 'properties.max.partition.fetch.bytes' = '8388608',
+            'scan.startup.mode' = 'earliest-offset',
             'scan.bounded.mode' = 'latest-offset', 'format' = 'json')""")
     result = "sensor STRING, window_start TIMESTAMP(3), window_end TIMESTAMP(3), n BIGINT, total DOUBLE, low DOUBLE, high DOUBLE"
     table.execute_sql(f"""

@@ -51,7 +51,7 @@ def run(job: str, topic: str, out: str, scratch: str) -> None:
             "hopping": lambda: frame.hopping_window(SIZE_MS, HOP_MS, GRACE_MS),
             "session": lambda: frame.session_window(GAP_MS, GRACE_MS),
         }[job]()
-        after_ms = GAP_MS if job == "session" else 0  # its sessions end with their last record
+        after_ms = GAP_MS - 1 if job == "session" else 0  # its sessions end a millisecond behind their last record
         measures = {"n": Count(), "total": Sum("value"), "low": Min("value"), "high": Max("value")}
         frame = window.agg(**measures).final(closing_strategy="partition").apply(partial(row, after_ms), metadata=True)
     frame.sink(LocalFileSink(directory=out, format=ParquetFormat()))
