@@ -220,6 +220,26 @@ class KafkaLink:
         finally:
             reader.close()
 
+    def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        until = time.monotonic() + _SETTLE_S
+        reader = None
+        try:
+            while True:
+                stable, high = self._ends(IsolationLevel.READ_COMMITTED), self._ends(IsolationLevel.READ_UNCOMMITTED)
+                held = [partition for partition in range(self._count) if stable[partition] < high[partition]]
+                if not held:
+                    return []
+                reader = reader or Consumer({**self._reading, "isolation.level": "read_uncommitted"}, logger=_silent())
+                # Readers wait at the first record of a transaction: if that is another's, it does not concern us.
+                firsts = ((n, self._newest(reader, n, stable[n], stable[n] + 1, wanted)) for n in held)
+                ours = [n for n, headers in firsts if headers is not None]
+                if not ours or time.monotonic() > until:
+                    return ours
+                self._producer.poll(0.05)  # the end may be on its way: a commit is answered before it is everywhere
+        finally:
+            if reader is not None:
+                reader.close()
+
     def drop(self) -> None:
         if self._hangs:
             return  # a thread is still in it: it goes when that ends

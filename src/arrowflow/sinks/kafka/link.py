@@ -116,6 +116,12 @@ class Link(Protocol):
     def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
         """Partitions with records with the headers `wanted` that a transaction without an end keeps from readers."""
 
+    def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        """Partitions in which readers wait before a record with the headers `wanted`: its transaction has no end there.
+
+        Asked between transactions; a transaction of another producer, and what it hides of ours, does not count.
+        """
+
     def drop(self) -> None:
         """Let go at once, whatever is open; never raises."""
 
