@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
+from tests.simulation.planting import Put, Weaker
+from tests.simulation.weaker_topics import TOPICS
 
 from arrowflow import engine
 from arrowflow.commitlog.log import RedoLog
@@ -15,30 +16,8 @@ from arrowflow.errors import AlreadyExists, DataLossError, Fenced, ObjectMissing
 from arrowflow.phases import commit, recover, retry, snapshots, stage
 from arrowflow.phases.draft import Tally
 from arrowflow.sinks.publishing import Publisher
-from arrowflow.testing.simulation.history import simulate
 from arrowflow.testing.sources import MemoryBroker
 from arrowflow.types import Bounds, OperatorState
-
-Put = Callable[[object, str, object], None]
-"""Sets an attribute for the length of a test, as pytest's ``monkeypatch.setattr`` does."""
-
-
-@dataclass(frozen=True)
-class Weaker:
-    """A rule of the protocol left out or turned round, and within how many seeds the simulator must notice."""
-
-    what: str
-    plant: Callable[[Put], None]
-    within: int
-
-
-def first_refuting(limit: int) -> tuple[int, tuple[str, ...]] | None:
-    """The first seed whose history breaks an invariant, and what it says; None if none of `limit` does."""
-    for seed in range(limit):
-        verdict = simulate(seed)
-        if verdict.wrong:
-            return seed, verdict.wrong
-    return None
 
 
 class Blind:
@@ -262,4 +241,5 @@ WEAKER = (
     Weaker("overtaken in the middle, told as data loss", overtaken_in_the_middle_is_loss_of_data, 400),
     Weaker("overtaken at the start, told as data loss", overtaken_at_the_start_is_loss_of_data, 400),
     Weaker("a request sent twice ends the run", a_request_sent_twice_is_a_bug, 400),
+    *TOPICS,
 )

@@ -1,0 +1,236 @@
+"""Wrong ways to deliver and to collect, each planted in the real engine, for the invariants I6, I7 and I13."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+from tests.simulation.planting import Put, Weaker
+
+from arrowflow import engine
+from arrowflow.errors import AlreadyExists, DataLossError, ObjectMissing
+from arrowflow.phases import collect, deliver, reached
+from arrowflow.sinks.kafka.marker import Marker
+from arrowflow.sinks.kafka.outlet import KafkaOutlet
+from arrowflow.testing.simulation.topics import SimulatedCluster
+from arrowflow.types import Delivered
+
+
+def delivered_before_the_record(put: Put) -> None:
+    """Rows go to their topic as soon as they are staged, before the record that makes them true."""
+    stage_all = engine.stage
+
+    def eager(job, draft):
+        staged = stage_all(job, draft)
+        record = SimpleNamespace(epoch=draft.number, sha256="")
+        for outbox in staged.outbox:
+            outlet = job.outlets[outbox.sink]
+            if outlet.is_fenced_in:
+                for there in outlet.deliver(outbox, job.delivered[outbox.sink], record):
+                    job.delivered[outbox.sink] = there
+        return staged
+
+    put(engine, "stage", eager)
+
+
+def blind(put: Put) -> None:
+    """Nobody looks at the ends of partitions: what the marker says is believed."""
+    put(KafkaOutlet, "_there", lambda self: [None] * self._partitions)
+    put(deliver, "restore_lost", lambda job, name, outlet: None)
+    put(KafkaOutlet, "_end_hanging", lambda self: None)
+    put(KafkaOutlet, "_be_sure", lambda self: None)
+
+
+def blind_in_peace(put: Put) -> None:
+    """Nobody looks, and the cluster loses nothing: what goes wrong then is the marker's own fault."""
+    blind(put)
+    put(SimulatedCluster, "answered", lambda self, stage, topic, touched: None)
+
+
+def marker_read_before_the_fence(put: Put) -> None:
+    """The marker is read, and after that the producer of an earlier run is fenced; nobody looks at the topic itself."""
+    blind_in_peace(put)
+    fence, early = KafkaOutlet.fence, {}
+
+    def read_first(self, incarnation):
+        self._incarnation = incarnation[:8]
+        early[self.name, self.context.clock] = self.connect(self._found()).marker()
+        fence(self, incarnation)
+
+    def as_read_before(self):
+        held = early[self.name, self.context.clock]
+        self._marker = None if held is None else Marker.read(*held, "group")
+        return None if self._marker is None else (self._marker.reached, self._marker.digest)
+
+    put(KafkaOutlet, "fence", read_first)
+    put(KafkaOutlet, "reached", as_read_before)
+
+
+def marker_in_its_own_transaction(put: Put) -> None:
+    """Rows are committed, and their marker after them; nobody looks at the topic itself."""
+    blind_in_peace(put)
+
+    def in_two(self, coming, middle, manifest):
+        with self._transaction() as link:
+            stop = self._produce(link, coming, middle, manifest.epoch)
+            link.flush()
+        self._write(Marker.of(Delivered(manifest.epoch, stop), 1, manifest.sha256, self._partitions))
+        return stop
+
+    put(KafkaOutlet, "_attempt", in_two)
+
+
+def marker_of_the_next_epoch(put: Put) -> None:
+    """The marker counts epochs from one, the records from zero."""
+    of = Marker.of
+    put(
+        Marker,
+        "of",
+        staticmethod(lambda there, *rest: of(Delivered(there.epoch + 1, there.rows) if there.rows else there, *rest)),
+    )
+
+
+def an_id_for_each_run(put: Put) -> None:
+    """Each run has a transactional id of its own, so no run fences another; nobody looks at the topic itself."""
+    blind_in_peace(put)
+    found = KafkaOutlet._found
+
+    def own(self):
+        target = found(self)
+        return replace(target, transactional_id=f"{target.transactional_id}-{id(self.context)}")
+
+    put(KafkaOutlet, "_found", own)
+
+
+def marker_alone_is_believed(put: Put) -> None:
+    """Our rule of yesterday: after the cluster came back nobody compares the topic with what was sent."""
+    blind(put)
+
+
+def no_look_while_it_goes_on(put: Put) -> None:
+    """A bug of ours: only a starter looked whether the last transaction has its end in every partition."""
+    put(KafkaOutlet, "_be_sure", lambda self: None)
+
+
+def an_outbox_sent_twice_is_a_loss(put: Put) -> None:
+    """A bug of ours: an outbox that the network had sent twice was told as loss of data."""
+    stage = KafkaOutlet.stage
+
+    def strict(self, attempt, table):
+        store = self.context.control.store
+        create = store.create
+
+        def once(path, data):
+            try:
+                create(path, data)
+            except AlreadyExists as error:
+                raise DataLossError(f"{path} exists although it is new") from error
+
+        store.create = once
+        try:
+            return stage(self, attempt, table)
+        finally:
+            del store.create
+
+    put(KafkaOutlet, "stage", strict)
+
+
+def a_record_made_again_is_believed(put: Put) -> None:
+    """A bug of ours: a marker was held against a record that a sleeper had made again far below the horizon."""
+
+    def whatever_is_there(job, epoch):
+        try:
+            return job.head if job.head is not None and job.head.epoch == epoch else job.log.read(epoch)
+        except ObjectMissing:
+            return None
+
+    put(reached, "_recorded", whatever_is_there)
+
+
+def before_last_by_reading_records(put: Put) -> None:
+    """A bug of ours: a cluster's loss was taken for a topic made anew where old records had been collected."""
+
+    def summed(job, name, found, known):
+        if found >= known:
+            return False
+        if found.epoch == known.epoch:
+            return True
+        try:
+            between = [job.log.read(epoch) for epoch in range(max(found.epoch, 0), known.epoch)]
+        except ObjectMissing:
+            return False
+        return sum(outbox.rows for record in between for outbox in record.outbox if outbox.sink == name) == found.rows
+
+    put(reached, "_is_before_last", summed)
+
+
+def collected_by_age_alone(put: Put) -> None:
+    """Whatever old records name goes, though newer ones name it too."""
+    put(collect, "_needed", lambda job: frozenset())
+
+
+def the_newest_full_state_is_collected(put: Put) -> None:
+    """Of a chain of state files the deltas are kept, and the full snapshot under them goes."""
+    needed = collect._needed
+    put(collect, "_needed", lambda job: frozenset(path for path in needed(job) if ".full" not in path))
+
+
+def collected_before_it_is_announced(put: Put) -> None:
+    """The owner removes what it will announce with its next record."""
+    remove = collect._remove_records
+
+    def hasty(job, head):
+        job.retention.going.extend(range(head.horizon, job.retention.horizon))
+        remove(job, head)
+
+    put(collect, "_remove_records", hasty)
+
+
+def newest_first(put: Put) -> None:
+    """Of the collected records the newest goes first."""
+    remove = collect._remove_records
+
+    def turned(job, head):
+        job.retention.going.reverse()
+        remove(job, head)
+
+    put(collect, "_remove_records", turned)
+
+
+def staged_files_of_any_age_go(put: Put) -> None:
+    """Whatever lies in staging when the folders are looked through is of an attempt that died."""
+
+    def all_of_them(job, published):
+        yield from job.control.store.list(job.control.path("staging"))
+
+    put(collect, "_left_in_staging", all_of_them)
+
+
+def outboxes_of_sleepers_stay(put: Put) -> None:
+    """A bug of ours: only state was looked for below the horizon, and outboxes of sleepers stayed for ever."""
+    left = collect._left_below
+    put(
+        collect,
+        "_left_below",
+        lambda job, announced: (path for path in left(job, announced) if "/outbox/" not in path),
+    )
+
+
+TOPICS = (
+    Weaker("delivered before the record", delivered_before_the_record, 20),
+    Weaker("marker read before the fence, topic not looked at", marker_read_before_the_fence, 800),
+    Weaker("marker in a transaction of its own, topic not looked at", marker_in_its_own_transaction, 200),
+    Weaker("marker of the next epoch", marker_of_the_next_epoch, 20),
+    Weaker("a transactional id for each run, topic not looked at", an_id_for_each_run, 800),
+    Weaker("marker alone believed when the cluster came back", marker_alone_is_believed, 200),
+    Weaker("no look at the last transaction while a run goes on", no_look_while_it_goes_on, 200),
+    Weaker("an outbox sent twice, told as data loss", an_outbox_sent_twice_is_a_loss, 200),
+    Weaker("a record made again below the horizon is believed", a_record_made_again_is_believed, 1500),
+    Weaker("a cluster's loss, told as a topic made anew", before_last_by_reading_records, 800),
+    Weaker("collected by age alone", collected_by_age_alone, 50),
+    Weaker("the newest full state is collected", the_newest_full_state_is_collected, 50),
+    Weaker("collected before it is announced", collected_before_it_is_announced, 50),
+    Weaker("newest records first", newest_first, 50),
+    Weaker("staged files of any age go", staged_files_of_any_age_go, 800),
+    Weaker("outboxes of sleepers stay", outboxes_of_sleepers_stay, 400),
+)
