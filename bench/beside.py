@@ -186,13 +186,14 @@ def main() -> None:
     wanted.add_argument("--rows", type=int, default=5_000_000)
     wanted.add_argument("--keys", type=int, default=5_000)
     wanted.add_argument("--rounds", type=int, default=5)
+    wanted.add_argument("--hours", type=float, default=8.0, help="event time that the rows span: how dense they are")
     wanted.add_argument("--sweep", action="store_true", help="also tumbling over 10 to 10 M keys")
     wanted.add_argument("--no-duckdb", action="store_true")
     given = wanted.parse_args()
     slow = not given.no_duckdb
-    steady = stream(given.rows, given.keys, disorder=0.1, hours=8)
+    steady = stream(given.rows, given.keys, disorder=0.1, hours=given.hours)
     found = [compare(kind, steady, given.rounds, slow=slow) for kind in ("tumbling", "hopping")]
-    bursts = stream(given.rows, given.keys, disorder=0.1, hours=8, bursts=True)
+    bursts = stream(given.rows, given.keys, disorder=0.1, hours=given.hours, bursts=True)
     found.append(compare("session", bursts, given.rounds, slow=slow))
     if given.sweep:
         for keys in (10, 1_000, 100_000, 1_000_000, 10_000_000):

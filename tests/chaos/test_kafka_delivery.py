@@ -18,6 +18,7 @@ from tests.realparts.kafka_broker import KafkaBroker
 
 from arrowflow.engine import start
 from arrowflow.failpoints import REGISTRY, Failpoints
+from arrowflow.sinks.kafka import client
 
 pytestmark = pytest.mark.kafka
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,10 @@ def test_a_transaction_that_outlived_its_time_is_done_again_by_the_same_run(plac
     assert place.wrong() == []
 
 
-def test_a_broker_that_dies_in_a_delivery_and_comes_back_changes_nothing(place):
+def test_a_broker_that_dies_in_a_delivery_and_comes_back_changes_nothing(place, monkeypatch):
+    """What it answered just before may be lost in part with Kafka 4.3.1; about one time in three it is, and sent again."""
+    monkeypatch.setattr(client, "_GRACE_S", 2.0)  # a client that hangs is given up sooner than anybody would in earnest
+
     def restart() -> None:
         place.broker.kill()
         place.broker.start()

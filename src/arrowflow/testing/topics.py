@@ -216,12 +216,13 @@ class MemoryCluster:
                 return Tail(record.headers, whole=False)
         return Tail(None, whole=deep == 0)
 
-    def hidden(self, topic: str, wanted: Mapping[str, bytes]) -> list[int]:
+    def hidden(self, topic: str, wanted: Mapping[str, bytes], most: int) -> list[int]:
         """Partitions in which readers wait, with records with these headers where they wait or behind it."""
         found = []
         for partition, log in enumerate(self._topics[topic]):
             waits = [n for n, stored in enumerate(log) if stored.transaction.holds(topic, partition)]
-            behind = [stored for stored in log[waits[0] :] if stored.record is not None] if waits else []
+            first = max(waits[0], len(log) - most) if waits else len(log)
+            behind = [stored for stored in log[first:] if stored.record is not None]
             if any(wanted.items() <= _as_read(stored).headers.items() for stored in behind):
                 found.append(partition)
         return found
@@ -321,9 +322,9 @@ class MemoryLink:
         with self._meeting("tail"):
             return self._cluster.tail(self._target.topic, partition, wanted, most)
 
-    def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
         with self._meeting("hidden"):
-            return self._cluster.hidden(self._target.topic, wanted)
+            return self._cluster.hidden(self._target.topic, wanted, most)
 
     def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
         with self._meeting("hanging"):

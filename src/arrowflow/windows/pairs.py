@@ -6,7 +6,7 @@ import numpy as np
 
 from arrowflow.types import I64
 from arrowflow.windows.arrays import I8, I32, U64, ready
-from arrowflow.windows.kernels.pairs import U64x3, index_pairs, intern_pairs, place_rows
+from arrowflow.windows.kernels.pairs import U64x3, forget_pairs, index_pairs, intern_pairs, place_rows
 from arrowflow.windows.room import Admit, freely
 
 _DEAD = np.uint64(2**64 - 1)
@@ -112,9 +112,7 @@ class Pairs:
 
     def forget(self, numbers: I64) -> None:
         """Mark pairs as gone: their numbers stay taken and match nothing, until `keep`."""
-        line = (self._left[numbers] & np.uint64(len(self._near) - 1)).astype(np.int64)
-        self._near[line[self._near[line, 2] == numbers], 0] = _DEAD
-        self._left[numbers] = _DEAD
+        forget_pairs(ready(numbers, np.int64), self._near, self._left)
 
     def keep(self, numbers: I64, left: I64) -> None:
         """Keep only `numbers`, renumbered from 0 in the order given, with new left parts."""

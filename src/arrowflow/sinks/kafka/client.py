@@ -204,7 +204,7 @@ class KafkaLink:
             stop, step = start, 2 * step
         return Tail(None, whole=stop == 0)
 
-    def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
         until = time.monotonic() + _SETTLE_S
         while True:
             stable, high = self._ends(IsolationLevel.READ_COMMITTED), self._ends(IsolationLevel.READ_UNCOMMITTED)
@@ -216,7 +216,8 @@ class KafkaLink:
             self._producer.poll(0.05)
         reader = Consumer({**self._reading, "isolation.level": "read_uncommitted"}, logger=_silent())
         try:
-            return [n for n in held if self._newest(reader, n, stable[n], high[n], wanted) is not None]
+            starts = {n: max(stable[n], high[n] - most) for n in held}
+            return [n for n, start in starts.items() if self._newest(reader, n, start, high[n], wanted) is not None]
         finally:
             reader.close()
 

@@ -113,8 +113,11 @@ class Link(Protocol):
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         """Look for the newest committed record with the headers `wanted`, at most `most` offsets deep."""
 
-    def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
-        """Partitions with records with the headers `wanted` that a transaction without an end keeps from readers."""
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
+        """Partitions with records with the headers `wanted`, at most `most` offsets deep, that readers are kept from.
+
+        A transaction without an end does that: the one they are in, or one of another producer before them.
+        """
 
     def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
         """Partitions in which readers wait before a record with the headers `wanted`: its transaction has no end there.

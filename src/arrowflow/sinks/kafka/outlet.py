@@ -231,19 +231,19 @@ class KafkaOutlet:
         A cluster that forgot to mark a partition leaves it so, and then committing other rows would show those as well.
         An aborted transaction ends them for good; whatever readers lack after it is sent again.
         """
-        if not self._linked.hidden(self._ours):
+        if not self._linked.hidden(self._ours, _DEPTH):
             return
         link = self._linked
         try:
             link.begin()
-            for partition in link.hidden(self._ours):
+            for partition in link.hidden(self._ours, _DEPTH):
                 link.produce(Record(partition, b"af-end", None, ()))
             link.flush()
             link.abort()
         except BaseException:
             self.close()
             raise
-        if still := link.hidden(self._ours):
+        if still := link.hidden(self._ours, _DEPTH):
             raise Unreachable(
                 f"sink {self.name!r}, topic {self.target.topic!r}: a transaction of another producer is open and hides what "
                 f"was delivered to partition {still[0]}"

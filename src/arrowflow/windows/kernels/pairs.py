@@ -176,6 +176,30 @@ def index_pairs(known_left: U64, known_right: U64, used: int, index: I32) -> Non
         index[at] = number
 
 
+@njit("void(int64[::1], uint64[:, ::1], uint64[::1])", nogil=True, cache=True)
+def forget_pairs(numbers: I64, near: U64x3, known_left: U64) -> None:
+    """Mark pairs as gone: their numbers stay taken and match nothing.
+
+    Parameters
+    ----------
+    numbers : int64[n]
+        Numbers of pairs that are known.
+    near, known_left : uint64[h, 3], uint64[c]
+        As in `intern_pairs`; changed in place.
+
+    Notes
+    -----
+    O(n). Oracle: a dict.
+    """
+    lines = np.uint64(len(near) - 1)
+    for i in range(len(numbers)):
+        number = np.uint64(numbers[i])
+        line = known_left[number] & lines
+        if near[line, 2] == number:
+            near[line, 0] = _GONE
+        known_left[number] = _GONE
+
+
 @njit("boolean(int64[::1], int64, int64)", nogil=True, cache=True)
 def lie_within(event_us: I64, low_us: int, high_us: int) -> bool:
     """Say whether all times are in a range.
