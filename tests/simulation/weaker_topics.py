@@ -177,13 +177,14 @@ def the_newest_full_state_is_collected(put: Put) -> None:
 
 def collected_before_it_is_announced(put: Put) -> None:
     """The owner removes what it will announce with its next record."""
-    remove = collect._remove_records
+    move = collect._move_horizon
 
     def hasty(job, head):
+        move(job, head)
         job.retention.going.extend(range(head.horizon, job.retention.horizon))
-        remove(job, head)
+        collect._remove_records(job, head)
 
-    put(collect, "_remove_records", hasty)
+    put(collect, "_move_horizon", hasty)
 
 
 def newest_first(put: Put) -> None:
@@ -204,6 +205,7 @@ def staged_files_of_any_age_go(put: Put) -> None:
         yield from job.control.store.list(job.control.path("staging"))
 
     put(collect, "_left_in_staging", all_of_them)
+    put(collect, "_LOOK_EVERY", 0)
 
 
 def outboxes_of_sleepers_stay(put: Put) -> None:

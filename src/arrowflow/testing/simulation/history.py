@@ -44,6 +44,9 @@ class Verdict:
     calls: int
     records: int
     rows: int
+    topic_rows: int
+    restarts: int
+    removed: int
     journal: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -210,6 +213,9 @@ class History:
             calls=director.calls,
             records=len(world.verifier.records),
             rows=world.judge.rows_read,
+            topic_rows=sum(len(reader.seen) for reader in world.outside.readers.values()),
+            restarts=world.outside.cluster.lost,
+            removed=world.outside.leftovers.removed,
             journal=tuple(world.journal.lines),
         )
 

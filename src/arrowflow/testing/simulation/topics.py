@@ -128,8 +128,8 @@ class SimulatedLink:
     def tail(self, partition: int, wanted: Mapping[str, bytes], most: int) -> Tail:
         return self._ask(f"tail of {partition}", lambda: self._link.tail(partition, wanted, most))
 
-    def hidden(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
-        return self._ask("hidden", lambda: self._link.hidden(wanted))
+    def hidden(self, wanted: Mapping[str, bytes], most: int) -> Sequence[int]:
+        return self._ask("hidden", lambda: self._link.hidden(wanted, most))
 
     def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
         return self._ask("hanging", lambda: self._link.hanging(wanted))
