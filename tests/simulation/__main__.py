@@ -89,7 +89,8 @@ def try_weaker(results: Path | None) -> int:
     missed = 0
     for weaker in WEAKER:
         with contextlib.ExitStack() as planted:
-            weaker.plant(lambda where, name, value: planted.enter_context(mock.patch.object(where, name, value)))
+            for put_in_place in (weaker.set_up, weaker.plant):
+                put_in_place(lambda where, name, value: planted.enter_context(mock.patch.object(where, name, value)))
             found = first_refuting(weaker)
         seed, wrong = found or (None, ("not refuted",))
         missed += found is None

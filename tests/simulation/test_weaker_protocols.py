@@ -9,6 +9,7 @@ from arrowflow.testing.simulation.history import simulate
 
 @pytest.mark.parametrize("weaker", WEAKER, ids=[weaker.what for weaker in WEAKER])
 def test_a_wrong_protocol_is_refuted_within_the_stated_seeds_and_the_right_one_is_not(weaker, monkeypatch):
+    weaker.set_up(monkeypatch.setattr)
     with monkeypatch.context() as context:
         weaker.plant(context.setattr)
         found = first_refuting(weaker)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 import msgspec
-from tests.simulation.planting import Put, Weaker
+from tests.simulation.planting import Put, Weaker, drowsy
 from tests.simulation.weaker_topics import TOPICS
 
 from arrowflow import engine
@@ -226,7 +226,7 @@ def a_request_sent_twice_is_a_bug(put: Put) -> None:
 
 WEAKER = (
     Weaker("no check after the commit", no_check, 400),
-    Weaker("publish by copy", publish_by_copy, 800),
+    Weaker("publish by copy", publish_by_copy, 200, world=drowsy),
     Weaker("publish, then commit", publish_then_commit, 20),
     Weaker("no read-back", no_read_back, 400),
     Weaker("no restore after a failure", no_restore, 200),

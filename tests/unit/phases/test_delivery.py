@@ -359,6 +359,21 @@ def test_an_outbox_that_is_sent_twice_is_ours(action):
     world.check()
 
 
+def test_an_outbox_that_a_sleeper_left_for_a_collected_epoch_goes():
+    """Seed 86 of the simulator: it stayed, for only state was looked for below the horizon."""
+    world = World()
+    few = Checkpoint(world.log, max_epoch_rows=4, max_slice_rows=4, full_every=1, keep_records=1, keep_for_s=0.0)
+    world.run(checkpoint=few)
+    assert world.manifests()[-1].horizon > 1
+    left = f"{world.log.prefix}/outbox/{1:020d}/slept/alerts.arrow"
+    world.log.store.put(left, b"of a writer that woke up late")
+    for _ in range(3):
+        world.broker.append("events", 0, None)
+        world.run(checkpoint=few)
+
+    assert left not in world.log.store.objects
+
+
 def test_a_topic_that_lost_more_than_the_newest_transaction_is_not_filled_up_silently():
     world = World()
     world.dies("kafka.committed:9:crash")

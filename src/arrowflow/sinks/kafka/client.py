@@ -120,6 +120,7 @@ class KafkaLink:
             },
             logger=_silent(),
         )
+        self._admin: AdminClient | None = None
         self._own = {**own, "bootstrap.servers": target.brokers, "log_level": 0}
 
     # ---- the link -------------------------------------------------------------------------------------------
@@ -271,7 +272,7 @@ class KafkaLink:
 
     def _ends(self, level: IsolationLevel) -> list[int]:
         """The end of each partition for readers of this level."""
-        admin = AdminClient(self._own)  # one that is dropped too early answers nothing
+        admin = self._admin = self._admin or AdminClient(self._own)  # kept: it is asked again after each transaction
         places = [TopicPartition(self._target.topic, number) for number in range(self._count)]
         latest = OffsetSpec.latest()
 

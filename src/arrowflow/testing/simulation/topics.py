@@ -97,7 +97,7 @@ class SimulatedLink:
         return self._change("init", self._init, twice=True)
 
     def marker(self) -> tuple[int, str] | None:
-        return self._ask("marker", self._link.marker)
+        return self._ask("marker", self._stable_marker)
 
     def begin(self) -> None:
         self._touched, self._marker = set(), None
@@ -138,6 +138,16 @@ class SimulatedLink:
         self._link.drop()
 
     # ---- effects ---------------------------------------------------------------------------------------------------
+
+    def _stable_marker(self) -> tuple[int, str] | None:
+        """Wait while a transaction may still change it, as a client does; none is open for longer than its time-out."""
+        director = self._stage.director
+        while True:
+            try:
+                return self._link.marker()
+            except RetryableError:
+                director.sleep(self._stage.actor, 0.5)
+                self._cluster.at(director.seconds)
 
     def _init(self) -> int:
         self._cluster.started(self._target.topic)

@@ -238,7 +238,8 @@ class DrawnWorld(World):
     def pipeline(self, stage: Stage) -> Pipeline:
         setup, dice, extras = self.setup, self.dice, self.extras
         kept = {} if extras.keep_records is None else {"keep_records": extras.keep_records}
-        rows = 1 if self.outside.tidied else dice.randint(1, 16)
+        cadence_s = dice.choice((0.5, 2.0))
+        slice_rows, rows = (1, 1) if self.outside.tidied else (dice.randint(1, 8), dice.randint(1, 16))
         names = (*_TABLES, ALERTS) if ALERTS in extras.topics else _TABLES
         spec = SimulatedSourceSpec(stage, MemorySourceSpec(self.broker, (_TOPIC,)))
         return Pipeline(
@@ -250,8 +251,8 @@ class DrawnWorld(World):
             sinks=tuple(SinkNode(name, self._sink(name, stage), _STREAMS[name]) for name in names),
             checkpoint=Checkpoint(
                 SimulatedLogSpec(stage, self.store, PREFIX),
-                cadence_s=dice.choice((0.5, 2.0)),
-                max_slice_rows=dice.randint(1, 8),
+                cadence_s=cadence_s,
+                max_slice_rows=slice_rows,
                 max_epoch_rows=rows,
                 full_every=dice.randint(1, 4),
                 discover_every_s=dice.choice((1.0, 30.0)),
