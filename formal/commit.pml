@@ -39,6 +39,8 @@
 #define ACKED ack
 #endif
 
+#define SAID ((kind == COMPACT) * att + (kind != COMPACT) * ACKED)   /* what a record tells beside its number: acked, or what it seals */
+
 #ifndef TRACE
 #define EPOCH byte
 #else

@@ -22,8 +22,8 @@
 #define kafka_commit    19
 #define load_get        20    /* how does the load job with this id stand? */
 #define load_submit     21
-#define seal_publish    22    /* the sealed file and its boundary are shown to readers */
-#define live_delete     23    /* a file that is sealed is deleted under its table */
+#define seal_publish    22    /* the sealed file gets its name: from now on its epochs are read from it */
+#define live_delete     23    /* a small file that is sealed is deleted under its table */
 #define record_delete   24    /* garbage: below the horizon */
 #define object_delete   25    /* garbage: staged files and state of epochs that are acknowledged, referenced by no record */
 

@@ -52,7 +52,14 @@ inline recorded(n, kind, att, acked) {
      if
      :: kind == OPEN -> owner = id; owned = 1
      :: kind == DATA -> known[att] = 1; assert(OWNS)     /* whoever was replaced commits nothing more */
-     :: kind == COMPACT -> assert(OWNS)
+     :: kind == COMPACT ->
+        assert(OWNS);
+        i = 1;
+        do                           /* what is said to be sealed was published: its rows were there to be put together */
+        :: i > att -> break
+        :: else -> assert(!(rk[i] == DATA && genuine[i] && ofile[ra[i]]) || appeared[ROW(i)]); i++
+        od;
+        i = 0
      :: else
      fi;
      assert(acked >= settled);       /* acked never falls */

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -28,6 +28,7 @@ OTHER_KINDS = frozenset({"reset.create", "reconfig.create", "retire.create"})
 """Records the model has no word for yet: a trace that holds one is followed up to it."""
 FAILED = OUTCOMES.index("failed")
 _FOLLOWED = re.compile(r"^pan:1: assertion violated\s+!\(followed\)", re.MULTILINE)
+_EPOCH = re.compile(r"-(\d{12})-")
 SIZES = (40, 120, 400, 1500)
 
 
@@ -108,8 +109,8 @@ def lenses(calls: Sequence[Call]) -> list[dict[str, str]]:
     return list(found.values()) or [{}]
 
 
-def steps(calls: Sequence[Call], lens: Mapping[str, str]) -> Iterator[Step]:
-    """The calls of one run as the model sees them through a lens."""
+def steps(calls: Sequence[Call], lens: Mapping[str, str], targets: Container[str] = ()) -> Iterator[Step]:
+    """The calls of one run as the model sees them through a lens, whose files end up as `targets`."""
     looked_for: Call | None = (
         None  # a move or replacement that found nothing to do: the next look at its target is part of it
     )
@@ -134,16 +135,36 @@ def steps(calls: Sequence[Call], lens: Mapping[str, str]) -> Iterator[Step]:
             continue  # one restore reads several files
         elif event == "record.list":
             yield Step(call, event, call.n, call.facts.get("newest", -1) + 1, call.outcome)
+        elif event == "compact.create":
+            yield Step(call, event, call.n, _sealed_up_to(call, lens), call.outcome)
+        elif event == "seal.publish":
+            if path.endswith("/sealed-0000.parquet"):  # one file stands for all of its record; done already is as good
+                yield Step(call, event, call.n, 0, "failed" if call.outcome == "failed" else "made")
+        elif event == "live.delete":
+            if path in targets:
+                yield Step(call, event, int(_EPOCH.findall(path)[-1]) + 1, 0, call.outcome)
         elif event.endswith(".create") and "acked" in call.facts and event not in OTHER_KINDS:
             yield Step(call, event, call.n, min(call.facts["acked"].values(), default=call.n - 2) + 1, call.outcome)
         elif event in ("state.read", "run.start"):
             yield Step(call, event, 0, 0, call.outcome)
-        elif event in ("record.read", "record.delete", "object.delete", "live.delete") or event.startswith(
-            ("kafka.", "load.", "seal.")
-        ):
+        elif event == "object.delete" and not (seen or path.startswith("state/")):
+            continue  # an outbox or an old revision, which the model leaves out; or a staged file of another lens
+        elif event in ("record.read", "record.delete", "object.delete") or event.startswith(("kafka.", "load.")):
             yield Step(call, event, call.n, call.facts.get("extra", 0), call.outcome)
         elif call.outcome == "failed" and call.ended != float("inf"):
             yield Step(call, "file.read", 0, 0, "failed")  # whatever failed: the run goes back to the log
+
+
+def _sealed_up_to(call: Call, lens: Mapping[str, str]) -> int:
+    """Up to which epoch of the model a compact record seals the table that a lens sees; 0 for another table."""
+    sinks = {path.split("/")[3] for path in lens}
+    stops = [stop for sink in sinks for _, stop in call.facts["sealed"].get(sink, ())]
+    return max(stops, default=0)  # epochs are half-open there, and counted from 1 here
+
+
+def targets_of(calls: Sequence[Call], lens: Mapping[str, str]) -> set[str]:
+    """Where the files of a lens end up."""
+    return {call.facts["target"] for call in calls if call.event == "file.move" and call.facts["path"] in lens}
 
 
 def slots(calls: Sequence[Call]) -> list[list[list[Call]]]:
@@ -193,7 +214,8 @@ class Follower:
             dealt = slots(calls)
             found += Followed(calls=len(calls), runs=sum(map(len, dealt)))
             for lens in sorted(lenses(calls), key=len, reverse=True)[:most]:
-                writers = [[step for run in slot for step in steps(run, lens)] for slot in dealt]
+                targets = targets_of(calls, lens)
+                writers = [[step for run in slot for step in steps(run, lens, targets)] for slot in dealt]
                 found.lenses += 1
                 if refused := self._follow(writers):
                     found.refused.append(f"{log}, seen through {sorted(lens)[:1]}: {refused}")
@@ -231,6 +253,7 @@ class Follower:
                 "TRACE",
                 "REVISIONS",
                 "GC",
+                "SEALING",
                 f"E={size}",
                 f"A={2 * size}",
                 f"R={size}",

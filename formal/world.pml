@@ -11,7 +11,7 @@
 
 byte rk[E];          /* kind of record n, NONE where there is none */
 EPOCH rid[E];         /* which run of which writer wrote it: the uuid in the bytes */
-EPOCH ra[E];          /* DATA: the attempt whose staged bytes it names; COMPACT: the epoch it seals */
+EPOCH ra[E];          /* DATA: the attempt whose staged bytes it names; COMPACT: the epoch up to which it seals */
 EPOCH rs[E];          /* the offset where the next epoch begins; a DATA record holds row rs-1 */
 EPOCH rq[E];          /* acked: everything up to this epoch is published */
 EPOCH rfull[E];       /* the attempts whose state files restore the record: a full snapshot ... */

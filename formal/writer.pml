@@ -45,6 +45,13 @@
 #define SEALABLE(n) (rk[n] == DATA && !sealed[ROW(n)])
 #endif
 
+/* what may be removed under a table: a file whose rows are in a sealed one, of a record that is there */
+#ifndef TRACE
+#define UNLINKED(n) (rk[n] == DATA && sealed[ROW(n)] && live[ra[n]])
+#else
+#define UNLINKED(n) (rk[n] == DATA && sealed[ROW(n)] && nn[w] == n)     /* a run that died may have removed it before */
+#endif
+
 #define UNKNOWN 0
 #define OURS    1
 #define OTHERS  2
@@ -59,8 +66,8 @@ inline append(ev, n, kind, att) {
        if
        :: rk[n] == NONE ->
           if
-          :: EVENT(ev, n, ACKED, made); res = made
-          :: (lost < LOST) -> EVENT(ev, n, ACKED, failed); lost++; res = failed
+          :: EVENT(ev, n, SAID, made); res = made
+          :: (lost < LOST) -> EVENT(ev, n, SAID, failed); lost++; res = failed
           fi;
           rk[n] = kind; rid[n] = id; ra[n] = att; rs[n] = pos + (kind == DATA); rq[n] = ACKED; rfull[n] = snap; rdelta[n] = diff;
 #ifdef TRACE
@@ -69,8 +76,8 @@ inline append(ev, n, kind, att) {
           if :: n > head -> head = n :: else fi;
           recorded(n, kind, att, ACKED);
           LATE_RECORD(n)
-       :: rk[n] != NONE -> EVENT(ev, n, ACKED, taken); res = taken
-       :: NOEFFECT(ev, n, ACKED); res = failed
+       :: rk[n] != NONE -> EVENT(ev, n, SAID, taken); res = taken
+       :: NOEFFECT(ev, n, SAID); res = failed
        fi
      };
      if
@@ -160,7 +167,7 @@ inline move_file() {
      atomic {
        DIE;
        if
-       :: live[da] || sealed[arow[da]] -> EVENT(file_read, n, 0, made)
+       :: live[da] -> EVENT(file_read, n, 0, made)
        :: !live[da] -> EVENT(file_read, n, 0, missing); goto gone
        fi
      };
@@ -357,25 +364,36 @@ work:                                   /* publish.redo, and publish after a com
         looked = 0; t = 0;
 #endif
         skip
-     :: dk == COMPACT ->
-        atomic { DIE; sealed[arow[da]] = 1; ANSWER(seal_publish, n, 0, made) };
-        atomic { DIE; live[da] = 0; ANSWER(live_delete, n, 0, made) }
+     :: dk == COMPACT ->                /* the sealed file and its boundary: every epoch up to that */
+        atomic {
+          DIE;
+          t = 1;
+          do :: t > da -> break :: else -> if :: rk[t] == DATA -> sealed[ROW(t)] = 1 :: else fi; t++ od;
+          t = 0;
+          ANSWER(seal_publish, n, 0, made)
+        }
      :: else
      fi
   od;
   ack = h; n = 0; da = 0; dk = 0; fresh = 0;
 
   if
+#ifdef SEALING
+  :: WANTS(live_delete) && rq[h] > 1 && rk[h] != NONE -> goto unlink
+#endif
 #ifdef GC
   :: WANTS(record_delete) && rq[h] > 1 && rk[h] != NONE -> goto tidy
   :: WANTS(object_delete) && rq[h] > 1 && rk[h] != NONE -> goto sweep
 #endif
-#ifdef SEALING
+#if defined(SEALING) && !defined(TRACE)
   :: compactions < 1 -> goto seal
 #endif
   :: true
   fi;
 step:
+#ifdef TRACE
+  if :: WANTS(compact_create) -> goto seal :: else fi;
+#endif
 #ifndef TRACE
   if
   :: pos == R -> goto finish
@@ -447,7 +465,10 @@ check:
   goto work;
 
 #ifdef SEALING
-seal:                                   /* one epoch that is acknowledged by all */
+seal:                                   /* all epochs up to one that is acknowledged by all; they are looked at again by whoever redoes this */
+#ifdef TRACE
+  atomic { (WANTS(compact_create) && nx[w] <= ack) -> a = nx[w] };
+#else
   atomic {
     DIE;
     t = 1;
@@ -459,8 +480,9 @@ seal:                                   /* one epoch that is acknowledged by all
        :: else -> t++
        fi
     od;
-    a = ra[t]; t = 0; compactions++
+    a = t; t = 0; compactions++
   };
+#endif
   append(compact_create, h + 1, COMPACT, a);
   if
   :: res == OURS -> h = h + 1
@@ -468,6 +490,27 @@ seal:                                   /* one epoch that is acknowledged by all
   :: else -> goto fenced
   fi;
   goto check;
+
+unlink:                                 /* small files whose rows are sealed, before the record that names them, below the horizon */
+  atomic {
+    DIE;
+    t = 1;
+    do
+    :: t >= HORIZON -> break
+    :: t < HORIZON && UNLINKED(t) -> break
+    :: else -> t++
+    od;
+    if :: t >= HORIZON -> t = 0; goto step :: else fi
+  };
+  atomic { DIE; live[ra[t]] = 0; EVENT(live_delete, t, 0, made); t = 0 };
+  if
+#ifdef GC
+  :: WANTS(record_delete) -> goto tidy
+  :: WANTS(object_delete) -> goto sweep
+#endif
+  :: WANTS(live_delete) -> goto unlink
+  :: true -> goto step
+  fi;
 #endif
 
 #ifdef GC
@@ -495,7 +538,14 @@ tidy:                                   /* records below the horizon that a comm
     EVENT(record_delete, t, 0, made);
     t = 0
   };
-  if :: WANTS(record_delete) -> goto tidy :: WANTS(object_delete) -> goto sweep :: true -> goto step fi;
+  if
+  :: WANTS(record_delete) -> goto tidy
+  :: WANTS(object_delete) -> goto sweep
+#ifdef SEALING
+  :: WANTS(live_delete) -> goto unlink
+#endif
+  :: true -> goto step
+  fi;
 
 sweep:                                  /* what attempts left, up to what is acknowledged, unless a record refers to it */
   atomic {
@@ -504,8 +554,8 @@ sweep:                                  /* what attempts left, up to what is ack
     do
     :: ta > attempts -> ta = 0; goto step
     :: ta <= attempts && GARBAGE(ta) ->
-       t = 1;
-       do                               /* does a record that is left refer to it? */
+       t = (rq[h] > 0 -> rq[h] : 1);    /* records below the horizon are read by nobody: their files go before them */
+       do                               /* does a record that is needed refer to it? */
        :: t > head -> break
        :: t <= head && REFERS(t, ta) -> break
        :: else -> t++
@@ -517,11 +567,21 @@ sweep:                                  /* what attempts left, up to what is ack
 #endif
        :: else -> t = 0; ta++
        fi
+#ifdef TRACE
+    :: ta <= attempts && ae[ta] == nn[w] && !(staged[ta] || next[ta] || kept[ta]) -> break   /* another object of the same attempt */
+#endif
     :: else -> ta++
     od
   };
   atomic { DIE; staged[ta] = 0; next[ta] = 0; kept[ta] = 0; EVENT(object_delete, ae[ta], 0, made); ta = 0 };
-  goto step;
+  if
+  :: WANTS(record_delete) -> goto tidy
+  :: WANTS(object_delete) -> goto sweep
+#ifdef SEALING
+  :: WANTS(live_delete) -> goto unlink
+#endif
+  :: true -> goto step
+  fi;
 #endif
 
 finish:                                 /* finish.close_log */

@@ -56,7 +56,9 @@ int main(int argc, char **argv) {
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(client);
     rd_kafka_message_t *messages[10000];
     while (count < wanted) {
-        ssize_t got = rd_kafka_consume_batch_queue(queue, 30000, messages, 10000);
+        /* It waits until it has as many as it was asked for: never more than there are to come. */
+        long left = wanted - count;
+        ssize_t got = rd_kafka_consume_batch_queue(queue, 30000, messages, left < 10000 ? left : 10000);
         if (got <= 0) return 1;
         for (ssize_t n = 0; n < got; n++) {
             rd_kafka_message_t *message = messages[n];

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from arrowflow.api.kafka import read_kafka
     from arrowflow.api.operator import WindowOperator
     from arrowflow.api.pipeline import Pipeline, load
+    from arrowflow.api.scan import scan
     from arrowflow.api.trial import Trial
     from arrowflow.api.windows import Cumulative, Hopping, Roster, Session, Shifts, Sliding, Tumbling
     from arrowflow.calendars import PlantCalendar
@@ -72,6 +73,7 @@ __all__ = [
     "quality_mean",
     "quantile",
     "read_kafka",
+    "scan",
     "start",
     "stddev",
     "sum",
@@ -110,6 +112,7 @@ _HOMES = {
     "quality_mean": "arrowflow.api.aggregates",
     "quantile": "arrowflow.api.aggregates",
     "read_kafka": "arrowflow.api.kafka",
+    "scan": "arrowflow.api.scan",
     "start": "arrowflow.engine",
     "stddev": "arrowflow.api.aggregates",
     "sum": "arrowflow.api.aggregates",

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import threading
 
-from arrowflow.events import Committed, Finished
+from arrowflow.events import Finished
 from arrowflow.failpoints import Failpoints
 from arrowflow.phases.advance import advance, fold
 from arrowflow.phases.collect import collect
 from arrowflow.phases.commit import check, commit, is_empty
+from arrowflow.phases.cut import Cut, cut
 from arrowflow.phases.decode import decode
 from arrowflow.phases.defaults import Silence, SystemClock
 from arrowflow.phases.deliver import keep_alive
 from arrowflow.phases.draft import begin
 from arrowflow.phases.dry import rehearse
 from arrowflow.phases.fingerprint import fingerprint_of
-from arrowflow.phases.finish import Totals, close_log, is_over
+from arrowflow.phases.finish import close_log, finished, is_over
+from arrowflow.phases.flight import hand_over, land, landing, look_if_due, look_in, seal_if_due
 from arrowflow.phases.job import Job, build_job
 from arrowflow.phases.publish import acknowledge, publish
-from arrowflow.phases.read import look_if_due, read
+from arrowflow.phases.read import read
 from arrowflow.phases.recover import recover
 from arrowflow.phases.retry import attempt
 from arrowflow.phases.run import Run
@@ -32,24 +34,31 @@ from arrowflow.protocols import Clock, Machine, Observer
 from arrowflow.types import Manifest
 
 
-def step(job: Job) -> Manifest | None:
-    """Make one epoch true, or nothing at all; return its record, None if there was nothing to say."""
+def step(job: Job) -> None:
+    """Fill one epoch while the one before it becomes true, then let it become true beside the next."""
     look_if_due(job)
-    keep_alive(job)
+    seal_if_due(job)
     draft = begin(job)
-    for fetched in read(job, draft):
-        rows = decode(job, draft, fetched)
-        rows = transform(job, draft, rows)
-        fold(job, draft, rows)
+    with landing(job):
+        for taken in read(job, draft):
+            rows = decode(job, draft, taken)
+            rows = transform(job, draft, rows)
+            fold(job, draft, rows)
+            look_in(job, draft)
+    keep_alive(job)
     advance(job, draft)
-    if is_empty(job, draft):
-        return None
-    staged = stage(job, draft)
-    manifest = commit(job, draft, staged)
+    if not is_empty(job, draft):
+        hand_over(job, cut(job, draft), complete)
+
+
+def complete(job: Job, cut: Cut) -> Manifest:
+    """Make one epoch true, or nothing at all; return its record. Runs in the helper's thread (`phases/flight.py`)."""
+    staged = stage(job, cut)
+    manifest = commit(job, cut, staged)
     check(job, manifest)
     publish(job, manifest)
     acknowledge(job, manifest)
-    collect(job)
+    collect(job, cut)
     return manifest
 
 
@@ -58,17 +67,14 @@ def run(job: Job) -> Finished:
     recover(job)
     if job.options.dry_run:
         return rehearse(job)
-    totals = Totals()
     while not job.stopping.is_set():
-        for manifest in attempt(job, step):
-            totals.add(job, manifest)
-            job.observer.notice(Committed(manifest))
-        if is_over(job, totals):
+        attempt(job, step)
+        if is_over(job):
             break
+    attempt(job, land)
     close_log(job)
-    finished = totals.finished(job)
-    job.observer.notice(finished)
-    return finished
+    job.observer.notice(done := finished(job))
+    return done
 
 
 def start(

@@ -83,6 +83,12 @@ class StateTooLarge(ArrowflowError):
     exit_code = 4
 
 
+class OutOfMemory(ArrowflowError):
+    """The process was refused memory; nothing of the epoch was committed."""
+
+    exit_code = 4
+
+
 class ObjectMissing(ArrowflowError):
     """A control object or staged file is not where its record says. Check for a newer writer before blaming anyone."""
 

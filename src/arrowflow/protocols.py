@@ -7,9 +7,9 @@ Every protocol has a public in-memory fake and a conformance suite in `arrowflow
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from arrowflow.failpoints import Failpoints
 from arrowflow.types import (
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+Duty = Literal["read", "decode", "commit"]
+"""What a helper of a run is for: to fetch ahead, to decode ahead, or to make true what was cut."""
+Result = TypeVar("Result", covariant=True)
 Change = Literal["insert", "replace", "interim"]
 """What a row is to its reader: the first result of a window, a later revision of it, or what it would give now."""
 
@@ -53,8 +56,29 @@ class Clock(Protocol):
         """Wait at most 0.2 s at a time, so that a stop is noticed."""
 
 
+class Task(Protocol[Result]):
+    """A piece of work that a helper was given."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether `result` would not wait."""
+
+    def result(self) -> Result:
+        """Wait for the end of the work; return what it gave, or raise what it raised, as often as one asks."""
+
+
+class Helper(Protocol):
+    """Does work beside the thread that gives it, one piece at a time, in the order given."""
+
+    def start(self, work: Callable[[], Result]) -> Task[Result]:
+        """Take a piece of work and return at once."""
+
+    def close(self) -> None:
+        """Wait for the work given and end; safe to call twice."""
+
+
 class Machine(Protocol):
-    """Where a run is, and what it takes from chance: names nobody else has, and pauses no two runs share."""
+    """Where a run is, who helps it, and what it takes from chance: names nobody else has, and pauses no two runs share."""
 
     @property
     def host(self) -> str:
@@ -73,9 +97,12 @@ class Machine(Protocol):
     def between(self, low: float, high: float) -> float:
         """Any number from `low` to `high`."""
 
+    def helper(self, duty: Duty) -> Helper:
+        """Somebody who works beside the run."""
+
 
 class Observer(Protocol):
-    """Hears what a run does; must not raise and must not block."""
+    """Hears what a run does, one event at a time; must not raise and must not block."""
 
     def notice(self, event: object) -> None:
         """Take one of the frozen events of `arrowflow.events`."""
@@ -100,8 +127,12 @@ class RunContext:
 class Store(Protocol):
     """Objects with atomic creation. Paths are absolute; content appears whole or not at all."""
 
-    def create(self, path: str, data: bytes) -> None:
-        """Make `path` durable with `data`; raise `AlreadyExists` if the name is taken, whatever it holds."""
+    def create(self, path: str, data: bytes) -> int | None:
+        """Make `path` durable with `data`; raise `AlreadyExists` if the name is taken, whatever it holds.
+
+        Returns the object's generation, where a request may arrive a second time long after it was answered, and None where
+        a call that has returned is over for good.
+        """
 
     def read(self, path: str) -> bytes:
         """Return the whole content; raise `ObjectMissing`."""
@@ -112,15 +143,19 @@ class Store(Protocol):
         Folders that can hold no path above `after` are not opened, so the newest records cost little to list.
         """
 
-    def move_once(self, source: str, target: str) -> None:
-        """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not."""
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
+        """Atomically rename; raise `AlreadyExists` if `target` exists (a half-done move of the same object is completed), `ObjectMissing` if `source` does not.
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+        With the `generation` that `create` gave, another object under the name of `source` is none.
+        """
+
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         """Atomically let `target`, whose bytes have the CRC-32C `was`, be the object `source`, which uses that name up.
 
         At every instant `target` holds all of the old bytes or all of the new ones, whose CRC-32C is `becomes`. A target
         that holds those already is done, and a `source` left over is removed. Whoever sleeps inside this call for
-        however long changes nothing once another has done the same: there is only one `source`.
+        however long changes nothing once another has done the same: there is only one `source`, with that `generation` if one
+        is given.
 
         Raises `AlreadyExists` if `target` holds other bytes than these two, `ObjectMissing` if there is no `target`, or
         it holds the old bytes and there is no `source`.
@@ -159,7 +194,10 @@ class Control:
 
 
 class Source(Protocol):
-    """Replayable records. One thread owns it; its position is an argument, so a failed attempt just reads again."""
+    """Replayable records. Its position is an argument, so a failed attempt just reads again.
+
+    One call is made at a time, but for `discover` and `acknowledge`: they may be called while another thread reads.
+    """
 
     name: str
 
@@ -320,6 +358,28 @@ class KeepsRevisions(Protocol):
 
     def kept(self, file: StagedFile) -> str | None:
         """Where the rows that `file` took the place of are kept, relative to the control prefix; None if it replaced nothing."""
+
+
+@runtime_checkable
+class Seals(Protocol):
+    """A sink that can put small files together into larger ones, in a folder of their own beside the table."""
+
+    @property
+    def seal_us(self) -> int | None:
+        """Length of the intervals of processing time that are sealed once they are over; None for never."""
+
+    @property
+    def sealed_location(self) -> str:
+        """The folder of sealed files as the store names it."""
+
+    def seal(self, attempt: Attempt, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        """Stage one file for each partition with all rows of `files`, which are published; `dst` is relative to `sealed_location`.
+
+        Raises `DataLossError` if one does not hold the recorded bytes, `ObjectMissing` if it is gone.
+        """
+
+    def publish_sealed(self, files: Sequence[StagedFile]) -> None:
+        """Give each staged file its name in `sealed_location`, once; raises as `Sink.publish`."""
 
 
 @runtime_checkable

@@ -315,7 +315,8 @@ class Replaced(msgspec.Struct, frozen=True, kw_only=True):
 class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file an epoch publishes: `src` is relative to the control prefix, `dst` to the sink's root.
 
-    With `replaces` it takes the place of a file of the same name that an earlier record published.
+    With `replaces` it takes the place of a file of the same name that an earlier record published. `generation` is that of
+    the staged object, in a store that has such a thing: only this very object may be moved.
     """
 
     sink: str
@@ -329,6 +330,7 @@ class StagedFile(msgspec.Struct, frozen=True, kw_only=True):
     replaces: Replaced | None = None
     min_event_us: int | None = None
     max_event_us: int | None = None
+    generation: int | None = None
 
     @property
     def revision(self) -> int:
@@ -441,6 +443,13 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
     retracted: list[Retracted] = msgspec.field(default_factory=list)
 
 
+class EpochRange(NamedTuple):
+    """Epochs ``[start, stop)``."""
+
+    start: int
+    stop: int
+
+
 RecordKind = Literal["open", "data", "compact", "reset", "reconfig", "close", "retire"]
 
 
@@ -451,7 +460,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `acked` says, per sink, up to which epoch everything is published; `delivered` what a sink with outboxes is known to
     have, which it says itself too. `changes` tells, in a `reconfig` record, what its fingerprint changes about that of the
     record before, a line each. `generation` is which tables its outputs are in: 0 those that the configuration names, else
-    those that the run with this fence made for a reset.
+    those that the run with this fence made for a reset. `seals`, in a `compact` record, are files beside a table, relative to
+    its sealed root, that hold what the files of past epochs hold; `sealed` says, per sink, of which epochs.
     """
 
     v: int = 1
@@ -477,6 +487,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     changes: list[str] = msgspec.field(default_factory=list)
     reset: Reset | None = None
     generation: int = 0
+    seals: list[StagedFile] = msgspec.field(default_factory=list)
+    sealed: dict[str, list[EpochRange]] = msgspec.field(default_factory=dict)
     horizon: int = 0
     sha256: str = ""
 

@@ -33,7 +33,9 @@ ON_A_DISK = {"fs.enospc", "fs.fsync_file", "fs.fsync_dir", "publish.between_link
 CORRECTIONS = {"stage.revision", "publish.replace", "publish.between_look_rename"}
 NOT_THE_FIRST_TIME = {"redo.mid", "recover.head_loaded"}
 COPIES = {"publish.between_copy_delete"}
-OF_OTHER_PARTS = {name for name in REGISTRY if name.startswith(("gc.", "kafka.", "reset.", "drop."))} | {"stage.outbox"}
+OF_OTHER_PARTS = {name for name in REGISTRY if name.startswith(("gc.", "compact.", "kafka.", "reset.", "drop."))} | {
+    "stage.outbox"
+}
 POINTS = sorted(set(REGISTRY) - ON_A_DISK - CORRECTIONS - NOT_THE_FIRST_TIME - COPIES - OF_OTHER_PARTS)
 """Every point that a job without corrections passes on its first start, on a service that moves."""
 

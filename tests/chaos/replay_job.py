@@ -1,6 +1,6 @@
 """configs/gold.toml over an archive of its sample, cut into many small epochs; importable, and a process to kill.
 
-As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE [KEEP]`` with the failpoint variables of the command line;
+As a process: ``python -m tests.chaos.replay_job ARCHIVE LAKE [KEEP [sealed]]`` with the failpoint variables of the command line;
 KEEP is how many records are kept, for runs that collect the others. The lake is a folder or an address in a bucket.
 """
 
@@ -32,9 +32,18 @@ def write_archive(path: Path, rows: int, seed: int = 7) -> dict:
 
 
 def gold_over(
-    archive: Path, lake: Path | str, *, epoch_rows: int = 400, slice_rows: int = 150, keep: int | None = None
+    archive: Path,
+    lake: Path | str,
+    *,
+    epoch_rows: int = 400,
+    slice_rows: int = 150,
+    keep: int | None = None,
+    sealed: bool = False,
 ) -> Pipeline:
-    """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so; `keep` records are kept."""
+    """The gold pipeline as it is, reading the archive, in epochs of at most `epoch_rows` or so.
+
+    So many records as `keep` says are kept; with `sealed` the table's small files are put together as soon as can be.
+    """
     gold = load(GOLD, {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
     source = replace(gold.source, spec=ReplaySpec(paths=(str(archive),)))
     checkpoint = replace(
@@ -42,12 +51,17 @@ def gold_over(
     )
     if keep is not None:
         checkpoint = replace(checkpoint, keep_records=keep, keep_for_s=0.0)
-    return replace(gold, source=source, checkpoint=checkpoint)
+    sinks = gold.sinks
+    if sealed:
+        sinks = tuple(
+            replace(node, spec=replace(node.spec, seal_us=1)) if node.stream == "rows" else node for node in sinks
+        )
+    return replace(gold, source=source, checkpoint=checkpoint, sinks=sinks)
 
 
-def gold_collecting(archive: Path, lake: Path, keep: int) -> Pipeline:
+def gold_collecting(archive: Path, lake: Path | str, keep: int, *, sealed: bool = False) -> Pipeline:
     """The same in smaller epochs, so that there are many records to collect."""
-    return gold_over(archive, lake, epoch_rows=100, slice_rows=100, keep=keep)
+    return gold_over(archive, lake, epoch_rows=100, slice_rows=100, keep=keep, sealed=sealed)
 
 
 def wrong(sheet: dict, lake: Path) -> list[str]:
@@ -64,7 +78,8 @@ def main() -> int:
     traces = map(os.environ.get, ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL"))
     failpoints = Failpoints.parse(os.environ.get("ARROWFLOW_FAILPOINTS", ""), *traces)
     try:
-        job = gold_collecting(archive, lake, int(sys.argv[3])) if len(sys.argv) > 3 else gold_over(archive, lake)
+        keep, sealed = sys.argv[3:4], sys.argv[4:] == ["sealed"]
+        job = gold_collecting(archive, lake, int(keep[0]), sealed=sealed) if keep else gold_over(archive, lake)
         start(job, TO_THE_END, failpoints=failpoints).result()
     except ArrowflowError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

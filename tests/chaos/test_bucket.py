@@ -2,6 +2,8 @@
 
 import dataclasses
 import itertools
+import threading
+from contextlib import closing
 from datetime import timedelta
 
 import polars as pl
@@ -27,11 +29,15 @@ from tests.support.buckets import BUCKET, strict_fake
 from arrowflow.commitlog.gcs import GcsLogSpec
 from arrowflow.commitlog.record import check_follows
 from arrowflow.engine import start
+from arrowflow.errors import ObjectMissing
 from arrowflow.events import Notice
 from arrowflow.failpoints import Failpoints, SimulatedCrash
+from arrowflow.phases.fingerprint import fingerprint_of
+from arrowflow.phases.job import build_job
 from arrowflow.stores.gcs.patience import Patience
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.gcs import Fault
+from arrowflow.testing.observer import RecordingObserver
 
 EVERY_REQUEST = 70
 """So many requests a run of this archive makes, `test_the_requests_of_a_run_are_counted` holds it."""
@@ -169,6 +175,33 @@ def test_a_record_that_arrives_after_its_run_gave_it_up_is_adopted_by_that_run(a
             check_follows(older, newer)
         assert len({record.writer.id for record in chain}) == 1
         assert faults_found(fake, sheet, tmp_path) == []
+
+
+def test_a_sleeper_publishes_no_file_from_a_second_copy_of_its_upload(archive):
+    """The upload arrives once more after its file was published and taken away again, as a reset in place does."""
+    path, _ = archive
+    with strict_fake() as fake:
+        fake.arrange(Fault("late", on="insert", name="af/_arrowflow/gold_production/staging/"))
+        run_here(path)
+        pipeline = _patient(path)
+        job = build_job(
+            pipeline, TO_THE_END, observer=RecordingObserver(), clock=ManualClock(), failpoints=Failpoints(),
+            stopping=threading.Event(), fingerprint=fingerprint_of(pipeline),
+        )  # fmt: skip
+        with closing(job):
+            records = [job.log.read(epoch) for epoch in job.log.epochs_after(-1)]
+            files = next(record.outputs for record in records if record.outputs)
+            for file in files:
+                job.control.store.delete(f"{job.sinks[file.sink].location}/{file.dst}")
+            assert [answer.status for answer in fake.release()] == [200]
+            staged = {f"af/_arrowflow/gold_production/{file.src}" for file in files} & fake.snapshot(BUCKET).keys()
+            assert len(staged) == 1
+
+            before = fake.snapshot(BUCKET)
+            for file in files:
+                with pytest.raises(ObjectMissing, match="neither staged"):
+                    job.sinks[file.sink].publish([file])
+            assert fake.snapshot(BUCKET) == before
 
 
 def _patient(path):

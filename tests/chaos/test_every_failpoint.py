@@ -30,7 +30,9 @@ IN_A_BUCKET = {"publish.between_copy_delete"}
 """Points that only a lake in a bucket passes; `tests/chaos/test_bucket.py` ends runs there."""
 NOT_OF_A_RUN = {name for name in REGISTRY if name.startswith(("reset.", "drop."))}
 """Points of other verbs; `tests/chaos/test_resets.py` kills there."""
-ELSEWHERE = NEEDS_CORRECTIONS | NEEDS_A_PAST | NEEDS_A_TOPIC | IN_A_BUCKET | NOT_OF_A_RUN
+NEEDS_SEALING = {name for name in REGISTRY if name.startswith("compact.")}
+"""Points that only a run with old records of a sealed table passes; `tests/chaos/test_sealing.py` kills there."""
+ELSEWHERE = NEEDS_CORRECTIONS | NEEDS_A_PAST | NEEDS_SEALING | NEEDS_A_TOPIC | IN_A_BUCKET | NOT_OF_A_RUN
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,8 @@
 """Every decoder keeps the laws of the protocol."""
 
+import json
+
+from arrowflow.decoders.avro.spec import AvroSpec
 from arrowflow.decoders.json import Field, JsonSpec
 from arrowflow.decoders.raw import RawSpec
 from arrowflow.testing.conformance.decoders import DecoderConformance
@@ -63,3 +66,71 @@ class TestLines(DecoderConformance):
 
     def bad(self):
         return [b"", b"pump 61", b"pump 61 7 ", b"pump  61 7", b"a 1.5 7", b"a 1 1_0", "ñ 1 1".encode(), b"a 1 1\n"]
+
+
+READING = json.dumps(
+    {
+        "type": "record",
+        "name": "Reading",
+        "fields": [
+            {"name": "text", "type": "string"},
+            {"name": "count", "type": ["null", "int", "string"]},
+            {"name": "at", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]},
+            {"name": "meta", "type": {"type": "record", "name": "Meta", "fields": [{"name": "rest", "type": {"type": "map", "values": "long"}}]}},
+        ],
+    }
+)  # fmt: skip
+READ = (
+    Field("text", "string", required=True),
+    Field("count", "int8"),
+    Field("at", "timestamp[us]"),
+    Field("rest", "json", path="meta.rest"),
+)
+
+
+class TestAvro(DecoderConformance):
+    frame = b"\0\0\0\0\x07"
+
+    def spec(self):
+        return AvroSpec(READ, {7: READING}, unknown="dead_letter")
+
+    def good(self):
+        bodies = [
+            b"\x02a\x00\x00\x00",
+            b"\x00\x02\xfe\x01\x02\x00\x00",
+            b"\x04\xc3\xb1\x02\x01\x00\x01\x06\x02b\x04\x00",
+        ]
+        return [self.frame + body for body in bodies]
+
+    def bad(self):
+        whole = [
+            self.frame + b"\x02a\x00\x00\x00\x00",
+            self.frame + b"\x02a\x04\x02\x31\x00\x00",
+            self.frame + b"\x02\xff\x00\x00\x00",
+        ]
+        return [
+            b"",
+            b"\0\0\0",
+            b"{}",
+            *whole,
+            b"\0\0\0\0\x08\x02a",
+            self.good()[2][:-1],
+            self.frame + b"\x02a\x02\xfe\x03\x00\x00",
+        ]
+
+
+class TestAvroWithTheKernelOnly(TestAvro):
+    """The columns of one that the rules need not be asked for."""
+
+    def spec(self):
+        return AvroSpec(READ[:3], {7: READING}, unknown="dead_letter")
+
+
+class TestBareAvro(TestAvro):
+    frame = b""
+
+    def spec(self):
+        return AvroSpec(READ, READING)
+
+    def bad(self):
+        return [b"", *TestAvro.bad(self)[3:6], self.good()[2][:-1]]

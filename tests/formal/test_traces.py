@@ -8,7 +8,9 @@ import json
 import pytest
 from formal.check import missing_tools
 from formal.traces import Unknown, read, slots
+from tests.chaos.replay_job import gold_collecting, write_archive
 from tests.chaos.revision_job import TO_THE_END, job
+from tests.support.buckets import BUCKET, strict_fake
 from tests.support.followed import Protocol, follower_in
 
 from arrowflow.engine import start
@@ -137,6 +139,86 @@ DOCTORED = {
 @pytest.mark.parametrize("how", DOCTORED)
 def test_a_doctored_trace_is_refused(how, follower, whole, tmp_path):
     assert refused(follower, DOCTORED[how](whole), tmp_path), how
+
+
+# ---- collecting and sealing, on a disk and in a bucket ----------------------------------------------------------
+
+
+def aged(folder, lake: str) -> Trace:
+    """A job that collects and seals all the while, and died twice of it."""
+    archive = folder / "archive.ndjson"
+    write_archive(archive, rows=1100)
+    protocol = Protocol(folder / "protocol", None)
+    for plan in ("compact.committed:2:crash", "gc.object:3:crash"):
+        with pytest.raises(SimulatedCrash):
+            start(
+                gold_collecting(archive, lake, 3, sealed=True), TO_THE_END, failpoints=protocol.failpoints(plan)
+            ).result()
+    start(gold_collecting(archive, lake, 3, sealed=True), TO_THE_END, failpoints=protocol.failpoints()).result()
+    return Trace(protocol.path.read_text())
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory) -> Trace:
+    folder = tmp_path_factory.mktemp("aged")
+    return aged(folder, str(folder / "lake"))
+
+
+AGES = {"record.delete", "object.delete", "compact.create", "seal.publish", "live.delete"}
+
+
+def followed(follower, trace: Trace, folder, most: int = 2) -> list[str]:
+    path = folder / "trace"
+    path.write_text("\n".join(map(json.dumps, trace.lines)))
+    return follower.follow([path], most=most).refused
+
+
+def test_a_trace_of_collecting_and_sealing_and_of_deaths_in_it_is_followed(follower, old, tmp_path):
+    assert {line.get("event") for line in old.lines} >= AGES
+    assert followed(follower, old, tmp_path) == []
+
+
+def test_and_one_of_a_lake_in_a_bucket(follower, tmp_path):
+    with strict_fake():
+        trace = aged(tmp_path, f"gs://{BUCKET}/af")
+
+    assert {line.get("event") for line in trace.lines} >= AGES
+    assert trace.first("run.start")["log"] == f"gs://{BUCKET}/af/_arrowflow/gold_production"
+    assert followed(follower, trace, tmp_path) == []
+
+
+def last_sealed(trace: Trace) -> dict:
+    """The move of the first sealed file of the last compact record."""
+    moves = [line for line in trace.lines if line.get("event") == "seal.publish"]
+    return next(line for line in reversed(moves) if line["path"].endswith("/sealed-0000.parquet"))
+
+
+def all_sealed(trace: Trace, upto: int) -> Trace:
+    """Every compact record says that only epochs below `upto` are sealed."""
+    lines = copy.deepcopy(trace.lines)
+    for line in lines:
+        if line.get("event") == "compact.create":
+            line["sealed"] = {name: [[0, upto]] for name in line["sealed"]}
+    return Trace.made_of(lines)
+
+
+AGED = {
+    "a sealed file that never got its name": lambda t: t.without(last_sealed(t)),
+    "fewer epochs sealed than files removed": lambda t: all_sealed(t, 1),
+    "more epochs sealed than published": lambda t: all_sealed(t, t.lines[-1].get("n", 90)),
+    "small files removed after their record": lambda t: t.swapped(
+        t.first("live.delete"), next(
+            line
+            for line in t.lines
+            if line.get("event") == "record.delete" and line["begun"] > t.first("live.delete")["begun"]
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", AGED)
+def test_a_doctored_trace_of_sealing_is_refused(how, follower, old, tmp_path):
+    assert followed(follower, AGED[how](old), tmp_path, most=6), how
 
 
 def test_an_event_the_model_does_not_know_is_an_error(whole, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from tests.support.sampled import FOLDER, differences, files, recorded
+from tests.support.sampled import FOLDER, SCHEMAS, differences, files, recorded
 
 from arrowflow.cli import main
 from arrowflow.config import load, read
@@ -25,6 +25,8 @@ def here(embedded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("ARROWFLOW_BROKERS", "ARROWFLOW_LAKE", "ARROWFLOW_CADENCE"):
         monkeypatch.delenv(name, raising=False)
+    for name, value in SCHEMAS.items():
+        monkeypatch.setenv(name, value)
     return tmp_path
 
 
@@ -45,7 +47,7 @@ def columns(pipeline):
 
 def explained(file):
     """The columns of the results that `explain` tells of."""
-    told = dict(explain(read(file, {}), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).parts)
+    told = dict(explain(read(file, SCHEMAS), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).parts)
     return set(told["columns of a result"][:-1])
 
 
@@ -55,7 +57,7 @@ def test_a_configuration_gives_the_answer_and_a_second_run_adds_nothing(config, 
     run = ("run", file, "--until-caught-up", "--close-open-windows")
 
     first = arrowflow(*run)
-    pipeline = load(file, {})
+    pipeline = load(file, SCHEMAS)
     before, balance = files(pipeline), recorded(pipeline)
     second = arrowflow(*run)
 

@@ -8,11 +8,23 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
 from tests.realparts.kafka_broker import Row
 from tests.realparts.secure_broker import MECHANISMS, SecureBroker
 from tests.support.both_ways import read_all
 
 from arrowflow.errors import ConfigError, RetryableError
+from arrowflow.sources.kafka.columnar import ColumnarSource
 from arrowflow.sources.kafka.spec import KafkaSpec
 from arrowflow.sources.kafka.wire.connection import Connection
 from arrowflow.sources.kafka.wire.settings import understood
@@ -25,8 +37,16 @@ ROWS = [Row(0, b"k", b"%d" % number, 1_700_000_000_000) for number in range(500)
 
 @pytest.fixture(scope="module")
 def secure(kafka):
-    """A broker of its own: sessions end after five seconds, idle connections after two."""
-    broker = SecureBroker({"connections.max.reauth.ms": "5000", "connections.max.idle.ms": "2000"})
+    """A broker of its own: sessions end after five seconds, idle connections after two; rights can be taken away."""
+    broker = SecureBroker(
+        {
+            "connections.max.reauth.ms": "5000",
+            "connections.max.idle.ms": "2000",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found": "true",
+        }
+    )
     try:
         broker.start()
         yield broker
@@ -44,15 +64,19 @@ def topic(secure):
 
 @pytest.fixture(scope="module")
 def tokens():
-    """A token endpoint on loopback; it gives unsigned tokens, which this broker takes."""
+    """A token endpoint on loopback; it gives unsigned tokens, which this broker takes, and can be told how long they live."""
+
+    class Tokens(str):
+        __slots__ = ("given", "life_s")
 
     class Endpoint(BaseHTTPRequestHandler):
         def do_POST(self):
+            address.given += 1
             good = self.headers["Authorization"] == "Basic " + base64.b64encode(b"alice:alice-secret").decode()
             now = int(time.time())
-            parts = [{"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + 3600}]
+            parts = [{"alg": "none"}, {"sub": "alice", "iat": now, "exp": now + address.life_s}]
             words = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
-            reply = json.dumps({"access_token": ".".join(words) + ".", "expires_in": 3600}).encode()
+            reply = json.dumps({"access_token": ".".join(words) + ".", "expires_in": address.life_s}).encode()
             self.send_response(200 if good else 401)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(reply)))
@@ -63,9 +87,11 @@ def tokens():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    address = Tokens(f"http://127.0.0.1:{server.server_port}/token")
+    address.given, address.life_s = 0, 3600
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/token"
+    yield address
     server.shutdown()
     server.server_close()
     thread.join()
@@ -168,3 +194,104 @@ def test_sessions_and_idle_connections_that_end_lose_nothing(secure, tokens):
     source.close()
 
     assert found == [b"%d" % number for number in range(14)]
+
+
+def read_until(source, part, at, wanted, patience=60.0):
+    """Read on, over errors that may pass, until there are so many records or an error that may not; returns them."""
+    found, deadline = [], time.monotonic() + patience
+    while len(found) < wanted:
+        assert time.monotonic() < deadline, f"{len(found)} of {wanted} records"
+        try:
+            fetched = source.read({part: at}, Bounds(seconds=0.5))
+        except RetryableError:
+            continue
+        found += [row.value for row in rows_of(fetched, part)]
+        at = fetched.ranges[part].stop
+    return found
+
+
+@pytest.mark.slow
+def test_row_73_tokens_of_a_few_seconds_are_renewed_while_records_flow(secure, tokens):
+    name = secure.create_topic(f"t-{uuid.uuid4()}")
+    tokens.given, tokens.life_s, first = 0, 4, 0
+    properties = login("SASL_PLAINTEXT", "OAUTHBEARER", secure, tokens)
+    spec = KafkaSpec(secure.at["SASL_PLAINTEXT"], (name,), fetch="columnar", properties=properties)
+    source = spec.build("kafka", source_context("job"))
+    part, found = SourcePartition("kafka", name, 0), []
+    deadline = time.monotonic() + 60
+    try:
+        # At first some connections are made, each with a token of its own; those that take their place are counted.
+        while len(found) < 5 or tokens.given < first + 2:
+            assert time.monotonic() < deadline, tokens.given
+            secure.produce(name, [Row(0, None, b"%d" % len(found), 1)])
+            found += read_until(source, part, len(found), 1)
+            first = tokens.given if len(found) == 1 else first
+            time.sleep(0.1)
+    finally:
+        tokens.life_s = 3600
+        source.close()
+
+    assert found == [b"%d" % number for number in range(len(found))]
+
+
+def test_row_73_a_token_of_a_clock_that_is_hours_behind_stops_with_the_brokers_reason(secure, tokens):
+    tokens.life_s = -7200
+    settings = understood(login("SASL_PLAINTEXT", "OAUTHBEARER", secure, tokens))
+    host, port = secure.at["SASL_PLAINTEXT"].split(":")
+    try:
+        with pytest.raises(ConfigError, match="invalid_token") as caught:
+            Connection(host, int(port), settings)
+    finally:
+        tokens.life_s = 3600
+
+    assert "alice-secret" not in str(caught.value)
+
+
+@pytest.fixture(params=["columnar", "client"])
+def reading(request, secure):
+    """A source that has read a topic's one record, signed on as a user of its own."""
+    name, user = secure.create_topic(f"t-{uuid.uuid4()}"), f"user-{uuid.uuid4()}"
+    admin = secure.admin()
+    login = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    admin.alter_user_scram_credentials([UserScramCredentialUpsertion(user, login, b"canary")])[user].result(30)
+    secure.produce(name, [Row(0, None, b"0", 1)])
+    properties = {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "SCRAM-SHA-256",
+        "sasl.username": user,
+        "sasl.password": "canary",
+    }
+    spec = KafkaSpec(secure.at["SASL_PLAINTEXT"], (name,), fetch=request.param, properties=properties)
+    source = spec.build("kafka", source_context("job"))
+    part = SourcePartition("kafka", name, 0)
+    assert read_until(source, part, 0, 1) == [b"0"]
+    yield source, part, user, admin
+    source.close()
+
+
+def test_row_74_a_right_that_is_taken_away_stops_the_read_with_topic_and_operation(secure, reading):
+    source, part, user, admin = reading
+    place = (ResourceType.TOPIC, part.topic, ResourcePatternType.LITERAL, f"User:{user}", "*")
+    denied = AclBinding(*place, AclOperation.READ, AclPermissionType.DENY)
+    admin.create_acls([denied])[denied].result(30)
+    secure.produce(part.topic, [Row(0, None, b"%d" % number, 1) for number in range(1, 4)])
+
+    with pytest.raises(ConfigError, match=r"TOPIC_AUTHORIZATION_FAILED|Topic authorization failed") as caught:
+        read_until(source, part, 1, 1000)
+
+    assert f"{part}: offset " in str(caught.value)
+    assert "canary" not in str(caught.value)
+    if isinstance(source, ColumnarSource):
+        assert "the operation READ" in str(caught.value)
+
+
+def test_row_73_a_user_who_is_removed_while_reading_is_told_once_the_session_has_ended(secure, reading):
+    source, part, user, admin = reading
+    gone = UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_256)
+    admin.alter_user_scram_credentials([gone])[user].result(30)
+
+    with pytest.raises(ConfigError, match=r"(?i)authentication") as caught:
+        read_until(source, part, 1, 1)
+
+    assert "127.0.0.1" in str(caught.value)
+    assert "canary" not in str(caught.value)

@@ -18,6 +18,7 @@ from arrowflow.phases.alone import opened
 from arrowflow.phases.reset import read_elsewhere
 from arrowflow.pipeline import RunOptions
 from arrowflow.sources.kafka.spec import KafkaSpec
+from arrowflow.testing.observer import RecordingObserver
 
 AT_ONCE = RunOptions(take_over=True)
 CAUGHT_UP = RunOptions(until_caught_up=True, take_over=True)
@@ -70,6 +71,34 @@ def test_row_62_a_partition_added_while_running_is_read_from_its_beginning(topic
     assert results(tmp_path) == [("a", at, 10, 10.0) for at in (0, 10, 20)] + [
         ("b", at, 10, 10.0) for at in (30, 40, 50)
     ]
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("fetch", ["columnar", "client"])
+def test_row_64_a_transaction_that_stays_open_is_warned_of_and_nothing_behind_it_is_taken_for_read(
+    kafka, name, tmp_path, fetch
+):
+    kafka.create_topic(name)
+    kafka.produce(name, seconds(range(30)))
+    open_one = kafka.transaction(name, seconds(range(30, 35)))
+    kafka.produce(name, seconds(range(40, 50)))
+    made = job(tmp_path, kafka, name, discover_every_s=0.3)
+    made = replace(made, source=replace(made.source, spec=replace(made.source.spec, fetch=fetch)))
+    observer = RecordingObserver()
+    run = start(made, AT_ONCE, observer=observer)
+    told = lambda text: [each for each in observer.events if text in getattr(each, "message", "")]  # noqa: E731
+    wait_for(lambda: told("a transaction stays open at offset 30; offsets 30 to 45 wait for its end"))
+    wait_for(lambda: records(tmp_path)[-1]["inputs"] and records(tmp_path)[-1]["inputs"][0]["stop"] == 30)
+    assert [each.level for each in told("a transaction stays open")] == ["warning"]
+
+    open_one.commit_transaction(30)
+    wait_for(lambda: told("the transaction that was open at offset 30 has ended"))
+    wait_for(lambda: records(tmp_path)[-1]["inputs"][0]["stop"] >= 45)
+    run.stop()
+    run.result()
+    start(job(tmp_path, kafka, name), TO_THE_END).result()
+
+    assert results(tmp_path) == [("a", at, n, float(n)) for at, n in ((0, 10), (10, 10), (20, 10), (30, 5), (40, 10))]
 
 
 def test_a_note_is_read_back_and_tells_an_older_copy_of_the_records(topics, name, tmp_path):

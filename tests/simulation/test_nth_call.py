@@ -6,7 +6,7 @@ from arrowflow.testing.simulation.extras import Outside
 from arrowflow.testing.simulation.nth import LASTING, TRANSIENT, NthCall, every_call
 from arrowflow.testing.simulation.verifier import Verifier
 
-JOB = 15
+JOB = 21
 """A job of the real operator whose windows are corrected: it passes every verb of a store that a job without sweeping has."""
 TOPIC_JOB = 30
 """A job with topics, for rows and for late ones, that collects."""

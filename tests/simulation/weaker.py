@@ -13,7 +13,8 @@ from tests.simulation.weaker_topics import TOPICS
 from arrowflow import engine
 from arrowflow.commitlog.log import RedoLog
 from arrowflow.errors import AlreadyExists, DataLossError, Fenced, ObjectMissing
-from arrowflow.phases import commit, recover, retry, snapshots, stage
+from arrowflow.phases import commit, cut, draft, recover, retry, snapshots, stage
+from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.draft import Tally
 from arrowflow.sinks.publishing import Publisher
 from arrowflow.testing.sources import MemoryBroker
@@ -74,8 +75,8 @@ def publish_then_commit(put: Put) -> None:
     """Files get their final names before the record that makes them true."""
     stage_all = engine.stage
 
-    def eager(job, draft):
-        staged = stage_all(job, draft)
+    def eager(job, cut):
+        staged = stage_all(job, cut)
         for file in staged.files:
             with contextlib.suppress(ObjectMissing, DataLossError):
                 job.sinks[file.sink].publish([file])
@@ -129,11 +130,11 @@ def delta_taken_late(put: Put) -> None:
     """The state of epoch N goes with the record of N + 1."""
     stage_state = snapshots.stage_state
 
-    def lagging(job, draft):
-        fresh = stage_state(job, draft)
+    def lagging(job, attempt, taken):
+        fresh = stage_state(job, attempt, taken)
         name = job.pipeline.operator.name
         before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
-        return {name: before} if before.full is not None and draft.rows else fresh
+        return {name: before} if before.full is not None else fresh
 
     put(stage, "stage_state", lagging)
 
@@ -146,7 +147,7 @@ def rows_of_the_next_epoch_folded_before_the_delta(put: Put) -> None:
         advance(job, draft)
         later = replace(draft, positions=dict(draft.positions), tally=defaultdict(Tally), clocks=dict(draft.clocks))
         fetched = job.source.read(later.positions, Bounds(3))
-        engine.fold(job, later, engine.transform(job, later, engine.decode(job, later, fetched)))
+        engine.fold(job, later, engine.transform(job, later, engine.decode(job, later, unpacked(job.decoder, fetched))))
 
     put(engine, "advance", greedy)
 
@@ -175,9 +176,9 @@ def group_offsets_before_the_commit(put: Put) -> None:
     """Lag tools are told what was read, not what was published."""
     stage_all = engine.stage
 
-    def early(job, draft):
-        job.source.acknowledge(dict(draft.positions), "early")
-        return stage_all(job, draft)
+    def early(job, cut):
+        job.source.acknowledge(dict(cut.draft.positions), "early")
+        return stage_all(job, cut)
 
     put(engine, "stage", early)
 
@@ -224,6 +225,27 @@ def a_request_sent_twice_is_a_bug(put: Put) -> None:
     put(Publisher, "stage", stage_once)
 
 
+def begins_at_the_newest_record(put: Put) -> None:
+    """The next epoch begins where the newest record ends, although another is in flight behind it."""
+    standing_at = draft.standing_at
+
+    def behind(job):
+        flight, job.flight = job.flight, None
+        try:
+            return standing_at(job)
+        finally:
+            job.flight = flight
+
+    put(draft, "standing_at", behind)
+
+
+def delta_taken_in_flight(put: Put) -> None:
+    """The state is written when its epoch is staged, and rows of the next one have been folded by then."""
+    stage_state, take_state = snapshots.stage_state, snapshots.take_state
+    put(cut, "take_state", lambda job: snapshots.Taken(""))
+    put(stage, "stage_state", lambda job, attempt, taken: stage_state(job, attempt, take_state(job)))
+
+
 WEAKER = (
     Weaker("no check after the commit", no_check, 400),
     Weaker("publish by copy", publish_by_copy, 200, world=drowsy),
@@ -241,5 +263,7 @@ WEAKER = (
     Weaker("overtaken in the middle, told as data loss", overtaken_in_the_middle_is_loss_of_data, 400),
     Weaker("overtaken at the start, told as data loss", overtaken_at_the_start_is_loss_of_data, 400),
     Weaker("a request sent twice ends the run", a_request_sent_twice_is_a_bug, 400),
+    Weaker("the next epoch begins at the newest record", begins_at_the_newest_record, 20),
+    Weaker("delta taken in flight", delta_taken_in_flight, 20),
     *TOPICS,
 )

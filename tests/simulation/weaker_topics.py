@@ -47,25 +47,6 @@ def blind_in_peace(put: Put) -> None:
     put(SimulatedCluster, "answered", lambda self, stage, topic, touched: None)
 
 
-def marker_read_before_the_fence(put: Put) -> None:
-    """The marker is read, and after that the producer of an earlier run is fenced; nobody looks at the topic itself."""
-    blind_in_peace(put)
-    fence, early = KafkaOutlet.fence, {}
-
-    def read_first(self, incarnation):
-        self._incarnation = incarnation[:8]
-        early[self.name, self.context.clock] = self.connect(self._found()).marker()
-        fence(self, incarnation)
-
-    def as_read_before(self):
-        held = early[self.name, self.context.clock]
-        self._marker = None if held is None else Marker.read(*held, "group")
-        return None if self._marker is None else (self._marker.reached, self._marker.digest)
-
-    put(KafkaOutlet, "fence", read_first)
-    put(KafkaOutlet, "reached", as_read_before)
-
-
 def marker_in_its_own_transaction(put: Put) -> None:
     """Rows are committed, and their marker after them; nobody looks at the topic itself."""
     blind_in_peace(put)
@@ -177,7 +158,6 @@ def newest_first(put: Put) -> None:
 
 TOPICS = (
     Weaker("delivered before the record", delivered_before_the_record, 20),
-    Weaker("marker read before the fence, topic not looked at", marker_read_before_the_fence, 400),
     Weaker("marker in a transaction of its own, topic not looked at", marker_in_its_own_transaction, 200),
     Weaker("marker of the next epoch", marker_of_the_next_epoch, 20),
     Weaker("a transactional id for each run, topic not looked at", an_id_for_each_run, 400),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import pyarrow as pa
 
 from arrowflow.audit import Report, audit
 from arrowflow.engine import start
 from arrowflow.events import Finished
 from arrowflow.failpoints import Failpoints
+from arrowflow.phases.fingerprint import fingerprint_of
+from arrowflow.phases.job import Job, build_job
+from arrowflow.phases.recover import recover
 from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, RunOptions, SinkNode, SourceNode
 from arrowflow.protocols import OperatorSpec
+from arrowflow.sinks.snapshot import Wanted, snapshot
 from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.commitlogs import MemoryLogSpec
 from arrowflow.testing.decoders import LineDecoderSpec
@@ -50,6 +60,7 @@ class Beat:
     epoch_rows: int = 1
     operator: OperatorSpec = field(default_factory=lambda: NaiveOperatorSpec(30 * SECOND_US))
     late: str = "drop"
+    seal_s: float | None = None
     broker: MemoryBroker = field(default_factory=lambda: MemoryBroker("memory"))
     log: MemoryLogSpec = field(default_factory=MemoryLogSpec)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -65,7 +76,7 @@ class Beat:
             source=SourceNode("in", MemorySourceSpec(self.broker, ("events",)), LineDecoderSpec()),
             event_time=EventTime("t", max_out_of_orderness_us=0),
             operator=OperatorNode("window", self.operator, late=self.late),
-            sinks=(SinkNode("out", OUT),),
+            sinks=(SinkNode("out", self.sink),),
             checkpoint=Checkpoint(
                 self.log,
                 cadence_s=CADENCE_S,
@@ -76,6 +87,11 @@ class Beat:
                 keep_for_s=self.keep_for_s,
             ),
         )
+
+    @property
+    def sink(self) -> MemorySinkSpec:
+        """The table, sealed every so many seconds if asked for."""
+        return OUT if self.seal_s is None else replace(OUT, seal_us=round(self.seal_s * SECOND_US))
 
     def produce(self, epochs: int) -> None:
         """Records that the next runs will read, one epoch each."""
@@ -94,6 +110,18 @@ class Beat:
             failpoints=failpoints or Failpoints.parse(plan),
         )
         return started.result()
+
+    @contextmanager
+    def opened(self) -> Iterator[Job]:
+        """The working parts of a run that owns the log."""
+        pipeline = self.pipeline()
+        job = build_job(
+            pipeline, TO_THE_END, observer=self, clock=self.clock, failpoints=Failpoints(),
+            stopping=threading.Event(), fingerprint=fingerprint_of(pipeline),
+        )  # fmt: skip
+        with closing(job):
+            recover(job)
+            yield job
 
     def notice(self, event: object) -> None:
         """One committed epoch is one cadence of the clock."""
@@ -122,5 +150,23 @@ class Beat:
         """Windows that the last record's time has closed."""
         return [(start, 3) for start in range(0, self.produced - 3, 3)]
 
-    def audit(self) -> Report:
-        return audit(StoreFiles(self.objects), PREFIX)
+    def counted(self) -> list[tuple[int, int]]:
+        """As `windows`, of what `af.scan` would read: sealed files, and the others of epochs that are not sealed."""
+        chosen = snapshot(*self.log.build(Failpoints()), Wanted())
+        objects = self.log.store.objects
+        return sorted(window for file in chosen.files for window in _windows(objects[file.path]))
+
+    def audit(self, *, deep: bool = False) -> Report:
+        return audit(StoreFiles(self.objects), PREFIX, deep=deep)
+
+
+@cache
+def _windows(data: bytes) -> list[tuple[int, int]]:
+    rows = read_stream(data).to_pylist()
+    return [(int(row["window_start"].timestamp()) // CADENCE_S, row["n"]) for row in rows]
+
+
+def read_stream(data: bytes) -> pa.Table:
+    """What a file of the table in memory holds."""
+    with pa.ipc.open_stream(data) as reader:
+        return reader.read_all()

@@ -20,6 +20,8 @@ from arrowflow.testing.answers import wrong_dead_letters, wrong_late_rows, wrong
 from arrowflow.types import Balance
 
 FOLDER = Path(__file__).parents[2] / "configs"
+SCHEMAS = {"ARROWFLOW_SCHEMAS": str(FOLDER / "schemas")}
+"""Where the writers' schemas of Avro are: a configuration counts its own path from the checkout."""
 OF_THE_ENGINE = {"__af_closed_by", "__af_epoch", "__af_kind", "__af_revision"}
 """Columns of a result that say how it came about, not what it is: they may hang on the cutting."""
 
@@ -28,7 +30,8 @@ def dealt(
     config: str, lake: Path, records: tuple[SampleRecord, ...], seed: int, *, epoch_rows: int, largest_slice: int = 200
 ) -> Pipeline:
     """The pipeline of a configuration as it is, over dealt records, in epochs of at most `epoch_rows` or so."""
-    pipeline = load(FOLDER / f"{config}.toml", {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1"})
+    env = {"ARROWFLOW_LAKE": str(lake), "ARROWFLOW_BROKERS": "127.0.0.1:1", **SCHEMAS}
+    pipeline = load(FOLDER / f"{config}.toml", env)
     source = replace(pipeline.source, spec=DealtSpec(records, seed, largest_slice))
     checkpoint = replace(pipeline.checkpoint, max_epoch_rows=epoch_rows, full_every=1 + seed % 5)
     return replace(pipeline, source=source, checkpoint=checkpoint)

@@ -43,6 +43,10 @@ class Contents:
         if named is not None:
             self._names.append(named)
 
+    def apart(self) -> Contents:
+        """For files whose rows are in others too: they are read, and not counted."""
+        return Contents(self.table)
+
     def check_rows(self, report: Report) -> None:
         """Raise no row twice: what names a row is in one file, once."""
         if not self._names or self.table.kind == "preview":
@@ -59,7 +63,8 @@ class Contents:
 
     def _named(self, table: pa.Table, path: str) -> pa.Table | None:
         """The columns that name a row, as text; those that became folders come from the path. None where one is missing."""
-        folders = dict(part.split("=", 1) for part in path.removeprefix(self.table.root).split("/") if "=" in part)
+        inside = path.removeprefix(self.table.root).split("/")
+        folders = dict(part.split("=", 1) for part in inside if "=" in part)
         columns: dict[str, pa.ChunkedArray[Any] | pa.Array[Any]] = {}
         for name in self.table.names:
             if name in table.column_names:

@@ -22,6 +22,10 @@ def check_alone(report: Report, record: Record, place: str) -> None:
             report.add("I3", place, f"says that sink {sink} has published up to {number}, which is not before it")
     if record.get("horizon", 0) > min([epoch, *(number + 1 for number in acked.values())]):
         report.add("I13", place, f"horizon {record['horizon']} lies above what every sink has published: {acked}")
+    for sink, ranges in record.get("sealed", {}).items():
+        for start, stop in ranges:
+            if not start < stop <= epoch:
+                report.add("I3", place, f"says that epochs {start} to {stop - 1} of sink {sink} are sealed")
     for part in record.get("inputs", []):
         _check_balance(report, part, place)
 
@@ -39,6 +43,7 @@ def check_link(report: Report, before: Record, record: Record, place: str) -> No
         report.add("I13", place, f"horizon fell from {before['horizon']} to {record.get('horizon', 0)}")
     _check_writer(report, before, record, place)
     _check_acked(report, before, record, place)
+    _check_sealed(report, before, record, place)
     if record["kind"] != "reset":
         _check_offsets(report, before, record, place)
         _check_clocks(report, before, record, place)
@@ -49,7 +54,10 @@ def _check_writer(report: Report, before: Record, record: Record, place: str) ->
     if record["kind"] == "open":
         if writer["fence"] != record["epoch"]:
             report.add("I1", place, f"an open record is its writer's fence, and it says {writer['fence']}")
-    elif record["kind"] in ("data", "close") and (writer["id"], writer["fence"]) != (last["id"], last["fence"]):
+    elif record["kind"] in ("data", "close", "compact") and (writer["id"], writer["fence"]) != (
+        last["id"],
+        last["fence"],
+    ):
         text = f"was written by {writer['id']} (fence {writer['fence']}) while {last['id']} (fence {last['fence']}) owned the log"
         report.add("I1", place, text)
 
@@ -60,6 +68,19 @@ def _check_acked(report: Report, before: Record, record: Record, place: str) -> 
             report.add(
                 "I3", place, f"sink {sink} had published up to {before['acked'][sink]}, and now only to {number}"
             )
+
+
+def _check_sealed(report: Report, before: Record, record: Record, place: str) -> None:
+    """What was sealed stays so, and only what every sink has published is sealed."""
+    published = min(before.get("acked", {}).values(), default=-1)
+    for sink, ranges in before.get("sealed", {}).items():
+        now = record.get("sealed", {}).get(sink, [])
+        if any(not any(a <= start and stop <= b for a, b in now) for start, stop in ranges):
+            report.add("I3", place, f"epochs of sink {sink} were sealed in the record before, {ranges}; now {now}")
+    for sink, ranges in record.get("sealed", {}).items():
+        newest = max((stop for _, stop in ranges), default=0) - 1
+        if newest > max(published, before["epoch"]):
+            report.add("I3", place, f"epoch {newest} of sink {sink} is sealed, and published is up to {published}")
 
 
 def _check_offsets(report: Report, before: Record, record: Record, place: str) -> None:

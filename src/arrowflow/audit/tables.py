@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from arrowflow.audit.contents import Contents
 from arrowflow.audit.files import Files
 from arrowflow.audit.report import Report
-from arrowflow.audit.told import Listing, Published, Table, Told
+from arrowflow.audit.told import SEALED, Listing, Published, Table, Told, epoch_of
 
 _NAMES = {
     "parquet": re.compile(r"(?P<job>[0-9a-f]{8})-(?P<epoch>\d{12})-\d{4}-(?P<digest>[0-9a-f]{8})\.parquet"),
@@ -24,17 +24,20 @@ _NAMES = {
 
 def check_tables(files: Files, report: Report, told: Told, control: Listing, *, deep: bool) -> None:
     """Look through every table; with `deep` read every byte of it."""
-    by_root: dict[str, list[Published]] = {root: [] for root in told.tables}
+    by_root: dict[str, list[Published]] = {folder: [] for root in told.tables for folder in (root, f"{root}{SEALED}")}
     for file in told.files.values():
         root = next(root for root in by_root if file.path.startswith(f"{root}/"))
         by_root[root].append(file)
     for root, table in told.tables.items():
-        present = files.list(root)
         contents = Contents(table)
-        # A preview is what somebody saw last; whatever became of it, the next record brings another.
-        for file in by_root[root] if table.kind != "preview" else []:
-            _check_file(files, report, told, contents if deep else None, file, present, control)
-        _check_names(files, report, told, contents if deep else None, table, present)
+        for folder in (root, f"{root}{SEALED}"):
+            present = files.list(folder)
+            # A preview is what somebody saw last; whatever became of it, the next record brings another.
+            for file in by_root[folder] if table.kind != "preview" else []:
+                twin = folder == root and told.is_sealed(table.sink, epoch_of(file.path) or 0)
+                part = contents.apart() if twin else contents
+                _check_file(files, report, told, part if deep else None, file, present, control)
+            _check_names(files, report, told, contents if deep else None, table, present, sealed=folder != root)
         if deep:
             report.rows += contents.rows
             contents.check_rows(report)
@@ -88,8 +91,9 @@ def _check_bytes(files: Files, report: Report, contents: Contents, file: Publish
 
 
 def _check_names(
-    files: Files, report: Report, told: Told, contents: Contents | None, table: Table, present: Listing
-) -> None:
+    files: Files, report: Report, told: Told, contents: Contents | None, table: Table, present: Listing,
+    *, sealed: bool,
+) -> None:  # fmt: skip
     """Every name under the root is one of ours, of a record that is there or was collected (I5, I17)."""
     job = hashlib.sha256((report.job or "").encode()).hexdigest()[:8]
     for path in present:
@@ -111,6 +115,8 @@ def _check_names(
             continue  # its record is broken, which is told once
         elif epoch >= told.horizon:
             report.add("I3", path, f"is of epoch {epoch}, whose record does not name it")
+        elif not sealed and told.is_sealed(table.sink, epoch):
+            report.left_over.append(path)  # its rows are sealed and its record is collected: it goes next
         else:
             report.table_files += 1
             if contents is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -23,6 +23,13 @@ class Table(NamedTuple):
     """Columns that together name a row."""
     folders: tuple[str, ...]
     corrects: bool
+
+
+Span = tuple[int, int]
+"""Epochs from the first up to, not including, the second."""
+
+SEALED = "__sealed"
+"""What the name of a folder of sealed files ends with."""
 
 
 class Outbox(NamedTuple):
@@ -65,9 +72,13 @@ class Told:
     outbox: dict[str, Outbox] = field(default_factory=dict)
     retracted: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Path of a file that a reset took back to its sink and the record that says so."""
+    sealed: dict[str, list[Span]] = field(default_factory=dict)
+    """Epochs of each sink whose files are in sealed ones too, as the newest record says."""
     unread: set[int] = field(default_factory=set)
     """Numbers of records that are there and cannot be read."""
     head: Record | None = None
+    first: int | None = None
+    """Number of the oldest record that was taken in."""
     _chain: frozenset[str] | None = None
     _query: object = None
     _sinks: Mapping[str, Table] = field(default_factory=dict)
@@ -94,11 +105,16 @@ class Told:
     def take(self, report: Report, record: Record, place: str) -> None:
         """Take in the next record."""
         self.head = record
+        self.first = record["epoch"] if self.first is None else self.first
         self._take_tables(record)
         self._take_state(report, record, place)
         self._take_reset(record)
         for output in record.get("outputs", []):
             self._take_output(report, record, output, place)
+        self._check_seals(report, record, place)
+        for output in record.get("seals", []):
+            self._take_output(report, record, output, place, SEALED)
+        self.sealed = {sink: [(a, b) for a, b in ranges] for sink, ranges in record.get("sealed", {}).items()}
         for item in record.get("outbox", []):
             told = (item[name] for name in ("sink", "path", "bytes", "sha256"))
             self.outbox[item["path"]] = Outbox(record["epoch"], *told)
@@ -117,6 +133,10 @@ class Told:
             name: _table(name, sink, query, self.roots.get(name), generation) for name, sink in sinks.items()
         }
         self.tables.update({table.root: table for table in self._sinks.values() if table.root})
+
+    def is_sealed(self, sink: str, epoch: int) -> bool:
+        """Whether the rows of that epoch are read from sealed files."""
+        return any(start <= epoch < stop for start, stop in self.sealed.get(sink, ()))
 
     def _take_state(self, report: Report, record: Record, place: str) -> None:
         """Remember the files; a chain only grows by files of its own epoch, or is kept as it was (I9)."""
@@ -150,20 +170,43 @@ class Told:
 
     def _carry_over(self, table: Table, to: int) -> None:
         newest = {
-            file.path.removeprefix(f"{_root_of(file, self.tables)}/"): file
+            (beside, file.path.removeprefix(f"{root}{beside}/")): file
             for file in self.files.values()
             if file.sink == table.sink
+            for root, beside in [_root_of(file, self.tables)]
         }
-        for dst, file in newest.items():
-            path, home = f"{table.root}/{dst}", epoch_of(dst)
+        for (beside, dst), file in newest.items():
+            path, home = f"{table.root}{beside}/{dst}", epoch_of(dst)
             if path not in self.files and home is not None and home <= to:
                 self.files[path] = replace(file, path=path, before=None)
 
-    def _take_output(self, report: Report, record: Record, output: Mapping[str, Any], place: str) -> None:
+    def _check_seals(self, report: Report, record: Record, place: str) -> None:
+        """Sealed files hold as many rows as the small ones they are made of, where all of those are told of (I3)."""
+        if record["kind"] != "compact":
+            return
+        for sink, ranges in record.get("sealed", {}).items():
+            table, old = self._sinks.get(sink), self.sealed.get(sink, [])
+            new = [(start, stop) for start, stop in _without(ranges, old) if start >= (self.first or 0)]
+            seals = [file["rows"] for file in record.get("seals", []) if file["sink"] == sink]
+            if table is None or not seals or not new:
+                continue
+            small = [
+                file.rows
+                for path, file in self.files.items()
+                if path.startswith(f"{table.root}/") and any(a <= (epoch_of(path) or 0) < b for a, b in new)
+            ]
+            if sum(small) != sum(seals):
+                report.add(
+                    "I3", place, f"seals {sum(seals)} rows of sink {sink}, and its small files hold {sum(small)}"
+                )
+
+    def _take_output(
+        self, report: Report, record: Record, output: Mapping[str, Any], place: str, beside: str = ""
+    ) -> None:
         table = self._sinks.get(output["sink"])
         if table is None or not table.root:
             return
-        path, replaces = f"{table.root}/{output['dst']}", output.get("replaces")
+        path, replaces = f"{table.root}{beside}/{output['dst']}", output.get("replaces")
         before = self.files.get(path)
         revision = 1 if replaces is None else replaces["revision"] + 1
         if table.kind != "preview":
@@ -175,6 +218,12 @@ class Told:
             output["sink"], record["epoch"], path, output["src"], output["rows"], output["bytes"],
             output["crc32c"], output["sha256"], revision, _unpublished(before, self.acked(output["sink"])),
         )  # fmt: skip
+
+
+def _without(ranges: Iterable[Sequence[int]], known: Iterable[Span]) -> list[Span]:
+    """What `ranges` have beyond `known`: each grows at its end, or is new."""
+    ends = dict(known)
+    return [(ends.get(start, start), stop) for start, stop in ranges if ends.get(start, start) < stop]
 
 
 def _unpublished(before: Published | None, acked: int) -> Published | None:
@@ -210,8 +259,10 @@ def epoch_of(dst: str) -> int | None:
     return int(numbers[0]) if numbers else None
 
 
-def _root_of(file: Published, tables: Mapping[str, Table]) -> str:
-    return next(root for root in tables if file.path.startswith(f"{root}/"))
+def _root_of(file: Published, tables: Mapping[str, Table]) -> tuple[str, str]:
+    """The table a file is of, and whether it lies in it or beside it."""
+    places = ((root, beside) for root in tables for beside in ("", SEALED))
+    return next((root, beside) for root, beside in places if file.path.startswith(f"{root}{beside}/"))
 
 
 def _table(name: str, sink: Mapping[str, Any], query: Mapping[str, Any], root: str | None, generation: int) -> Table:

@@ -60,11 +60,12 @@ class LiveView:
 
     def notice(self, event: object) -> None:
         if isinstance(event, Progress):
-            self._progress = event
+            before, self._progress = self._progress, event
+            if before is not None and event.epoch > before.epoch:  # its commit is told later, while this one is read
+                self._rows_before += before.rows
             self._seen.append((time.monotonic(), self._rows_before + event.rows))
         elif isinstance(event, Committed):
             self._committed, self._committed_at = event, time.monotonic()
-            self._rows_before += event.manifest.balance.read
             self._files += len(event.manifest.outputs)
         elif isinstance(event, Notice):
             self.say(event.level, event.message)

@@ -139,6 +139,8 @@ def _line(record: Manifest) -> str:
 
 def _deed(record: Manifest) -> str:
     """What a record that is neither work nor hand-over did."""
+    if record.seals:
+        return f": {len(record.seals)} sealed files, {sum(file.rows for file in record.seals):,} rows"
     if record.reset is None:
         return f": {'; '.join(record.changes)}" if record.changes else ""
     if record.reset.how == "positions":

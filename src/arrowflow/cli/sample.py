@@ -25,7 +25,7 @@ import click
 def command(
     *, name: str, out: str, rows: int | None, seed: int | None, answer_file: str | None, config: str | None, wheel: str
 ) -> None:
-    """Write the sample NAME (production, scada, orders, order_events): one record a line, with its topic, partition and offset.
+    """Write the sample NAME (production, scada, orders, order_events, scada_avro): one record a line, with its topic, partition and offset.
 
     [source.replay] reads such a file. The same name, rows and seed give the same bytes everywhere.
     NAME turbines takes real wind-turbine data out of the openoa wheel into the folder --out.

@@ -24,10 +24,12 @@ VERBS: dict[str, str] = {
     "schema": "Print the JSON Schema of a configuration, for editors.",
     "sample": "Write a sample stream, and its right answer.",
     "reset": "Go back to an earlier record, or read on at other offsets.",
+    "seal": "Put the small files of a pipeline's tables together.",
+    "lifecycle": "Print lifecycle rules for the bucket of a pipeline: hot, cold, archived, gone.",
     "drop": "Retire a pipeline and delete what it holds.",
     "log": "List the records of a pipeline: what each committed.",
     "fsck": "Check records, state and tables against what they promise; changes nothing.",
-    "bench": "Time the whole job beside a loop that only consumes, answer checked.",
+    "bench": "Time decoding, windows, commits and the whole job, answers checked; compare with an earlier run.",
     "chaos": "Attack a pipeline in a scratch folder: kills, frozen writers, simulated histories.",
 }
 """Verb to its one line of help: the module of that name in this package has it as `command`."""

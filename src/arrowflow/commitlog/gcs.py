@@ -10,6 +10,7 @@ from arrowflow.failpoints import Failpoints
 from arrowflow.protocols import Control
 from arrowflow.stores.gcs.address import client_missing, parse
 from arrowflow.stores.gcs.patience import Patience
+from arrowflow.stores.traced import traced
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +36,7 @@ class GcsLogSpec:
             raise ConfigError(f"{address}: {missing}")
         from arrowflow.stores.gcs.store import GcsStore, connect
 
-        store = GcsStore(connect(address.bucket), address.bucket, failpoints, self.patience)
+        store = traced(
+            GcsStore(connect(address.bucket), address.bucket, failpoints, self.patience), str(address), failpoints
+        )
         return RedoLog(store, str(address), failpoints), Control(store, str(address))

@@ -208,7 +208,7 @@ def _lost_to(path: str, found: bytes, ours: Manifest) -> Fenced | CommitUnknown:
         who = "a writer of another version"
     else:
         who = f"writer {winner.id} on {winner.host}"
-        if winner.id == ours.writer.id and ours.kind == "data":
+        if winner.id == ours.writer.id and ours.kind in ("data", "compact"):
             return CommitUnknown(
                 f"{path} holds an earlier attempt of this very run, which took effect late: go on from it"
             )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from arrowflow.config import settings
 from arrowflow.config.aggregates import parse_aggregate
-from arrowflow.config.memory import memory_limit
 from arrowflow.config.secrets import SecretReference
 from arrowflow.config.sections import Sections
+from arrowflow.errors import ConfigError
 from arrowflow.pipeline import Checkpoint, Emit, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
 from arrowflow.protocols import CivilTime, DecoderSpec, SourceSpec, Transform
 from arrowflow.stores.gcs.address import is_address, normal
@@ -66,9 +66,9 @@ def build_pipeline(sections: Sections, env: Mapping[str, str]) -> Pipeline:
             full_every=checkpoint.full_every,
             discover_every_s=checkpoint.discover_every / SECOND_US,
             max_epoch_rows=limits.max_epoch_rows,
-            max_epoch_bytes=limits.max_epoch_bytes,
+            max_epoch_bytes=limits.shares.epochs,
             max_slice_rows=limits.max_slice_rows,
-            max_slice_bytes=limits.max_slice_bytes,
+            max_slice_bytes=limits.shares.slice,
             keep_records=limits.keep_records,
             keep_for_s=limits.keep_for / SECOND_US,
         ),
@@ -153,10 +153,24 @@ def build_decoder(section: settings.KafkaSection | settings.ReplaySection) -> De
         from arrowflow.decoders.raw import RawSpec
 
         return RawSpec()
+    fields = tuple(build_field(name, column) for name, column in section.columns.items())
+    if section.format == "avro":
+        from arrowflow.decoders.avro.spec import AvroSpec
+
+        return AvroSpec(fields, *build_schemas(section.avro))
     from arrowflow.decoders.json import JsonSpec
 
-    fields = tuple(build_field(name, column) for name, column in section.columns.items())
     return JsonSpec(fields, coerce=section.coerce)
+
+
+def build_schemas(section: settings.AvroSection | None) -> tuple[str | dict[int, str], Literal["stop", "dead_letter"]]:
+    """Return the writers' schemas, and what becomes of a record of none; raises `ConfigError` for files that hold none."""
+    if section is None:
+        raise ConfigError("there are no schemas")
+    from arrowflow.decoders.avro.files import read_schema, read_schemas
+
+    path = absolute(section.schemas)
+    return (read_schemas(path) if section.framing == "registry" else read_schema(path)), section.unknown_schema
 
 
 def build_field(name: str, column: settings.ColumnSettings) -> Field:
@@ -255,7 +269,7 @@ def build_window(
         allowed_lateness_us=window.allowed_lateness,
         scope="pipeline" if sections.event_time is None else sections.event_time.scope,
         correct_for_us=window.correct_for if window.late == "correct" else None,
-        max_state_bytes=sections.limits.max_state_bytes or memory_limit() // 2,
+        max_state_bytes=sections.limits.shares.state,
         roster=roster,
     )
 
@@ -408,6 +422,7 @@ def build_table(sink: settings.SinkSection, sections: Sections) -> ParquetSpec:
         civil=_civil_time(sections),
         time_column=time_column(sink, sections),
         max_partitions_per_epoch=sink.max_partitions_per_epoch,
+        seal_us=sink.seal,
     )
 
 

@@ -69,8 +69,22 @@ def _source(sections: Sections) -> Iterator[str]:
     one = source.kafka or source.replay
     if one is not None and one.format == "json":
         yield f"each message is one JSON object; {listed(one.columns)} are read from it"
+    elif one is not None and one.avro is not None:
+        yield from _avro(one.columns, one.avro)
     elif one is not None:
         yield "the value of each message is kept as it is, and its key is not; one without a value is counted as filtered: tombstone"
+
+
+def _avro(columns: settings.Columns, avro: settings.AvroSection) -> Iterator[str]:
+    """Say by which schemas records are read, and what comes of one by another."""
+    if avro.framing == "none":
+        yield f"each message is one Avro record without framing, written by the schema in {avro.schemas}; {listed(columns)} are read from it"
+        return
+    yield f"each message is one Avro record behind its schema's id, by the schemas in {avro.schemas}; {listed(columns)} are read from it"
+    if avro.unknown_schema == "stop":
+        yield "a record of a schema that is not there stops the run before it (exit code 4): add the schema's file and start again"
+    else:
+        yield "a record of a schema that is not there is a dead letter: unknown_schema"
 
 
 def _steps(sections: Sections) -> Iterator[str]:
@@ -185,8 +199,9 @@ def _state(sections: Sections) -> Iterator[str]:
             yield "and one row that says how far the roster was called"
         if event is not None and event.scope == "pipeline":
             yield "a silent partition keeps every window open behind it until it speaks or counts as idle"
-        limit = sections.limits.max_state_bytes
-        most = "half of the memory it finds" if limit is None else f"{limit:,} bytes of memory"
+        limits = sections.limits
+        given = limits.max_state_bytes or limits.memory
+        most = "half of the memory it finds" if given is None else f"{limits.shares.state:,} bytes of memory"
         yield f"the job stops (exit code 4) before open windows take more than {most} (limits.max_state_bytes)"
     if checkpoint is not None:
         yield f"kept under {checkpoint.path}: changes with each record, the whole after {checkpoint.full_every} of them"

@@ -17,7 +17,7 @@ from arrowflow.config.secrets import REMOVED, looks_secret
 
 LATER: dict[str, tuple[str, ...]] = {
     "sink.kind": ("bigquery", "delta", "iceberg"),
-    "source.format": ("avro", "protobuf", "debezium"),
+    "source.format": ("protobuf", "debezium"),
     "dead_letter.payload": ("sealed",),
     "source.fetch": ("columnar",),
 }

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from arrowflow.config.durations import SIZE_PATTERN, parse_duration, parse_size
+from arrowflow.config.memory import memory_limit
 from arrowflow.config.secrets import SecretReference, is_reference
+from arrowflow.config.shares import Shares, shares
 from arrowflow.windows.durations import DURATION_PATTERN
 
 _DATE = {"type": "string", "format": "date"}
@@ -178,11 +180,24 @@ class ColumnSettings(_Section):
 Columns = dict[str, Annotated[ColumnSettings, BeforeValidator(_column)]]
 
 
+class AvroSection(_Section):
+    """The schemas that Avro records were written by, and how they are framed."""
+
+    schemas: Text
+    """A folder of files such as `7.avsc`, each named after its schema's id; with `framing = "none"` the one file."""
+    framing: Literal["registry", "none"] = "registry"
+    """`registry`: each record stands behind a zero byte and its schema's id of four bytes; `none`: behind nothing."""
+    unknown_schema: Literal["stop", "dead_letter"] = "stop"
+    """What becomes of a record whose schema's id is in no file: the run stops before it, or it is refused."""
+
+
 class _Format(_Section):
-    format: Literal["json", "raw"] = "json"
-    """`json` reads typed columns; `raw` keeps each message as it is."""
+    format: Literal["json", "avro", "raw"] = "json"
+    """`json` and `avro` read typed columns; `raw` keeps each message as it is."""
     columns: Columns = Field(default_factory=dict, alias="schema")
-    """The columns to read, by name; needed for `json`."""
+    """The columns to read, by name; needed for `json` and `avro`."""
+    avro: AvroSection | None = None
+    """Needed for `avro`."""
     coerce: bool = False
     """Accept text where the schema wants a number, if it is one."""
 
@@ -356,6 +371,8 @@ class SinkSection(_Section):
     max_partitions_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 2000
     """Stop before an epoch would write more folders than this."""
     compression: Literal["snappy", "zstd", "lz4", "gzip", "none"] = "snappy"
+    seal: Duration | None = None
+    """Put small files together beside the table once each such interval of processing time is over, such as "1d"."""
 
 
 class TopicSection(_Section):
@@ -444,15 +461,26 @@ class LimitsSection(_Section):
     error_sample: Annotated[int, Field(ge=1)] = 1000
     """Judge no fewer records than this."""
     max_epoch_rows: Annotated[int, Field(ge=1)] = 10_000_000
-    max_epoch_bytes: Annotated[Size, Field(ge=1024)] = 1024**3
+    max_epoch_bytes: Annotated[Size, Field(ge=1024)] | None = None
+    """Of rows that wait to be written; a share of `memory` where it is not given."""
     max_slice_rows: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
-    max_slice_bytes: Annotated[Size, Field(ge=1024)] = 64 * 1024**2
+    max_slice_bytes: Annotated[Size, Field(ge=1024)] | None = None
+    """Of records read at once; a share of `memory` where it is not given."""
     keep_for: Duration = 7 * 86_400_000_000
     """No record of the log is removed before it is so old."""
     keep_records: Annotated[int, Field(ge=10)] = 1000
     """So many of the newest records are never removed."""
+    memory: Annotated[Size, Field(ge=64 * 1024**2)] | None = None
+    """What all of the job may take; what the process may take where it is not given. The three `_bytes` are shares of it."""
     max_state_bytes: Annotated[Size, Field(ge=1024**2)] | None = None
-    """Stop before open windows take more memory; half of what the process may take where it is not given."""
+    """Stop before open windows take more memory; half of `memory` where it is not given."""
+
+    @property
+    def shares(self) -> Shares:
+        """What each part may hold."""
+        found = shares(self.memory or memory_limit())
+        epochs = self.max_epoch_bytes or found.epochs
+        return Shares(self.max_state_bytes or found.state, epochs, self.max_slice_bytes or min(found.slice, epochs))
 
 
 class Settings(_Section):

@@ -62,8 +62,8 @@ class JsonSpec:
     def __post_init__(self) -> None:
         if not self.fields:
             raise ConfigError("the schema has no columns; name at least one, or read the topic with format 'raw'")
-        _check_names(self.fields)
-        _check_paths(self.fields)
+        check_names(self.fields)
+        check_paths(self.fields)
         _check_limits(self.limits)
 
     @property
@@ -183,14 +183,16 @@ def _replace(column: Column, rows: np.ndarray, values: tuple[Value, ...]) -> Col
     return replaced
 
 
-def _check_names(fields: tuple[Field, ...]) -> None:
+def check_names(fields: tuple[Field, ...]) -> None:
+    """Raise `ConfigError` for two columns of one name."""
     names = [field.name for field in fields]
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"column {name!r} is declared {names.count(name)} times; every column needs its own name")
 
 
-def _check_paths(fields: tuple[Field, ...]) -> None:
+def check_paths(fields: tuple[Field, ...]) -> None:
+    """Raise `ConfigError` for a column whose value lies in another's."""
     paths = {field.keys: field for field in reversed(fields)}
     for field in fields:
         for depth in range(1, len(field.keys) + 1):

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from arrowflow.errors import ConfigError, DataLossError, ObjectMissing, RetryableError, StateRefused
 from arrowflow.events import Notice
+from arrowflow.phases.cut import Cut
 from arrowflow.phases.job import Job
+from arrowflow.phases.seal import first_unsealed, is_sealed, sealing
 from arrowflow.protocols import Folders, KeepsRevisions
 from arrowflow.types import Manifest
 
@@ -25,7 +27,7 @@ _LOOK_EVERY = 1000
 """After so many epochs the folders are looked through again for what sleepers have left since."""
 
 
-def collect(job: Job) -> None:
+def collect(job: Job, cut: Cut) -> None:
     """Do a bounded part of the work; what fails now is tried again after the next epoch.
 
     The epoch is true and published by now, so no failure here may stop the run.
@@ -37,6 +39,7 @@ def collect(job: Job) -> None:
     """
     if job.head is None:
         return
+    job.retention.oldest_home = cut.oldest_home
     for part in (_look_around, _remove_strays, _remove_records, _move_horizon):
         try:
             part(job, job.head)
@@ -156,6 +159,8 @@ def _files_of(job: Job, epoch: int) -> list[str]:
         kept = sink.kept(file) if isinstance(sink, KeepsRevisions) else None
         if kept is not None:
             found.append(control.path(kept))
+        if file.replaces is None and is_sealed(job, file.sink, epoch):
+            found.append(f"{job.sinks[file.sink].location}/{file.dst}")
     return list(dict.fromkeys(found))
 
 
@@ -164,7 +169,7 @@ def _remove_file(job: Job, path: str) -> None:
     job.failpoints.hit("gc.object")
     store.delete(path)
     job.failpoints.lost("gc.object")
-    if isinstance(store, Folders):
+    if isinstance(store, Folders) and path.startswith(f"{job.control.prefix}/"):
         store.prune(path, job.control.prefix)
 
 
@@ -195,8 +200,10 @@ def _is_old(job: Job, head: Manifest, epoch: int) -> bool:
 
 def _limit(job: Job, head: Manifest) -> int:
     """The highest horizon there may be, whatever the age of records."""
+    own = job.retention
     limits = [_published(job) + 1, head.epoch + 1 - job.pipeline.checkpoint.keep_records, head.epoch]
-    if (home := job.operator.oldest_home) is not None:
-        limits.append(home)  # a correction reads the record that gave its window out
+    if own.oldest_home is not None:
+        limits.append(own.oldest_home)  # a correction reads the record that gave its window out
     limits += [state.full.epoch for state in head.state.values() if state.full]  # a rebuild starts there
+    limits += [first_unsealed(job, name) for name in sealing(job)]  # what is not sealed is found through its record
     return min(limits)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from arrowflow.phases.balance import check_balance, check_joins
+from arrowflow.phases.balance import check_joins
+from arrowflow.phases.cut import Cut
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.phases.read import verify
@@ -38,19 +39,18 @@ def is_empty(job: Job, draft: Draft) -> bool:
     )
 
 
-def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
+def commit(job: Job, cut: Cut, staged: Staged) -> Manifest:
     """Write the record of the epoch. Before this call nothing is visible; after it the epoch is true.
 
     Raises
     ------
     BalanceError
-        If a row or an offset is not accounted for.
+        If it does not go on where the newest record ends.
     Fenced, CommitUnknown
         See `CommitLog.append`.
     """
-    inputs = draft.inputs(job)
-    check_balance(job, draft, inputs)
-    check_joins(job, inputs)
+    draft = cut.draft
+    check_joins(job, cut.inputs)
     verify(job, draft.positions)
     job.failpoints.hit("commit.before")
     manifest = job.log.append(
@@ -59,7 +59,7 @@ def commit(job: Job, draft: Draft, staged: Staged) -> Manifest:
             "data",
             draft.number,
             time_us=draft.time_us,
-            inputs=inputs,
+            inputs=cut.inputs,
             watermark_us=draft.watermark_us,
             state=staged.state,
             outputs=staged.files,
@@ -96,6 +96,7 @@ def adopt(job: Job, manifest: Manifest) -> None:
         job.leader_epoch[part.source_partition] = part.leader_epoch
         job.gaps.pop(part.source_partition, None)
     job.watermark_us = MIN_US if manifest.watermark_us is None else manifest.watermark_us
+    job.sealed = dict(manifest.sealed)
 
 
 def standing(job: Job, clocks: Mapping[SourcePartition, PartitionClock]) -> list[Input]:
@@ -154,4 +155,5 @@ def record(
         forced=list(forced),
         horizon=max(job.retention.horizon, 0 if job.head is None else job.head.horizon),
         generation=job.generation,
+        sealed=dict(job.sealed),
     )

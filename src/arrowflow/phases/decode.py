@@ -13,24 +13,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from arrowflow.errors import TooManyBadRecords
+from arrowflow.phases.ahead import Slice
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.phases.tables import dead_table
 from arrowflow.pipeline import EventTime
-from arrowflow.types import I64, MIN_US, Bool, Decoded, Fetched, PartitionClock, RawBatch, Reject, RowBatch, Wakeup
+from arrowflow.types import I64, MIN_US, Bool, Decoded, PartitionClock, RawBatch, Reject, RowBatch, Wakeup
 from arrowflow.windows.clocks import raise_floor, tick
 
+_FEW = 8
+"""So many rows are left out by cutting around them: each adds a piece to every column."""
 
-def decode(job: Job, draft: Draft, fetched: Fetched) -> list[RowBatch]:
-    """Decode each batch of the slice; rows that cannot go on are counted and kept as dead letters."""
-    batches = [_decode_batch(job, draft, raw) for raw in fetched.batches if len(raw)]
+
+def decode(job: Job, draft: Draft, taken: Slice) -> list[RowBatch]:
+    """Judge each decoded batch of the slice; rows that cannot go on are counted and kept as dead letters."""
+    pairs = zip(taken.fetched.batches, taken.decoded, strict=True)
+    batches = [_judge(job, draft, raw, decoded) for raw, decoded in pairs if decoded is not None]
     return [batch for batch in batches if len(batch)]
 
 
-def _decode_batch(job: Job, draft: Draft, raw: RawBatch) -> RowBatch:
+def _judge(job: Job, draft: Draft, raw: RawBatch, decoded: Decoded) -> RowBatch:
     tally = draft.tally[raw.partition]
     tally.read += len(raw)
-    decoded = job.decoder.decode(raw)
     tombstones = len(raw) - int(decoded.ok.sum()) - len(decoded.rejects)
     if tombstones:
         tally.filtered["tombstone"] += tombstones
@@ -41,8 +45,18 @@ def _decode_batch(job: Job, draft: Draft, raw: RawBatch) -> RowBatch:
         timed = _judge_time(draft, raw, decoded, event)
     keep_dead_letters(job, draft, raw, decoded.rejects + timed.rejects)
     _break_on_errors(job, len(raw), decoded, timed)
-    table = decoded.table if timed.keep.all() else decoded.table.filter(timed.keep)
-    return RowBatch(raw, np.flatnonzero(timed.keep), table, timed.event_us[timed.keep], timed.clock_us[timed.keep])
+    row = np.flatnonzero(timed.keep)
+    table = decoded.table if len(row) == len(raw) else _only(decoded.table, timed.keep)
+    return RowBatch(raw, row, table, timed.event_us[timed.keep], timed.clock_us[timed.keep])
+
+
+def _only(table: pa.Table, keep: Bool) -> pa.Table:
+    """Return the rows to keep; around a few that go the others are not copied."""
+    gone = np.flatnonzero(~keep).tolist()
+    if len(gone) > _FEW:
+        return table.filter(keep)
+    begins, ends = [0, *(row + 1 for row in gone)], [*gone, len(keep)]
+    return pa.concat_tables([table.slice(low, high - low) for low, high in zip(begins, ends, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)

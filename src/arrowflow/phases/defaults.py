@@ -8,6 +8,9 @@ import socket
 import time
 import uuid
 
+from arrowflow.phases.helpers import ThreadHelper
+from arrowflow.protocols import Duty, Helper
+
 
 class SystemClock:
     """Processing time from the operating system."""
@@ -47,6 +50,9 @@ class ThisMachine:
 
     def between(self, low: float, high: float) -> float:
         return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
+
+    def helper(self, duty: Duty) -> Helper:
+        return ThreadHelper(f"arrowflow-{duty}")
 
 
 class Silence:

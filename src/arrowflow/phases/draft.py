@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from arrowflow.phases.job import Job
+from arrowflow.phases.job import Job, Stand
 from arrowflow.types import (
     Attempt,
     Balance,
@@ -107,18 +107,26 @@ class Draft:
 
 
 def begin(job: Job, number: int | None = None, time_us: int | None = None) -> Draft:
-    """Start an epoch after the head; a replay names the recorded number and time."""
-    head = -1 if job.head is None else job.head.epoch
-    epoch = head + 1 if number is None else number
+    """Start an epoch after the one in flight, or else after the head; a replay names the recorded number and time."""
+    before = standing_at(job)
+    epoch = before.epoch + 1 if number is None else number
     return Draft(
         number=epoch,
         time_us=job.clock.now_us() if time_us is None else time_us,
         attempt=Attempt(job.pipeline.name, epoch, job.machine.new_name()[:12]),
         started=job.clock.monotonic(),
-        start=dict(job.positions),
-        positions=dict(job.positions),
-        clocks=dict(job.clocks),
-        leader_epoch=dict(job.leader_epoch),
-        watermark_us=job.watermark_us,
+        start=dict(before.positions),
+        positions=dict(before.positions),
+        clocks=dict(before.clocks),
+        leader_epoch=dict(before.leader_epoch),
+        watermark_us=before.watermark_us,
         rows_before=job.operator.folded_rows,
     )
+
+
+def standing_at(job: Job) -> Stand:
+    """Where the next epoch begins."""
+    if job.flight is not None:
+        return job.flight.stand
+    head = -1 if job.head is None else job.head.epoch
+    return Stand(head, job.positions, job.clocks, job.leader_epoch, job.watermark_us)

@@ -10,6 +10,7 @@ from arrowflow.phases.job import Job, build_tables
 from arrowflow.phases.publish import redo
 from arrowflow.phases.recover import claim, unpublished
 from arrowflow.phases.rollback import RETIRED
+from arrowflow.protocols import Seals
 from arrowflow.types import Manifest
 
 
@@ -89,12 +90,13 @@ def _table_paths(job: Job) -> list[str]:
 
 
 def _roots(job: Job) -> set[str]:
-    return {
-        sink.location
+    sinks = [
+        sink
         for generation in generations(job)
         for sink in build_tables(job.pipeline, job.schemas, job.context, generation).values()
-        if sink.location is not None
-    }
+    ]
+    sealed = {sink.sealed_location for sink in sinks if isinstance(sink, Seals)}
+    return sealed | {sink.location for sink in sinks if sink.location is not None}
 
 
 def _delete(job: Job, paths: list[str]) -> int:

@@ -18,8 +18,8 @@ def rehearse(job: Job) -> Finished:
     balance, rows_out, epochs = Balance(), 0, 0
     while not job.stopping.is_set():
         draft = begin(job)
-        for fetched in read(job, draft):
-            fold(job, draft, transform(job, draft, decode(job, draft, fetched)))
+        for taken in read(job, draft):
+            fold(job, draft, transform(job, draft, decode(job, draft, taken)))
         advance(job, draft)
         inputs = draft.inputs(job)
         check_balance(job, draft, inputs)

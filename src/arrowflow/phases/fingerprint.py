@@ -53,7 +53,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def refuse_other_query(old: Fingerprint, new: Fingerprint) -> None:
     """Raise `StateRefused` with every field that differs, unless the change only adds.
 
-    A new sink and a new optional column change no result that exists, and other keys on a roster only those of windows
+    A new sink, a new optional column and the schema of records that could not be read change no result that exists, and other keys on a roster only those of windows
     that are still to be given out, so they are let through.
     """
     if old.semantic == new.semantic:
@@ -101,6 +101,8 @@ def is_additive(change: Difference) -> bool:
     if before != ABSENT and after != ABSENT:
         return False
     if path.startswith("sinks.") and path.count(".") == 1:
+        return True
+    if path.startswith("decoder.schemas.") and path.count(".") == 2 and before == ABSENT:
         return True
     added_field = path.startswith("decoder.fields.") and path.count(".") == 2 and before == ABSENT
     return added_field and isinstance(after, dict) and not after.get("required", True)

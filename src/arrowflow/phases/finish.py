@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from arrowflow.events import Finished
+from arrowflow.events import Committed, Finished
 from arrowflow.phases.commit import adopt, record, standing
-from arrowflow.phases.fit import takes_interim
 from arrowflow.phases.job import Job
-from arrowflow.types import Balance, Manifest
+from arrowflow.types import Manifest
 
 
-@dataclass(slots=True)
-class Totals:
-    """What a run has done so far."""
-
-    epochs: int = 0
-    balance: Balance = field(default_factory=Balance)
-    rows_out: int = 0
-    files: int = 0
-
-    def add(self, job: Job, manifest: Manifest) -> None:
-        """Count one committed epoch."""
-        results = {node.name for node in job.pipeline.sinks if node.stream == "rows" and not takes_interim(node)}
-        self.epochs += 1
-        self.balance += manifest.balance
-        self.files += len(manifest.outputs)
-        self.rows_out += sum(file.new_rows for file in manifest.outputs if file.sink in results)
-        self.rows_out += sum(outbox.rows for outbox in manifest.outbox if outbox.sink in results)
-
-    def finished(self, job: Job) -> Finished:
-        head = -1 if job.head is None else job.head.epoch
-        return Finished(self.epochs, self.balance, self.rows_out, self.files, head, job.generation)
+def tell(job: Job, manifest: Manifest) -> None:
+    """Count a record that was made and tell of it, each once;"""
+    job.totals.add(job.pipeline, manifest)
+    job.told = manifest.epoch
+    job.observer.notice(Committed(manifest))
 
 
-def is_over(job: Job, totals: Totals) -> bool:
+def finished(job: Job) -> Finished:
+    """What the run has done."""
+    totals, head = job.totals, -1 if job.head is None else job.head.epoch
+    return Finished(totals.epochs, totals.balance, totals.rows_out, totals.files, head, job.generation)
+
+
+def is_over(job: Job) -> bool:
     """Whether the run has done what it was asked to do."""
-    if job.stopping.is_set() or (job.options.once and totals.epochs):
+    if job.stopping.is_set() or (job.options.once and job.totals.epochs):
         return True
-    return job.targets is not None and all(job.positions[part] >= end for part, end in job.targets.items())
+    return job.reaches_targets(job.positions)
 
 
 def close_log(job: Job) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from arrowflow.errors import ConfigError
 from arrowflow.failpoints import Failpoints
+from arrowflow.phases.ahead import Ahead
 from arrowflow.phases.defaults import ThisMachine
 from arrowflow.phases.fit import refuse_misfits
+from arrowflow.phases.helpers import InTurn
 from arrowflow.phases.published import Published
-from arrowflow.phases.retention import Retention
+from arrowflow.phases.retention import Retention, Unsealed
 from arrowflow.phases.tables import dead_schema, late_schema, rows_schema
+from arrowflow.phases.totals import Totals
 from arrowflow.pipeline import Pipeline, RunOptions
 from arrowflow.protocols import (
     Clock,
@@ -23,6 +29,7 @@ from arrowflow.protocols import (
     Control,
     Decoder,
     Generational,
+    Helper,
     Machine,
     Observer,
     Operator,
@@ -30,11 +37,13 @@ from arrowflow.protocols import (
     RunContext,
     Sink,
     Source,
+    Task,
 )
 from arrowflow.types import (
     MIN_US,
     Delivered,
     Discovery,
+    EpochRange,
     Fingerprint,
     Manifest,
     OffsetRange,
@@ -45,12 +54,33 @@ from arrowflow.types import (
 )
 
 
+class Stand(NamedTuple):
+    """Where an epoch ends and the next begins."""
+
+    epoch: int
+    positions: Mapping[SourcePartition, int]
+    clocks: Mapping[SourcePartition, PartitionClock]
+    leader_epoch: Mapping[SourcePartition, int]
+    watermark_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An epoch that was cut, on its way to its record and its final names; the next one is read and folded meanwhile."""
+
+    task: Task[Manifest]
+    stand: Stand
+    nbytes: int
+
+
 @dataclass(slots=True)
 class Job:
     """The parts and the position of one run. Only the engine's thread touches it, `stopping` apart.
 
     `head`, `positions`, `clocks` and `watermark_us` always agree with the newest record this run knows, but for `gaps`:
-    offsets that are gone and that the next record tells of; positions stand behind them already.
+    offsets that are gone and that the next record tells of; positions stand behind them already. While an epoch is in
+    `flight` they are its helper's, together with the log, the store, the sinks and the outlets: the engine's own thread
+    reads and folds, and looks at none of them before the flight is over (`phases/flight.py`).
     """
 
     pipeline: Pipeline
@@ -83,10 +113,24 @@ class Job:
     delivered: dict[str, Delivered] = field(default_factory=dict)
     chain_broken: bool = False
     gaps: dict[SourcePartition, OffsetRange] = field(default_factory=dict)
+    hanging: dict[SourcePartition, int] = field(default_factory=dict)
     schemas: Mapping[str, pa.Schema] = field(default_factory=dict)
     generation: int = 0
     interim_at: float | None = None
     retention: Retention = field(default_factory=Retention)
+    sealed: dict[str, list[EpochRange]] = field(default_factory=dict)
+    unsealed: dict[str, Unsealed] = field(default_factory=dict)
+    seal_tried_at: float = -math.inf
+    totals: Totals = field(default_factory=Totals)
+    told: int = -1
+    ahead: Ahead = field(init=False)
+    committer: Helper = field(init=False)
+    flight: Flight | None = None
+
+    def __post_init__(self) -> None:
+        helper = self.machine.helper
+        self.committer = helper("commit")
+        self.ahead = Ahead(self.source, self.decoder, helper("read"), helper("decode"), self.is_enough)
 
     @property
     def clock(self) -> Clock:
@@ -120,13 +164,22 @@ class Job:
             self.sinks = build_tables(self.pipeline, self.schemas, self.context, generation)
             self.generation = generation
 
+    def reaches_targets(self, positions: Mapping[SourcePartition, int]) -> bool:
+        """Whether a run with an end ends at these positions."""
+        return self.targets is not None and all(positions[part] >= end for part, end in self.targets.items())
+
+    def is_enough(self, positions: Mapping[SourcePartition, int]) -> bool:
+        """Whether nothing behind these positions is to be read ahead."""
+        return self.stopping.is_set() or self.options.once or self.reaches_targets(positions)
+
     def close(self) -> None:
-        """Let go of connections; the source's last, which may have started the broker."""
-        try:
+        """Let go of helpers and connections; the source's last, which may have started the broker."""
+        with ExitStack() as last:
+            last.callback(self.source.close)
             for outlet in self.outlets.values():
-                outlet.close()
-        finally:
-            self.source.close()
+                last.callback(outlet.close)
+            last.callback(self.committer.close)
+            last.callback(self.ahead.close)
 
 
 def build_job(
@@ -151,7 +204,7 @@ def build_job(
     """
     machine = machine or ThisMachine()
     log, control = pipeline.checkpoint.log.build(failpoints)
-    context = RunContext(pipeline.name, clock, observer, failpoints, control)
+    context = RunContext(pipeline.name, clock, InTurn(observer), failpoints, control)
     decoder = pipeline.source.decoder.build()
     schema = _schema_after_transforms(pipeline, decoder.schema)
     operator = pipeline.operator.spec.build(schema)

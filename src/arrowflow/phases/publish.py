@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from arrowflow.errors import DataLossError, ObjectMissing
 from arrowflow.events import Notice
 from arrowflow.phases.deliver import deliver
 from arrowflow.phases.job import Job
 from arrowflow.phases.rollback import note_of
+from arrowflow.protocols import Seals, Sink
 from arrowflow.types import Manifest, Retracted, StagedFile
 
 
@@ -21,6 +23,9 @@ def publish(job: Job, manifest: Manifest, later: Sequence[StagedFile] = ()) -> N
     for name, files in _by_sink(manifest.outputs).items():
         if manifest.epoch > job.acked.get(name, -1):
             _publish_files(job, manifest, name, files, later)
+    for name, files in _by_sink(manifest.seals).items():
+        if manifest.epoch > job.acked.get(name, -1):
+            _publish_sealed(job, manifest, name, files)
     if manifest.reset is not None:
         retract(job, manifest.reset.retracted)
     job.acked.update(dict.fromkeys(job.sinks, manifest.epoch))
@@ -51,7 +56,7 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
     job.failpoints.hit("redo.before")
     redone, records = 0, list(manifests)
     for number, manifest in enumerate(records, start=1):
-        if manifest.outputs or manifest.outbox or manifest.reset is not None:
+        if manifest.outputs or manifest.outbox or manifest.seals or manifest.reset is not None:
             publish(job, manifest, [file for record in records[number:] for file in record.outputs])
             redone += 1
             job.failpoints.hit("redo.mid")
@@ -63,13 +68,38 @@ def redo(job: Job, manifests: Iterable[Manifest]) -> int:
 def _publish_files(
     job: Job, manifest: Manifest, name: str, files: list[StagedFile], later: Sequence[StagedFile]
 ) -> None:
+    sink = _sink(job, manifest, name, files)
+    with _newer_first(job, manifest):
+        sink.publish(files, [file for file in later if file.sink == name])
+
+
+def _publish_sealed(job: Job, manifest: Manifest, name: str, files: list[StagedFile]) -> None:
+    sink: object = _sink(job, manifest, name, files)
+    if not isinstance(sink, Seals):
+        raise DataLossError(
+            f"record {manifest.epoch} has {len(files)} sealed files of sink {name!r}, which is of another kind now; start once "
+            "with the sink as it was"
+        )
+    for file in files:
+        with _newer_first(job, manifest):
+            sink.publish_sealed([file])
+        job.failpoints.hit("compact.mid_publish")
+
+
+def _sink(job: Job, manifest: Manifest, name: str, files: Sequence[StagedFile]) -> Sink:
     if name not in job.sinks:
         raise DataLossError(
             f"epoch {manifest.epoch} has {len(files)} unpublished files of sink {name!r}, which the pipeline no longer "
             "has; start once with that sink to publish them, then remove it"
         )
+    return job.sinks[name]
+
+
+@contextmanager
+def _newer_first(job: Job, manifest: Manifest) -> Iterator[None]:
+    """What is missing, or not as recorded, may be so because of a newer writer; that is asked before anybody is blamed."""
     try:
-        job.sinks[name].publish(files, [file for file in later if file.sink == name])
+        yield
     except (ObjectMissing, DataLossError) as wrong:
         # A newer writer may have published, cleaned and corrected: then we are fenced. In a redo the head is our own.
         job.log.check(manifest.epoch if job.head is None else max(manifest.epoch, job.head.epoch))

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from arrowflow.errors import BalanceError, DataLossError, StateRefused
 from arrowflow.events import Notice
+from arrowflow.phases.ahead import Slice
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.gaps import may_skip, skip_lost
+from arrowflow.phases.hanging import tell_hanging
 from arrowflow.phases.job import Job
 from arrowflow.types import (
     MIN_US,
@@ -28,19 +30,29 @@ _LONGEST_SLICE_S = 0.2
 _AGAIN = "or make the results anew from what there is: `arrowflow reset CONFIG --to-start`"
 
 
-def read(job: Job, draft: Draft) -> Iterator[Fetched]:
-    """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once."""
+def read(job: Job, draft: Draft) -> Iterator[Slice]:
+    """Yield slices until the epoch is cut; always yields at least one, so that every epoch looks once.
+
+    An epoch whose time has come while the one before is in flight is not cut as long as records come: it would wait.
+    """
     checkpoint = job.pipeline.checkpoint
     deadline = draft.started + checkpoint.cadence_s
     longest = min(_LONGEST_SLICE_S, checkpoint.cadence_s / 10)
+
+    def bounds() -> Bounds:
+        left = (
+            deadline - job.clock.monotonic()
+        )  # once that is over, what is read is of the next epoch or of a longer one
+        return Bounds(
+            checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(longest, left) if left > 0 else longest
+        )
+
     while True:
-        left = max(0.0, deadline - job.clock.monotonic())
-        bounds = Bounds(checkpoint.max_slice_rows, checkpoint.max_slice_bytes, min(longest, left))
-        fetched = job.source.read(draft.positions, bounds)
+        taken = job.ahead.take(draft.positions, bounds)
         job.failpoints.hit("source.polled")
-        take(draft, fetched)
-        yield fetched
-        if is_cut(job, draft, deadline):
+        take(draft, taken.fetched)
+        yield taken
+        if is_cut(job, draft, deadline) and not (job.flight is not None and may_grow(job, draft, taken.fetched)):
             return
 
 
@@ -58,20 +70,23 @@ def take(draft: Draft, fetched: Fetched) -> None:
 
 def is_cut(job: Job, draft: Draft, deadline: float) -> bool:
     """Whether the epoch ends here. Where it ends never changes a result, only when it is seen."""
+    return job.stopping.is_set() or job.clock.monotonic() >= deadline or is_full(job, draft) or is_caught_up(job, draft)
+
+
+def is_full(job: Job, draft: Draft) -> bool:
+    """Whether the epoch holds as much as it may."""
     checkpoint = job.pipeline.checkpoint
-    return (
-        job.stopping.is_set()
-        or job.clock.monotonic() >= deadline
-        or draft.rows >= checkpoint.max_epoch_rows
-        or draft.buffered_bytes >= checkpoint.max_epoch_bytes
-        or is_caught_up(job, draft)
-    )
+    return draft.rows >= checkpoint.max_epoch_rows or draft.buffered_bytes >= checkpoint.max_epoch_bytes
+
+
+def may_grow(job: Job, draft: Draft, fetched: Fetched) -> bool:
+    """Whether an epoch whose time has come may take more, so long as it could not be handed over anyway."""
+    return fetched.rows > 0 and not is_full(job, draft) and not job.stopping.is_set() and not is_caught_up(job, draft)
 
 
 def is_caught_up(job: Job, draft: Draft) -> bool:
     """Whether a run with an end has reached the ends it saw when it started."""
-    targets = job.targets
-    return targets is not None and all(draft.positions[part] >= end for part, end in targets.items())
+    return job.reaches_targets(draft.positions)
 
 
 def look(job: Job) -> None:
@@ -89,6 +104,7 @@ def look(job: Job) -> None:
         job.clocks[part] = PartitionClock(floor_us=floor)
         if job.head is not None:
             job.observer.notice(Notice("info", f"{part} is new: reading from offset {job.positions[part]}"))
+    tell_hanging(job, seen)
     job.identity = identity_of(seen)
     job.seen, job.seen_at = seen, job.clock.monotonic()
 
@@ -119,10 +135,9 @@ def refuse_lost(job: Job, positions: Mapping[SourcePartition, int], seen: Discov
         raise DataLossError(f"partitions are gone: wanted {wanted}; available: none. {_new_topic(gone[0].topic)}")
 
 
-def look_if_due(job: Job) -> None:
-    """Look again when the last look is old, so that new partitions are found while running."""
-    if job.clock.monotonic() - job.seen_at >= job.pipeline.checkpoint.discover_every_s:
-        look(job)
+def is_look_due(job: Job) -> bool:
+    """Whether the last look is old."""
+    return job.clock.monotonic() - job.seen_at >= job.pipeline.checkpoint.discover_every_s
 
 
 def aim(job: Job) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from arrowflow.errors import ArrowflowError, DataLossError, RetryableError, StateCorrupt, StateRefused
 from arrowflow.phases.advance import fold, replay_closings
+from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.decode import decode
 from arrowflow.phases.draft import Draft, begin
 from arrowflow.phases.job import Job
@@ -100,7 +101,7 @@ def _replay(job: Job, before: Manifest, manifest: Manifest) -> None:
     while any(draft.positions[part] < stop for part, (_, stop) in wanted.items()):
         fetched = _within(job, draft, wanted)
         take(draft, fetched)
-        fold(job, draft, transform(job, draft, decode(job, draft, fetched)))
+        fold(job, draft, transform(job, draft, decode(job, draft, unpacked(job.decoder, fetched))))
     replay_closings(job, draft, manifest)
     promised = manifest.state.get(job.pipeline.operator.name, OperatorState()).digest
     if job.operator.digest() != promised:

@@ -18,6 +18,7 @@ from arrowflow.phases.rebuild import rebuild_state
 from arrowflow.phases.reconfigure import reconfigure, refuse_removed_sinks, unchanged
 from arrowflow.phases.rollback import adopted_offsets, refuse_lost_log, refuse_rollback
 from arrowflow.phases.snapshots import restore_state
+from arrowflow.protocols import Seals
 from arrowflow.types import Manifest
 
 _TAKE_OVER_ROUNDS = 20
@@ -60,6 +61,7 @@ def make_good(job: Job) -> None:
     if not job.options.dry_run and job.head is not None:
         redone = redo(job, unpublished(job))
         note_published(job, redone)
+        job.told = job.head.epoch
         job.observer.notice(Started(job.head, redone))
 
 
@@ -84,6 +86,7 @@ def claim(job: Job, look_first: Callable[[], object]) -> None:
             load(job)
             look_first()
             probe_folders(job)
+            name_incarnation(job)
             wait_for_other_writer(job)
             if not job.stopping.is_set():
                 take_over(job)
@@ -110,6 +113,7 @@ def resume(job: Job) -> None:
     """
     if job.head is None:
         raise ConfigError("nothing was recovered yet, so there is nothing to resume")
+    job.ahead.drop()
     job.retention.looked_at = None  # the failed attempt may have left files
     for epoch in job.log.epochs_after(job.head.epoch):
         newer = recall(job, epoch)
@@ -124,17 +128,17 @@ def load(job: Job) -> None:
     """Read the newest record, verify the chain down to the oldest unpublished one, adopt it."""
     newest = job.log.newest()
     job.failpoints.hit("recover.listed")
-    job.incarnation = job.log.incarnation(create=not job.options.dry_run) or ""
     if newest is None:
         refuse_orphaned_tables(job)
         job.head = None
         job.acked = dict.fromkeys(job.sink_names, -1)
         return
+    job.incarnation = job.log.incarnation(create=False) or ""
     head = job.log.read(newest)
     job.failpoints.hit("recover.head_loaded")
     if head.incarnation != job.incarnation:
         raise DataLossError(
-            f"record {head.epoch} belongs to incarnation {head.incarnation}, job.json to {job.incarnation}"
+            f"record {head.epoch} belongs to incarnation {head.incarnation}, job.json to {job.incarnation or 'none: it is gone'}"
         )
     if head.kind == "retire":
         raise DataLossError(f"job {head.job!r} was retired at epoch {head.epoch}")
@@ -220,7 +224,14 @@ def inspect(job: Job) -> None:
 def probe_folders(job: Job) -> None:
     """Raise `ConfigError` now, not at the first commit, if files cannot be made or moved to where they belong."""
     roots = [sink.location for sink in job.sinks.values() if sink.location is not None]
+    roots += [sink.sealed_location for sink in job.sinks.values() if isinstance(sink, Seals) and sink.seal_us]
     job.control.store.probe([job.control.prefix, *roots])
+
+
+def name_incarnation(job: Job) -> None:
+    """Make ``job.json`` if there is none; only now, since a store that was refused holds nothing of ours."""
+    if not job.incarnation:
+        job.incarnation = job.log.incarnation(create=True) or ""
 
 
 def wait_for_other_writer(job: Job) -> None:

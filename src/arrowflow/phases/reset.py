@@ -23,7 +23,7 @@ from arrowflow.phases.recover import claim, unpublished
 from arrowflow.phases.rollback import refuse_rollback
 from arrowflow.phases.snapshots import keep, recorded_bytes
 from arrowflow.phases.wish import Place, Plan, Wish, prepare, start_of
-from arrowflow.protocols import Revertible, Sink
+from arrowflow.protocols import Revertible, Seals, Sink
 from arrowflow.types import (
     MIN_US,
     Attempt,
@@ -181,16 +181,18 @@ def _joining(job: Job) -> PartitionClock:
 def _carry_over(job: Job, plan: Plan, generation: int, attempt: Attempt) -> None:
     """Copy into the tables of a new generation what the target had published; nobody reads them yet."""
     tables = build_tables(job.pipeline, job.schemas, job.context, generation)
-    places = {name: (job.sinks[name].location, sink.location) for name, sink in tables.items()}
-    fresh = [new for old, new in places.values() if new is not None and new != old]
-    job.control.store.probe([job.control.prefix, *fresh])
+    places = [
+        (name, old, new)
+        for name, sink in tables.items()
+        for old, new in zip(_folders_of(job.sinks[name]), _folders_of(sink), strict=True)
+        if old != new
+    ]
+    job.control.store.probe([job.control.prefix, *(new for _, _, new in places)])
     if plan.target is None:
         return
     store = job.control.store
     undone = {(file.sink, file.dst) for file in plan.files.retracted}
-    for name, (old, new) in places.items():
-        if old is None or new is None or old == new:
-            continue
+    for name, old, new in places:
         for path in store.list(old):
             dst = path.removeprefix(f"{old}/")
             if (name, dst) in undone:
@@ -203,6 +205,13 @@ def _carry_over(job: Job, plan: Plan, generation: int, attempt: Attempt) -> None
                 job.log.check(plan.head.epoch)
                 raise
             job.failpoints.hit("reset.carried")
+
+
+def _folders_of(sink: Sink) -> list[str]:
+    """Where files of a sink lie: its table, and what was sealed of it."""
+    folders = [] if sink.location is None else [sink.location]
+    part: object = sink
+    return [*folders, part.sealed_location] if isinstance(part, Seals) else folders
 
 
 def _reverted(

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from arrowflow.types import Manifest
+
+
+class Unsealed(NamedTuple):
+    """The oldest record of a sink that is not sealed, and when its epoch began."""
+
+    epoch: int
+    time_us: int
 
 
 @dataclass(slots=True)
@@ -27,6 +35,8 @@ class Retention:
         Files that no record names and none ever will: of attempts that died.
     looked_at : int or None
         The epoch after which the folders were last looked through; None in a new run and after a failed attempt.
+    oldest_home : int or None
+        The oldest epoch whose windows the newest one could still have corrected.
     complaint : str
         What was last told of something that could not be removed.
     """
@@ -37,4 +47,5 @@ class Retention:
     going: deque[int] = field(default_factory=deque)
     strays: deque[str] = field(default_factory=deque)
     looked_at: int | None = None
+    oldest_home: int | None = None
     complaint: str = ""

@@ -8,32 +8,67 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import overload
 
 import pyarrow as pa
 
 from arrowflow.errors import AlreadyExists, ObjectMissing, StateCorrupt
-from arrowflow.phases.draft import Draft
 from arrowflow.phases.job import Job
 from arrowflow.types import Attempt, Manifest, OperatorState, StateFile
 
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
-def stage_state(job: Job, draft: Draft) -> dict[str, OperatorState]:
-    """Write what this epoch changed in the operator's state; a full snapshot when the chain has grown long."""
-    name = job.pipeline.operator.name
-    before = OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
-    if is_full_due(job, before):
-        file = _write(job, draft, name, "full", job.operator.parts())
-        return {name: OperatorState(full=file, deltas=[], digest=job.operator.digest())}
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an epoch changed in the operator's state.
+
+    Parameters
+    ----------
+    digest : str
+        Of the whole state behind the epoch.
+    full : bytes, optional
+        A whole snapshot, where one is due. It is encoded part by part while the state stands still, so that a large
+        state is never there twice.
+    delta : Table[n], optional
+        The rows that changed, in the place of it.
+    """
+
+    digest: str
+    full: bytes | None = None
+    delta: pa.Table | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.full or b"") + (0 if self.delta is None else self.delta.nbytes)
+
+
+def take_state(job: Job) -> Taken:
+    """Take what this epoch changed out of the operator; a full snapshot when the chain has grown long."""
+    if is_full_due(job, _chain_before(job)):
+        full = encode(job.operator.parts())
+        return Taken(job.operator.digest(), full=full)
     delta = job.operator.delta()
-    digest = job.operator.digest()
-    if delta.num_rows == 0:
-        return {name: OperatorState(full=before.full, deltas=before.deltas, digest=digest)}
-    file = _write(job, draft, name, "delta", [delta])
-    return {name: OperatorState(full=before.full, deltas=[*before.deltas, file], digest=digest)}
+    return Taken(job.operator.digest(), delta=delta)
+
+
+def stage_state(job: Job, attempt: Attempt, taken: Taken) -> dict[str, OperatorState]:
+    """Write what was taken, and return the chain that the record names."""
+    name, before = job.pipeline.operator.name, _chain_before(job)
+    if taken.full is not None:
+        file = _write(job, attempt, name, "full", taken.full)
+        return {name: OperatorState(full=file, deltas=[], digest=taken.digest)}
+    if taken.delta is None or taken.delta.num_rows == 0:
+        return {name: OperatorState(full=before.full, deltas=before.deltas, digest=taken.digest)}
+    file = _write(job, attempt, name, "delta", encode([taken.delta]))
+    return {name: OperatorState(full=before.full, deltas=[*before.deltas, file], digest=taken.digest)}
+
+
+def _chain_before(job: Job) -> OperatorState:
+    name = job.pipeline.operator.name
+    return OperatorState() if job.head is None else job.head.state.get(name, OperatorState())
 
 
 def is_full_due(job: Job, before: OperatorState) -> bool:
@@ -50,11 +85,10 @@ def is_full_due(job: Job, before: OperatorState) -> bool:
     return len(before.deltas) >= checkpoint.full_every or 2 * weight > max(before.full.bytes, 1 << 20)
 
 
-def _write(job: Job, draft: Draft, name: str, kind: str, parts: Iterable[pa.Table]) -> StateFile:
-    data = encode(parts)
+def _write(job: Job, attempt: Attempt, name: str, kind: str, data: bytes) -> StateFile:
     point = f"stage.state_{kind}"
     job.failpoints.hit(point)
-    return keep(job, draft.attempt, f"{name}.{kind}", data, point)
+    return keep(job, attempt, f"{name}.{kind}", data, point)
 
 
 def keep(job: Job, attempt: Attempt, name: str, data: bytes, point: str | None = None) -> StateFile:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from arrowflow.phases.cut import Cut
 from arrowflow.phases.draft import Draft
 from arrowflow.phases.fit import takes_interim
 from arrowflow.phases.job import Job
@@ -16,7 +17,6 @@ from arrowflow.phases.tables import (
     corrections,
     dead_schema,
     first_results,
-    interim_table,
     late_schema,
     rows_schema,
     rows_table,
@@ -34,10 +34,10 @@ class Staged:
     outbox: tuple[Outbox, ...] = ()
 
 
-def stage(job: Job, draft: Draft) -> Staged:
+def stage(job: Job, cut: Cut) -> Staged:
     """Write output files, revisions of earlier ones and the state delta under the attempt's own names."""
+    draft, interim = cut.draft, cut.interim
     files: list[StagedFile] = []
-    interim = _interim(job, draft) if any(map(takes_interim, job.pipeline.sinks)) else None
     for node in job.pipeline.sinks:
         if node.name in job.outlets:
             continue
@@ -48,7 +48,7 @@ def stage(job: Job, draft: Draft) -> Staged:
         if corrected is not None:
             files += stage_revisions(job, draft, node.name, corrected)
     outbox = tuple(_outboxes(job, draft, interim))
-    return Staged(tuple(files), stage_state(job, draft), outbox)
+    return Staged(tuple(files), stage_state(job, draft.attempt, cut.state), outbox)
 
 
 def _outboxes(job: Job, draft: Draft, interim: pa.Table | None) -> Iterator[Outbox]:
@@ -78,15 +78,6 @@ def _output(draft: Draft, stream: str) -> pa.Table | None:
     if stream == "dead":
         return with_epoch(draft.dead, draft.number, dead_schema()) if draft.dead else None
     return _late_output(draft)
-
-
-def _interim(job: Job, draft: Draft) -> pa.Table | None:
-    """What the open windows would give now, if that is due."""
-    emit, now = job.pipeline.emit, job.clock.monotonic()
-    if emit.early_us is not None and job.interim_at is not None and now - job.interim_at < emit.early_us / 1e6:
-        return None
-    job.interim_at = now
-    return interim_table(job.operator.interim(), draft.number)
 
 
 def _late_output(draft: Draft) -> pa.Table | None:

@@ -12,17 +12,19 @@ from arrowflow.samples.answers.kpis import kpis as _kpis
 from arrowflow.samples.answers.order_sessions import order_sessions as _order_sessions
 from arrowflow.samples.answers.production import production as _production_answer
 from arrowflow.samples.answers.scada import scada as _scada_answer
+from arrowflow.samples.answers.scada import scada_avro as _scada_avro_answer
 from arrowflow.samples.answers.temperature import temperature as _temperature
 from arrowflow.samples.archive import write_ndjson
 from arrowflow.samples.streams import order_events as _order_events
 from arrowflow.samples.streams import orders as _orders
 from arrowflow.samples.streams import production as _production
 from arrowflow.samples.streams import scada as _scada
+from arrowflow.samples.streams import scada_avro as _scada_avro
 from arrowflow.samples.streams.sample import Sample
 
 __all__ = ["CONFIGS", "NAMES", "answer", "stream", "write_ndjson"]
 
-NAMES = ("production", "scada", "orders", "order_events")
+NAMES = ("production", "scada", "orders", "order_events", "scada_avro")
 """The samples there are."""
 
 CONFIGS = {
@@ -31,6 +33,7 @@ CONFIGS = {
     "temperature": "scada",
     "kpis": "orders",
     "order_sessions": "order_events",
+    "scada_avro": "scada_avro",
 }
 """The configurations there are answers for, without folder and ending, and the sample each reads."""
 
@@ -89,6 +92,8 @@ def _sheet(config: str, sample: Sample) -> dict[str, object]:
             return _scada_answer(records)
         case "temperature":
             return _temperature(records)
+        case "scada_avro":
+            return _scada_avro_answer(records)
         case "kpis":
             return _kpis(records)
         case _:
@@ -103,6 +108,8 @@ def _stream(name: str, rows: int | None, seed: int | None) -> Sample:
             default_rows, default_seed, make = _production.ROWS, _production.SEED, _production.production
         case "scada":
             default_rows, default_seed, make = _scada.ROWS, _scada.SEED, _scada.scada
+        case "scada_avro":
+            default_rows, default_seed, make = _scada_avro.ROWS, _scada_avro.SEED, _scada_avro.scada_avro
         case "orders":
             default_rows, default_seed, make = _orders.ROWS, _orders.SEED, _orders.orders
         case "order_events":

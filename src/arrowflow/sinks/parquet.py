@@ -23,6 +23,8 @@ from arrowflow.sinks.encoding import COMPRESSIONS, Compression, decode, encode, 
 from arrowflow.sinks.partitions import Part, Partitioning, span_us
 from arrowflow.sinks.publishing import Publisher, holds
 from arrowflow.sinks.revisions import replace_rows
+from arrowflow.sinks.sealing import by_partition, sealed_source, together
+from arrowflow.sinks.snapshot import SEALED, kept_place
 from arrowflow.types import Attempt, Reject, Replaced, StagedFile
 
 _SMALL_FILES, _SMALL_ROWS = 100, 1000
@@ -48,6 +50,8 @@ class ParquetSpec:
         What they are derived from, and where each file's time span is taken from.
     max_partitions_per_epoch : int
         One epoch may write this many files; a record lists each with about 500 bytes.
+    seal_us : int, optional
+        Put the small files of each such interval of processing time together once it is over; None for never.
     """
 
     root: str
@@ -56,11 +60,17 @@ class ParquetSpec:
     civil: CivilTime | None = None
     time_column: str = "window_start"
     max_partitions_per_epoch: int = 2000
+    seal_us: int | None = None
 
     @property
     def location(self) -> str:
         """The root as the store names it: absolute, or an address as given."""
         return self.root if "://" in self.root else os.path.abspath(self.root)  # noqa: PTH100 - symlinks stay
+
+    @property
+    def sealed_location(self) -> str:
+        """Where sealed files lie, beside the root: a reader that globs the root must not see a row twice."""
+        return f"{self.location.rstrip('/')}{SEALED}"
 
     def in_generation(self, generation: int) -> ParquetSpec:
         """The same table in a root of its own beside the configured one; 0 is that one itself."""
@@ -211,8 +221,46 @@ class ParquetSink:
     def location(self) -> str | None:
         return self.spec.location
 
+    @property
+    def seal_us(self) -> int | None:
+        return self.spec.seal_us
+
+    @property
+    def sealed_location(self) -> str:
+        return self.spec.sealed_location
+
+    def seal(self, attempt: Attempt, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        """Stage one file for each partition with all rows of `files`, in their order.
+
+        Raises
+        ------
+        DataLossError
+            A file does not hold what its newest record says.
+        ObjectMissing
+            A file is gone.
+        """
+        staged = []
+        for number, group in enumerate(by_partition(files)):
+            self.context.failpoints.hit("stage.file.before")
+            table = together([decode(self._read(file)) for file in group], self._publisher.path_of(group[0]))
+            data = encode(table, self.spec.compression)
+            described = self._describe(attempt, f"{number:04d}", Part(group[0].partition, table), data)
+            file = msgspec.structs.replace(described, src=sealed_source(attempt, self.name, number))
+            staged.append(self._sealed_publisher.stage(file, data))
+        return tuple(staged)
+
+    def publish_sealed(self, files: Sequence[StagedFile]) -> None:
+        """Give each staged file its name beside the table, once."""
+        for file in files:
+            self._sealed_publisher.publish(file)
+
+    @property
+    def _sealed_publisher(self) -> Publisher:
+        return Publisher(self.name, self.sealed_location, self.context)
+
     def holds_files(self) -> bool:
-        return bool(self.context.control.store.list(self.spec.location))
+        store = self.context.control.store
+        return any(map(store.list, (self.spec.location, self.sealed_location)))
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         return self.spec.key_refusals(table)
@@ -228,10 +276,7 @@ class ParquetSink:
 
     def kept(self, file: StagedFile) -> str | None:
         """Where the rows that `file` took the place of are kept, relative to the control prefix."""
-        return None if file.replaces is None else self._place_of(file.dst, file.replaces.revision)
-
-    def _place_of(self, dst: str, revision: int) -> str:
-        return f"revisions/{self.name}/{dst.removesuffix('.parquet')}/{revision:06d}.parquet"
+        return None if file.replaces is None else kept_place(self.name, file.dst, file.replaces.revision)
 
     def _keep(self, newest: StagedFile, table: pa.Table) -> None:
         """Keep the rows of a file that will be replaced; another attempt may have kept the same before."""
@@ -250,7 +295,7 @@ class ParquetSink:
 
     def _kept(self, file: StagedFile, revision: int) -> str:
         """Where a revision of `file` is, or would be, once a later one has taken its place."""
-        return self.context.control.path(self._place_of(file.dst, revision))
+        return self.context.control.path(kept_place(self.name, file.dst, revision))
 
     def _describe(self, attempt: Attempt, name: str, part: Part, data: bytes) -> StagedFile:
         digest = hashlib.sha256(data).hexdigest()

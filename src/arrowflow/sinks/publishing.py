@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, DataLossError, ObjectMissing
 from arrowflow.protocols import RunContext
@@ -24,17 +26,18 @@ class Publisher:
         return f"{self.location}/{file.dst}"
 
     def stage(self, file: StagedFile, data: bytes) -> StagedFile:
-        """Make the bytes of `file` durable under its staging name, which no reader sees; return `file`."""
+        """Make the bytes of `file` durable under its staging name, which no reader sees; return `file` with its generation."""
         failpoints, control = self.context.failpoints, self.context.control
         failpoints.hit("stage.file.mid")
         failpoints.hit("stage.file")
         try:
-            control.store.create(control.path(file.src), data)
+            generation = control.store.create(control.path(file.src), data)
             failpoints.lost("stage.file")
         except AlreadyExists:  # the attempt's name is unique: it is our own request, sent twice
             if control.store.read(control.path(file.src)) != data:
                 raise
-        return file
+            return file
+        return file if generation is None else msgspec.structs.replace(file, generation=generation)
 
     def publish(self, file: StagedFile, later: Sequence[StagedFile] = ()) -> None:
         """Move the staged file to its final name; done if it is there, or one of `later` of that name is.
@@ -51,9 +54,10 @@ class Publisher:
         self.context.failpoints.hit(point)
         try:
             if file.replaces is None:
-                store.move_once(source, target)
+                store.move_once(source, target, generation=file.generation)
             else:
-                store.replace_once(source, target, was=file.replaces.crc32c, becomes=file.crc32c)
+                was, becomes = file.replaces.crc32c, file.crc32c
+                store.replace_once(source, target, was=was, becomes=becomes, generation=file.generation)
             self.context.failpoints.lost(point)
         except (AlreadyExists, ObjectMissing):
             self._confirm(file, later)

@@ -15,7 +15,7 @@ import os
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from arrowflow.checksums import crc32c
@@ -25,6 +25,7 @@ from arrowflow.stores.filesystem import file_system_of, probe_link_between, prob
 
 _TEMP_PREFIX = ".af-"
 _TEMP_SUFFIX = ".tmp"
+_PROBES = 3
 _EMPTY_LEVELS = 4
 """Staging folders left empty by a move are removed this far up: sink, attempt, epoch, kind."""
 
@@ -70,7 +71,7 @@ class LocalStore:
         with translate("list", prefix):
             return sorted(path for path in _walk(prefix, after) if path > after)
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         """Give `source` the name `target`, once; complete a move of the same file that was cut in half.
 
         Raises `AlreadyExists` if another object has the name, `ObjectMissing` if `source` does not exist.
@@ -85,7 +86,7 @@ class LocalStore:
             _remove_empty(os.path.dirname(source))
             self._failpoints.hit("publish.after")
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         """Rename `source` over `target`, whose bytes have the CRC-32C `was`; done if they have `becomes` already.
 
         Between the look and the rename a process may sleep for hours while others go on. That is harmless: the rename
@@ -297,12 +298,40 @@ def _remove_empty(folder: str) -> None:
 
 
 def _try_out(control: str) -> None:
-    """Create, move and delete one hidden object, with no failpoint armed: hits are counted in real work only."""
-    store, name = LocalStore(), f"{control}/{_TEMP_PREFIX}probe-{uuid.uuid4().hex}"
+    """Create, move and delete one hidden object, with no failpoint armed: hits are counted in real work only.
+
+    Its names are those of temporary files, so what a killed probe leaves is swept like them; a lock tells that this one
+    lives. Another process may sweep it between its creation and the lock: then it is made again.
+    """
+    store = LocalStore()
     with probe_primary(control):
-        store.create(name + "-a", b"probe")
-        store.move_once(name + "-a", name + "-b")
-        store.delete(name + "-b")
+        for left in reversed(range(_PROBES)):
+            name = f"{control}/{_TEMP_PREFIX}probe-{uuid.uuid4().hex}"
+            first, second = f"{name}-a{_TEMP_SUFFIX}", f"{name}-b{_TEMP_SUFFIX}"
+            try:
+                store.create(first, b"probe")
+                with _locked(first):
+                    store.move_once(first, second)
+                    store.delete(second)
+            except ObjectMissing:
+                if not left:
+                    raise
+            else:
+                return
+
+
+@contextmanager
+def _locked(temp: str) -> Iterator[None]:
+    """Hold the lock of a temporary file, which says that its owner lives."""
+    try:
+        handle = os.open(temp, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ObjectMissing(f"{temp}: no such object") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _check_absolute(path: str) -> None:

@@ -44,18 +44,19 @@ class TracedStore:
     prefix: str
     trace: ProtocolTrace
 
-    def create(self, path: str, data: bytes) -> None:
+    def create(self, path: str, data: bytes) -> int | None:
         event, facts = self._place(path, "create")
         if event == "record.create":
             told = json.loads(data)
             event = f"{told['kind']}.create"
             facts |= {name: told[name] for name in ("writer", "acked", "horizon", "outputs", "state")}
+            facts |= {"sealed": told["sealed"]} if told["kind"] == "compact" else {}
         elif event == "staged.create":
-            event = "revision.stage" if path.rpartition("/")[2].startswith("revision-") else "file.stage"
-        elif event == "file.create":
-            event = "seal.publish"
+            name = path.rpartition("/")[2]
+            kinds = (("revision-", "revision.stage"), ("sealed-", "object.create"))
+            event = next((kind for begin, kind in kinds if name.startswith(begin)), "file.stage")
         with self._told(event, facts):
-            self.store.create(path, data)
+            return self.store.create(path, data)
 
     def read(self, path: str) -> bytes:
         with self._told(*self._place(path, "read")):
@@ -71,16 +72,17 @@ class TracedStore:
                 told.facts["newest"] = max(map(self._epoch, names), default=-1)
             return names
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         event, facts = self._place(source, "move")
-        event = "file.move" if event == "staged.move" else "object.move"
+        sealed = source.rpartition("/")[2].startswith("sealed-")
+        event = "object.move" if event != "staged.move" else "seal.publish" if sealed else "file.move"
         with self._told(event, {**facts, "target": target}):
-            self.store.move_once(source, target)
+            self.store.move_once(source, target, generation=generation)
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         _, facts = self._place(source, "replace")
         with self._told("file.replace", {**facts, "target": target}):
-            self.store.replace_once(source, target, was=was, becomes=becomes)
+            self.store.replace_once(source, target, was=was, becomes=becomes, generation=generation)
 
     def delete(self, path: str) -> None:
         event, facts = self._place(path, "delete")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from arrowflow.errors import AlreadyExists, DataLossError
 from arrowflow.protocols import Change, RunContext, Store
 from arrowflow.sinks.publishing import Publisher, holds
 from arrowflow.sinks.revisions import replace_rows
+from arrowflow.sinks.sealing import together
 from arrowflow.types import Attempt, Reject, Replaced, StagedFile
 
 
@@ -22,9 +23,10 @@ class MemorySinkSpec:
     """The `SinkSpec` protocol for tests: one file per stage under `root` of the run's own store."""
 
     root: str = "/memory/table"
+    seal_us: int | None = field(default=None, kw_only=True)
 
     def in_generation(self, generation: int) -> MemorySinkSpec:
-        return self if not generation else MemorySinkSpec(f"{self.root}__g{generation}")
+        return self if not generation else MemorySinkSpec(f"{self.root}__g{generation}", seal_us=self.seal_us)
 
     @property
     def takes(self) -> frozenset[Change]:
@@ -34,7 +36,7 @@ class MemorySinkSpec:
         return frozenset()
 
     def build(self, name: str, schema: pa.Schema, context: RunContext) -> MemorySink:
-        return MemorySink(name, self.root, context)
+        return MemorySink(name, self.root, context, seal_us=self.seal_us)
 
     def fingerprint(self) -> Mapping[str, object]:
         return {"kind": "memory", "root": self.root}
@@ -57,6 +59,7 @@ class MemorySink:
     name: str
     root: str
     context: RunContext
+    seal_us: int | None = field(default=None, kw_only=True)
 
     def stage(self, attempt: Attempt, table: pa.Table) -> tuple[StagedFile, ...]:
         if table.num_rows == 0:
@@ -93,8 +96,30 @@ class MemorySink:
     def location(self) -> str | None:
         return self.root
 
+    @property
+    def sealed_location(self) -> str:
+        return f"{self.root}__sealed"
+
+    def seal(self, attempt: Attempt, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        if not files:
+            return ()
+        tables = []
+        for file in files:
+            data = self.context.control.store.read(f"{self.root}/{file.dst}")
+            if not holds(data, file):
+                raise DataLossError(f"{self.root}/{file.dst} does not hold what its newest record says")
+            tables.append(_decode(data))
+        table = together(tables, self.root)
+        data = _encode(table)
+        name = f"{attempt.epoch:012d}-{hashlib.sha256(data).hexdigest()[:8]}.arrow"
+        return (self._stage(attempt, "sealed-0000", name, table, data),)
+
+    def publish_sealed(self, files: Sequence[StagedFile]) -> None:
+        for file in files:
+            Publisher(self.name, self.sealed_location, self.context).publish(file)
+
     def holds_files(self) -> bool:
-        return bool(self.context.control.store.list(self.root))
+        return any(map(self.context.control.store.list, (self.root, self.sealed_location)))
 
     def refusals(self, table: pa.Table) -> tuple[Reject, ...]:
         return ()

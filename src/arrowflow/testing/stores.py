@@ -159,7 +159,7 @@ class MemoryStore:
             self._world.names_listed += len(found)
             return found
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         with self._called("move_once", source):
             with self._world.lock:
                 thing = self._object(source)
@@ -170,7 +170,7 @@ class MemoryStore:
                 self._world.objects.pop(source, None)
             self._failpoints.hit("publish.after")
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         with self._called("replace_once", source):
             with self._world.lock:
                 found = crc32c(self._object(target).data)

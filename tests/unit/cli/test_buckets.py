@@ -72,13 +72,13 @@ def test_row_79_a_run_that_cannot_start_says_why_with_its_exit_code(config, monk
     assert said in done.stderr
 
 
-def test_a_run_in_a_zonal_bucket_is_refused_before_anything_but_the_jobs_name_is_written(config):
+def test_a_run_in_a_zonal_bucket_is_refused_before_anything_is_written(config):
     with strict_fake(facts={"locationType": "zone"}) as fake:
         done = arrowflow("run", config, *TO_THE_END)
 
         assert done.exit_code == 2
         assert "gs://lake is a zonal bucket" in done.stderr
-        assert list(fake.snapshot(BUCKET)) == ["af/_arrowflow/gold_production/job.json"]
+        assert list(fake.snapshot(BUCKET)) == []
 
 
 def test_a_run_without_credentials_ends_with_2_and_says_what_to_do(config, monkeypatch, tmp_path):

@@ -290,6 +290,19 @@ def test_the_live_view_shows_rates_lag_clocks_windows_and_the_last_commit(monkey
     assert "epoch 7 committed 1 s ago" in screen
 
 
+def test_the_live_view_counts_rows_of_an_epoch_whose_commit_is_told_while_the_next_is_read(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("arrowflow.cli.live.time.monotonic", lambda: now[0])
+    view = _live()
+    for epoch, rows in ((7, 1000), (8, 500), (8, 1000)):
+        view.notice(Progress(epoch, rows, {PART: 10}, {PART: 25}, {PART: None}, 3))
+        now[0] += 1
+    view.notice(Committed(_manifest()))
+    view.notice(Progress(8, 2000, {PART: 10}, {PART: 25}, {PART: None}, 3))
+
+    assert view.rate() == 2000 / 3
+
+
 def test_the_live_view_shows_no_markup_and_no_control_characters_of_others():
     from arrowflow.cli.session import Session
 

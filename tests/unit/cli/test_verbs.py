@@ -31,6 +31,7 @@ def _run(*args):
 @pytest.mark.parametrize("name", sorted(file.name for file in CONFIGS.glob("*.toml")))
 def test_the_configurations_that_ship_are_valid(here, name, monkeypatch):
     monkeypatch.setenv("ARROWFLOW_ROSTER", str(CONFIGS / "scada_sensors.csv"))  # its own path counts from the checkout
+    monkeypatch.setenv("ARROWFLOW_SCHEMAS", str(CONFIGS / "schemas"))
     result = _run("validate", str(CONFIGS / name))
 
     assert result.exit_code == 0, result.output

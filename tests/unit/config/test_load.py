@@ -122,6 +122,19 @@ def test_open_windows_may_take_half_of_the_memory_where_nobody_says_how_much(her
     assert _load(BASE).operator.spec.max_state_bytes == memory_limit() // 2
 
 
+def test_one_amount_of_memory_is_shared_out_and_a_share_may_be_said_by_itself(here):
+    def limits(lines):
+        pipeline = _load(BASE.replace("[checkpoint]", f"[limits]\n{lines}\n[checkpoint]"))
+        own = pipeline.checkpoint
+        return pipeline.operator.spec.max_state_bytes, own.max_epoch_bytes, own.max_slice_bytes
+
+    mib = 1024**2
+    assert limits('memory = "512MiB"') == (256 * mib, 16 * mib, 4 * mib)
+    assert limits('memory = "512MiB"\nmax_state_bytes = "100MiB"') == (100 * mib, 16 * mib, 4 * mib)
+    assert limits('memory = "512MiB"\nmax_epoch_bytes = "1MiB"') == (256 * mib, mib, mib), "an epoch is made of slices"
+    assert limits('memory = "1024GiB"')[1:] == (1024 * mib, 64 * mib), "more gains nothing"
+
+
 def test_the_same_file_is_the_same_pipeline(here):
     assert _load(BASE) == _load(BASE)
     assert _load(BASE).query() == _load("# a comment\n" + BASE.replace(" = ", "=")).query()

@@ -391,7 +391,7 @@ class Careless(MemoryStore):
     def armed(self, failpoints):
         return Careless(failpoints, self._world)
 
-    def replace_once(self, source, target, *, was, becomes):
+    def replace_once(self, source, target, *, was, becomes, generation=None):
         new = self.read(source) if source in self.snapshot() else None
         if crc32c(self.read(target)) == was and new is not None:
             self._failpoints.hit("publish.between_look_rename")

@@ -10,6 +10,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support.readings import avro_row
 
 from arrowflow.errors import ConfigError
 from arrowflow.samples import CONFIGS, answer, stream
@@ -342,8 +343,8 @@ def shift_by_zone(plant, when):
 def spans_by_zone(config, row, when):
     """All windows of a row by trying, or None for a plant without a zone."""
     midnight = datetime(when.year, when.month, when.day, tzinfo=UTC)
-    if config in ("scada", "temperature"):
-        hop = 30 if config == "scada" else 5
+    if config in ("scada", "scada_avro", "temperature"):
+        hop = 5 if config == "temperature" else 30
         starts = [midnight + timedelta(minutes=minute) for minute in range(-60, 24 * 60, hop)]
         return [
             (start, start + timedelta(minutes=30)) for start in starts if start <= when < start + timedelta(minutes=30)
@@ -369,21 +370,22 @@ def usable(name, record):
     numbers = {
         "production": ("unidades_producidas", "tasa_produccion"),
         "scada": ("value",),
+        "scada_avro": ("value",),
         "orders": ("cantidad", "costo"),
         "order_events": ("piezas", "energia_kwh"),
     }
     try:
-        row = json.loads(record.value)
+        row = avro_row(record.value) if name == "scada_avro" else json.loads(record.value)
         when = time_of(name, row)
         assert all(row.get(column) is None or abs(row[column]) < 2**63 for column in numbers[name])
-        assert "NaN" not in record.value.decode()
+        assert name == "scada_avro" or "NaN" not in record.value.decode()
     except (ValueError, TypeError, KeyError, AssertionError):
         return None
     ahead = when - (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=record.timestamp_ms))
     return None if ahead > timedelta(minutes=5) else (row, when)
 
 
-TOLERANCE_MIN = {"gold": 30, "scada": 5, "temperature": 5, "kpis": 60, "order_sessions": 15}
+TOLERANCE_MIN = {"gold": 30, "scada": 5, "scada_avro": 5, "temperature": 5, "kpis": 60, "order_sessions": 15}
 
 
 def reckoned(config, records):
@@ -440,6 +442,7 @@ def sessions_by_reach(members):
 GROUPS = {
     "gold": ("planta", "linea"),
     "scada": ("planta", "sensor_id"),
+    "scada_avro": ("planta", "sensor_id"),
     "temperature": ("planta", "sensor_id"),
     "kpis": ("planta", "estado"),
     "order_sessions": ("planta", "orden"),
@@ -497,7 +500,7 @@ def check_figures(config, window, members):
         assert window["total_unidades"] == sum(values("unidades_producidas"))
         assert window["tasa_promedio"] == exact_mean(rates)
         assert datetime.fromisoformat(window["ultimo_evento"]) == latest
-    elif config == "scada":
+    elif config in ("scada", "scada_avro"):
         readings = values("value")
         ordered = [row["value"] for _, _, row in sorted(members, key=lambda m: m[:2]) if row["value"] is not None]
         assert window["lecturas"] == len(readings)

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.readings import avro_row
 
 from arrowflow.errors import ConfigError
 from arrowflow.samples import NAMES, stream
@@ -23,6 +24,7 @@ DIGESTS = {
     "production": "dd143250c71c8fac8113a0e49d1e84ea562bcc6e9a6c6d93487397128f61a3c7",
     "scada": "67be08f963fec64265ff016b54e19baedaeb7d3430f83a1edf92ae6abb746707",
     "orders": "fe7763a9f1f8f69136941069d431c6dc808a52a68f5210b750b532b858e00c26",
+    "scada_avro": "c82de50ede50b4058f682aade601d8c7ec7f3bddb77c55092a883b5b5a24e9c1",
     "order_events": "b8c2db97399698c1184e89a8559ff9c6616c5815f17af3e1bf320a7b3b9ba93e",
 }
 
@@ -45,6 +47,8 @@ def partitions(streams):
 
 def decoded(record):
     """The row, or None where the value is not one good object."""
+    if record.value and record.value[0] == 0:
+        return avro_row(record.value)
     try:
         row = json.loads(record.value or b"")
     except ValueError:
@@ -147,7 +151,12 @@ def test_each_topic_is_partitioned_by_plant(streams, partitions, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "limit_ms"), [("production", 30 * MINUTE_MS), ("scada", 5 * MINUTE_MS), ("order_events", 15 * MINUTE_MS)]
+    ("name", "limit_ms"),
+    [
+        ("production", 30 * MINUTE_MS),
+        ("scada", 5 * MINUTE_MS),
+        ("order_events", 15 * MINUTE_MS),
+    ],
 )
 def test_many_rows_are_out_of_order_within_the_tolerance_and_few_beyond(partitions, name, limit_ms):
     behind, far_behind, total = 0, 0, 0
@@ -193,7 +202,11 @@ def test_the_other_plants_go_on_during_the_outage(partitions):
 
 @pytest.mark.parametrize(
     ("name", "partition", "column", "value"),
-    [("production", 2, "linea", "L9"), ("scada", 2, "sensor_id", scada.WRONG_CLOCK_SENSOR)],
+    [
+        ("production", 2, "linea", "L9"),
+        ("scada", 2, "sensor_id", scada.WRONG_CLOCK_SENSOR),
+        ("scada_avro", 2, "sensor_id", scada.WRONG_CLOCK_SENSOR),
+    ],
 )
 def test_one_source_has_a_clock_a_day_ahead_in_every_row(partitions, name, partition, column, value):
     ahead = [

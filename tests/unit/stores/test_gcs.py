@@ -183,6 +183,48 @@ def test_a_copy_never_overwrites_what_came_between_the_last_look_and_itself():
         assert fake.snapshot(BUCKET) == {"a": b"rows", "b": b"another"}
 
 
+@pytest.mark.parametrize("kind", ["refuse_after", "drop_after", "twice", None])
+def test_a_create_tells_the_generation_of_what_it_made_whatever_became_of_the_answer(fake, store, kind):
+    if kind is not None:
+        fake.arrange(Fault(kind, on="insert"))
+    made = store.create(f"{ROOT}/a", b"rows")
+
+    assert made == fake.service.buckets[BUCKET].objects["a"].generation
+
+
+@pytest.fixture
+def come_twice(either, store):
+    """An upload whose first request was lost on the way; it arrives after its object was moved away and deleted."""
+    either.arrange(Fault("late", on="insert"))
+    generation = store.create(f"{ROOT}/staged", b"rows")
+    store.move_once(f"{ROOT}/staged", f"{ROOT}/table/a", generation=generation)
+    store.delete(f"{ROOT}/table/a")
+    assert [answer.status for answer in either.release()] == [200]
+    assert either.snapshot(BUCKET) == {"staged": b"rows"}
+    return generation
+
+
+def test_a_second_copy_of_an_upload_is_not_what_a_move_with_its_generation_takes(either, store, come_twice):
+    with pytest.raises(ObjectMissing, match=f"gs://lake/staged: no such object of generation {come_twice}"):
+        store.move_once(f"{ROOT}/staged", f"{ROOT}/table/a", generation=come_twice)
+    assert either.snapshot(BUCKET) == {"staged": b"rows"}
+
+    store.move_once(f"{ROOT}/staged", f"{ROOT}/table/a")  # the control: without it the row is there again
+    assert either.snapshot(BUCKET) == {"table/a": b"rows"}
+
+
+def test_nor_what_takes_the_place_of_a_file(either, store, come_twice):
+    store.create(f"{ROOT}/table/a", b"old")
+    was, becomes = crc32c(b"old"), crc32c(b"rows")
+
+    with pytest.raises(ObjectMissing, match="still holds what it would replace"):
+        store.replace_once(f"{ROOT}/staged", f"{ROOT}/table/a", was=was, becomes=becomes, generation=come_twice)
+    assert either.snapshot(BUCKET) == {"staged": b"rows", "table/a": b"old"}
+
+    store.replace_once(f"{ROOT}/staged", f"{ROOT}/table/a", was=was, becomes=becomes)
+    assert either.snapshot(BUCKET) == {"table/a": b"rows"}
+
+
 # ---- replace ------------------------------------------------------------------------------------------------------------
 
 

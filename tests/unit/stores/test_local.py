@@ -15,7 +15,7 @@ import pytest
 
 from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing, RetryableError
 from arrowflow.failpoints import FailpointHit, Failpoints
-from arrowflow.stores import filesystem
+from arrowflow.stores import filesystem, local
 from arrowflow.stores.local import LocalStore
 
 
@@ -284,6 +284,49 @@ def test_a_probe_writes_nothing_into_a_table_root(tmp_path, monkeypatch):
 
 def test_a_probe_passes_no_failpoint(tmp_path):
     armed("fs.fsync_file:1:raise,publish.after:1:raise,fs.fsync_dir:1:raise").probe([str(tmp_path)])
+
+
+@pytest.mark.parametrize("step", ["rename", "unlink"])
+def test_what_a_killed_probe_leaves_goes_with_the_next(tmp_path, monkeypatch, step):
+    class Killed(BaseException):
+        pass
+
+    def die(self, *names, **more):
+        raise Killed
+
+    verb = {"rename": "move_once", "unlink": "delete"}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, verb, die)
+        with pytest.raises(Killed):
+            LocalStore().probe([str(tmp_path)])
+    assert [".af-probe-" in path for path in files_in(tmp_path)] == [True]
+
+    LocalStore().probe([str(tmp_path)])
+    assert files_in(tmp_path) == []
+
+
+def test_a_probe_that_another_sweeps_before_it_is_locked_is_made_again_and_a_locked_one_is_left_alone(
+    tmp_path, monkeypatch
+):
+    real, swept = LocalStore.create, []
+
+    def create(self, path, data):
+        real(self, path, data)
+        if not swept:
+            swept.append(path)
+            local._sweep(str(tmp_path))  # nobody holds its lock yet
+
+    def move_once(self, source, target, **rest):
+        local._sweep(str(tmp_path))
+        move(self, source, target, **rest)
+
+    move = LocalStore.move_once
+    monkeypatch.setattr(LocalStore, "create", create)
+    monkeypatch.setattr(LocalStore, "move_once", move_once)
+    LocalStore().probe([str(tmp_path)])
+
+    assert len(swept) == 1
+    assert files_in(tmp_path) == []
 
 
 def test_a_table_on_another_file_system_is_refused_with_both_places(tmp_path):

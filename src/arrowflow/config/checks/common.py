@@ -30,7 +30,7 @@ def one_source(sections: Sections) -> tuple[Path, settings.KafkaSection | settin
 
 def decoded(source: settings.KafkaSection | settings.ReplaySection) -> pa.Schema | None:
     """Return the columns of a decoded row, or None where the schema is at fault, which another check says."""
-    if source.format == "json" and (not source.columns or any(columns.name_fault(name) for name in source.columns)):
+    if source.format != "raw" and (not source.columns or any(columns.name_fault(name) for name in source.columns)):
         return None
     try:
         return build.build_decoder(source).build().schema
@@ -86,6 +86,11 @@ def writable(document: Document, where: Path, path: str) -> Iterator[Problem]:
 def written_folders(sections: Sections) -> list[tuple[Path, str]]:
     """Return every folder the job writes, table roots first."""
     folders: list[tuple[Path, str]] = [(("sink", name, "path"), sink.path) for name, sink in sections.sink.items()]
+    folders += [
+        (("sink", name, "seal"), f"{sink.path.rstrip('/')}__sealed")
+        for name, sink in sections.sink.items()
+        if sink.seal is not None
+    ]
     for name, section in (
         ("late", sections.late),
         ("dead_letter", sections.dead_letter),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from arrowflow.config import build, settings
 from arrowflow.config.checks.common import writable, written_folders
 from arrowflow.config.document import Document
+from arrowflow.config.durations import duration_text
 from arrowflow.config.problem import Path, Problem, dotted, meant, shown
 from arrowflow.config.sections import Sections
 from arrowflow.errors import ConfigError
@@ -15,7 +16,7 @@ from arrowflow.stores.gcs.address import is_address, normal, parse
 from arrowflow.types import check_name
 
 _KINDS = ("parquet", "preview")
-_ONLY_TABLES = ("partition_by", "time_column", "max_partitions_per_epoch")
+_ONLY_TABLES = ("partition_by", "time_column", "max_partitions_per_epoch", "seal")
 
 
 def _names(sections: Sections, document: Document, _: Mapping[str, str]) -> Iterator[Problem]:
@@ -163,8 +164,25 @@ def _numbers(sections: Sections, document: Document, _: Mapping[str, str]) -> It
         for key in ("cadence", "discover_every"):
             if getattr(checkpoint, key) < 1_000:
                 yield document.problem(("checkpoint", key), 'must be at least "1ms"')
-    for kind in ("rows", "bytes"):
-        if getattr(limits, f"max_slice_{kind}") > getattr(limits, f"max_epoch_{kind}"):
+    for key in ("max_state_bytes", "max_epoch_bytes", "max_slice_bytes"):
+        share = getattr(limits, key)
+        if limits.memory is not None and share is not None and share > limits.memory:
+            yield document.problem(
+                ("limits", key), f"is more than limits.memory ({limits.memory:,}), of which it is a share"
+            )
+    for name, sink in sections.sink.items():
+        if checkpoint is not None and sink.seal is not None and sink.seal < 2 * checkpoint.cadence:
+            yield document.problem(
+                ("sink", name, "seal"),
+                f"is {duration_text(sink.seal)}, and an epoch is cut every {duration_text(checkpoint.cadence)}: there would be nothing "
+                'to put together; write a longer one, such as "1d"',
+            )
+    own = limits.shares
+    for kind, slice_, epoch in (
+        ("rows", limits.max_slice_rows, limits.max_epoch_rows),
+        ("bytes", own.slice, own.epochs),
+    ):
+        if slice_ > epoch:
             yield document.problem(
                 ("limits", f"max_slice_{kind}"), f"is more than max_epoch_{kind}, and an epoch is made of slices"
             )

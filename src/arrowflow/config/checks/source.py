@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from arrowflow.config import build, columns, settings
+from arrowflow.config.checks.avro import avro
 from arrowflow.config.checks.common import SCHEME, local, one_source, twice, written_folders
 from arrowflow.config.document import Document
 from arrowflow.config.problem import Path, Problem, dotted, listed, meant, shown
@@ -48,7 +49,7 @@ def _schema(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
         where = dotted((*path, "schema"))
         yield document.problem(
             (*path, "schema"),
-            f'format = "json" needs the columns to read: write [{where}] with lines such as name = "string"',
+            f'format = "{source.format}" needs the columns to read: write [{where}] with lines such as name = "string"',
             at_key=True,
         )
     for name, column in source.columns.items():
@@ -164,4 +165,4 @@ def _replay(sections: Sections, document: Document, _: Mapping[str, str]) -> Ite
         )
 
 
-CHECKS = (_one_source, _schema, _kafka, _embedded, _replay)
+CHECKS = (_one_source, _schema, avro, _kafka, _embedded, _replay)

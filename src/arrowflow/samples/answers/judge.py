@@ -73,6 +73,8 @@ class Rules:
     filters: Mapping[str, Callable[[Row], bool]]
     group_by: tuple[str, ...]
     windows: Windows | Sessions
+    read: Callable[[bytes, Mapping[str, str]], Row] = read
+    """How a value becomes a row."""
 
 
 @dataclass
@@ -129,7 +131,7 @@ def _judge_one(record: Record, partition: _Partition, rules: Rules, verdict: Ver
         verdict.filter("tombstone")
         return
     try:
-        row = read(record.value, rules.columns)
+        row = rules.read(record.value, rules.columns)
         event_us = _event_us(row, record, rules)
     except Refused as refused:
         verdict.dead.append((place, refused.reason))

@@ -1,11 +1,12 @@
-"""The right result of `configs/scada.toml` over the SCADA sample; never computed by the engine."""
+"""The right results of `configs/scada.toml` and `configs/scada_avro.toml`; never computed by the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from arrowflow.samples.answers import civil, figures
+from arrowflow.samples.answers import avro_reading, civil, figures
 from arrowflow.samples.answers.judge import Placed, Rules, Span, judge
 from arrowflow.samples.answers.reading import Row
 from arrowflow.samples.answers.sheet import sheet
@@ -41,6 +42,12 @@ RULES = Rules(
 def scada(records: Iterable[tuple[str, int, int, bytes | None, bytes | None]]) -> dict[str, object]:
     """Return the answer sheet."""
     return sheet(judge(records, RULES), RULES, _figures)
+
+
+def scada_avro(records: Iterable[tuple[str, int, int, bytes | None, bytes | None]]) -> dict[str, object]:
+    """Return the answer sheet of the same readings as Avro."""
+    rules = replace(RULES, read=avro_reading.read)
+    return sheet(judge(records, rules), rules, _figures)
 
 
 def _figures(rows: Sequence[Placed]) -> dict[str, object]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition, libversion
 
 from arrowflow.errors import Unreachable
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 60.0
 
 
 def consume_all(bootstrap: str, partitions: Mapping[str, int]) -> int:
@@ -33,10 +33,17 @@ def consume_all(bootstrap: str, partitions: Mapping[str, int]) -> int:
         consumer.assign(places)
         read = 0
         while read < wanted:
-            messages = consumer.consume(10_000, _PATIENCE_S)
+            messages = consumer.consume(
+                min(10_000, wanted - read), _PATIENCE_S
+            )  # it waits for as many as it is asked for
             if not messages:
                 raise Unreachable(f"{bootstrap}: {read} of {wanted} records, then nothing for {_PATIENCE_S:.0f} s")
             read += len(messages)
         return read
     finally:
         consumer.close()
+
+
+def library_version() -> str:
+    """The version of librdkafka inside the client's wheel."""
+    return str(libversion()[0])

@@ -71,6 +71,8 @@ class KafkaSource:
     # ---- what the engine asks ------------------------------------------------------------------------------
 
     def discover(self) -> Discovery:
+        if self._cluster.renew():
+            self._let_go()  # the consumer, too, has read the files of before
         found = self._cluster.discover()
         return found if self._broker is None else replace(found, cluster_id=self._broker.cluster_id)
 

@@ -20,6 +20,7 @@ from arrowflow.errors import DataLossError, RetryableError
 from arrowflow.sources.kafka.properties import CONNECTION
 from arrowflow.sources.kafka.subscription import Subscription
 from arrowflow.sources.kafka.translate import Complaints, translated
+from arrowflow.sources.kafka.wire.tls import stamps_of
 from arrowflow.types import Discovery, PartitionInfo, SourcePartition
 
 _T = TypeVar("_T")
@@ -47,10 +48,25 @@ class Cluster:
         self._topics = wanted.topics
         self._brokers = wanted.brokers
         self._complaints = Complaints()
-        own = {key: value for key, value in wanted.properties.items() if key in CONNECTION}
-        self._admin = AdminClient(
-            {**own, "bootstrap.servers": wanted.brokers, "error_cb": self._complaints, "log_level": 0}
-        )
+        self._own = {key: value for key, value in wanted.properties.items() if key in CONNECTION}
+        self._stamps = stamps_of(self._own)
+        self._admin = self._connected()
+
+    def renew(self) -> bool:
+        """Begin with a new client where TLS files have changed on disk, for one reads them only once; whether it did."""
+        stamps = stamps_of(self._own)
+        if stamps == self._stamps:
+            return False
+        try:
+            self._admin = self._connected()
+        except KafkaException:
+            return False  # files that are half renewed; the next look will find them whole
+        self._stamps = stamps
+        return True
+
+    def _connected(self) -> AdminClient:
+        ours = {"bootstrap.servers": self._brokers, "error_cb": self._complaints, "log_level": 0}
+        return AdminClient({**self._own, **ours})
 
     def discover(self) -> Discovery:
         """Every partition of the topics with its ids and range; raises `DataLossError` for a missing topic."""

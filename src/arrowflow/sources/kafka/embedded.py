@@ -144,6 +144,11 @@ class EmbeddedBroker:
         self._process.kill()
 
 
+def installed() -> None:
+    """Raise `ConfigError`, with what to install, where the broker's wheel is missing."""
+    _program()
+
+
 def _program() -> Path:
     if importlib.util.find_spec("noida_db") is None:
         raise ConfigError(

@@ -290,7 +290,10 @@ class Fetcher:
         if share.error == codes.UNSUPPORTED_COMPRESSION_TYPE:
             raise NotUnderstood(f"{where}: the broker would not send its codec")
         if share.error in (codes.TOPIC_AUTHORIZATION_FAILED, codes.CLUSTER_AUTHORIZATION_FAILED):
-            raise ConfigError(f"{where}: {codes.told(share.error)}. Check the ACLs of source.kafka.properties")
+            raise ConfigError(
+                f"{where}: {codes.told(share.error)}: the user may not (or no longer) read the topic. "
+                "Allow it the operation READ, or check the user of source.kafka.properties"
+            )
         raise RetryableError(f"{where}: {codes.told(share.error)}")
 
     def _fill(self, lane: Lane, share: Share, place: str, *, first: bool) -> bool:

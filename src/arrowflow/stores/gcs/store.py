@@ -86,28 +86,29 @@ class GcsStore:
         self._patience = patience or Patience()
         self._moves = True
 
-    def create(self, path: str, data: bytes) -> None:
-        """Make `path` durable with `data` in one request; raise `AlreadyExists` if the name is taken, whatever it holds.
+    def create(self, path: str, data: bytes) -> int:
+        """Make `path` durable with `data` in one request and return its generation; raise `AlreadyExists` if the name is taken.
 
         Where an answer was lost, the mark of the object found tells whether it is the one this call made. A
         `RetryableError` leaves either nothing or the whole object: calling again tells which.
         """
         name, mark = self._name(path), uuid.uuid4().hex
 
-        def step() -> None:
+        def step() -> int:
             with translate("create", path):
                 try:
-                    self._upload(name, data, mark)
+                    return self._upload(name, data, mark)
                 except exceptions.PreconditionFailed:
                     found = self._look(name)
                     if found is None:
                         raise RetryableError(f"{path}: the name was taken, and is free again") from None
                     if found.mark != mark:
                         raise AlreadyExists(f"{path}: the name is taken") from None
+                    return found.generation
                 except exceptions.ClientError as error:
                     raise _upload_gone(error, path) from None
 
-        self._patience.repeat(step)
+        return self._patience.repeat(step)
 
     def read(self, path: str) -> bytes:
         """Return the whole content, whose checksum was verified; raise `ObjectMissing`."""
@@ -139,22 +140,26 @@ class GcsStore:
         paths = (root + name for name in names if not name.endswith("/"))
         return sorted(path for path in paths if path > after)
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         """Rename in one request that `target` must not exist for; complete a copy of the same object that was cut in half.
 
-        Raises `AlreadyExists` if another object has the name, `ObjectMissing` if `source` does not exist. Either may be said
-        of a move whose answer was lost and which was made: whoever knows what `target` should hold looks there.
+        Of `source` only that `generation` is moved: an upload that arrives a second time, after its object was moved away
+        and perhaps deleted, makes another one. Raises `AlreadyExists` if another object has the name, `ObjectMissing` if
+        `source` does not exist. Either may be said of a move whose answer was lost and which was made: whoever knows what
+        `target` should hold looks there.
         """
         old, new = self._name(source), self._name(target)
 
         def step() -> None:
             with translate(f"move {source} to", target):
                 try:
-                    self._rename(old, new, 0)
+                    self._rename(old, new, 0, generation)
                 except exceptions.NotFound as error:
                     raise missing(error, source) from None
                 except exceptions.PreconditionFailed:
                     left, there = self._look(old), self._look(new)
+                    if there is None and generation is not None and (left is None or left.generation != generation):
+                        raise ObjectMissing(f"{source}: no such object of generation {generation}") from None
                     if left is None or there is None or not left.mark or left.mark != there.mark:
                         raise AlreadyExists(f"{target}: the name is taken") from None
                     self._drop(old, left.generation)
@@ -162,8 +167,8 @@ class GcsStore:
         self._patience.repeat(step)
         self._failpoints.hit("publish.after")
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
-        """Rename `source` over the one generation of `target` that was seen to have the CRC-32C `was`.
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
+        """Rename that `generation` of `source` over the one generation of `target` that was seen to have the CRC-32C `was`.
 
         Whoever sleeps between the look and the rename finds another generation or no source, and changes nothing. Raises
         `AlreadyExists` for a target with other bytes, `ObjectMissing` where target or source is missing.
@@ -175,10 +180,10 @@ class GcsStore:
                 found = self._found(new, target)
                 if found.crc32c == was:
                     self._failpoints.hit("publish.between_look_rename")
-                    if self._renamed(old, new, found.generation):
+                    if self._renamed(old, new, found.generation, generation):
                         return
-                    found = self._found(new, target)
-                    if found.crc32c == was and self._look(old) is None:
+                    found, left = self._found(new, target), self._look(old)
+                    if found.crc32c == was and (left is None or generation not in (None, left.generation)):
                         raise ObjectMissing(f"{source}: no such object, and {target} still holds what it would replace")
                     if found.crc32c == was:
                         raise RetryableError(f"{target}: became another object of the same bytes meanwhile")
@@ -213,8 +218,8 @@ class GcsStore:
 
     # ---- one request each ------------------------------------------------------------------------------------------
 
-    def _upload(self, name: str, data: bytes, mark: str) -> None:
-        """Send the bytes with their checksum, so that the service refuses them if they arrive changed.
+    def _upload(self, name: str, data: bytes, mark: str) -> int:
+        """Send the bytes with their checksum, so that the service refuses them if they arrive changed; return the generation.
 
         The client's own check of large uploads is left out: it looks afterwards, and would delete whatever has the name.
         """
@@ -224,6 +229,7 @@ class GcsStore:
         blob.upload_from_string(
             data, content_type="application/octet-stream", checksum=None, if_generation_match=0, **_SHARED
         )
+        return int(blob.generation or 0)
 
     def _look(self, name: str) -> Found | None:
         blob: Blob = self._bucket.blob(name)
@@ -250,28 +256,34 @@ class GcsStore:
             page = next(iterator.pages, ())
             return [blob.name for blob in page], iterator.next_page_token
 
-    def _rename(self, old: str, new: str, generation: int) -> None:
-        """Give the object `old` the name `new`, of which `generation` is there, 0 for none. Raises 404 or 412."""
+    def _rename(self, old: str, new: str, generation: int, source: int | None) -> None:
+        """Give the object `old`, if it is of generation `source`, the name `new`, of which `generation` is there, 0 for none.
+
+        Raises 404 or 412.
+        """
         if self._moves:
+            held = {"if_generation_match": generation, "if_source_generation_match": source}
             try:
-                self._bucket.move_blob(self._bucket.blob(old), new, if_generation_match=generation, **_SHARED)
+                self._bucket.move_blob(self._bucket.blob(old), new, **held, **_SHARED)
             except _UNSUPPORTED:
                 self._moves = False
             else:
                 return
-        self._copy_and_delete(old, new, generation)
+        self._copy_and_delete(old, new, generation, source)
 
-    def _copy_and_delete(self, old: str, new: str, generation: int) -> None:
+    def _copy_and_delete(self, old: str, new: str, generation: int, source: int | None) -> None:
         """The same in two requests, after two looks: fake-gcs-server honours no condition of a copy, so one is made here too."""
         found, there = self._look(old), self._look(new)
         if found is None:
             raise exceptions.NotFound(f"No such object: {old}")  # type: ignore[no-untyped-call]
         if generation != (0 if there is None else there.generation):
             raise exceptions.PreconditionFailed(f"{new} is not at generation {generation}")  # type: ignore[no-untyped-call]
-        source, target, token = self._bucket.blob(old), self._bucket.blob(new), None
+        if source not in (None, found.generation):
+            raise exceptions.PreconditionFailed(f"{old} is not at generation {source}")  # type: ignore[no-untyped-call]
+        taken, target, token = self._bucket.blob(old), self._bucket.blob(new), None
         while True:
             token, _, _ = target.rewrite(
-                source,
+                taken,
                 token=token,
                 if_generation_match=generation,
                 if_source_generation_match=found.generation,
@@ -282,10 +294,10 @@ class GcsStore:
         self._failpoints.hit("publish.between_copy_delete")
         self._drop(old, found.generation)
 
-    def _renamed(self, old: str, new: str, generation: int) -> bool:
-        """Whether `old` was there to be renamed over just that generation of `new`."""
+    def _renamed(self, old: str, new: str, generation: int, source: int | None) -> bool:
+        """Whether that generation of `old` was there to be renamed over just that one of `new`."""
         try:
-            self._rename(old, new, generation)
+            self._rename(old, new, generation, source)
         except (exceptions.NotFound, exceptions.PreconditionFailed):
             return False
         return True

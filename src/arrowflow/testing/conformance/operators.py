@@ -72,6 +72,13 @@ def stored(table: pa.Table) -> pa.Table:
         return reader.read_all()
 
 
+def _bytes_of(table: pa.Table) -> bytes:
+    buffer = pa.BufferOutputStream()
+    with pa.ipc.new_stream(buffer, table.schema) as writer:
+        writer.write_table(table)
+    return buffer.getvalue().to_pybytes()
+
+
 def follow(operator: Operator, steps: Sequence[Step]) -> Outcome:
     """Let an operator take steps as the engine would."""
     outcome = Outcome()
@@ -336,6 +343,21 @@ class OperatorConformance:
             restored = self.build()
             restored.restore(full, [delta])
             self.assert_same(restored, operator if self.makes_windows else self.build())
+
+    def test_what_was_taken_does_not_change_as_more_is_folded(self) -> None:
+        """The engine writes the tables of one epoch while it folds the next."""
+        for steps in self.stories():
+            operator, taken = self.build(), list[pa.Table]()
+            bytes_then = list[bytes]()
+            for step in steps:
+                if isinstance(step, Epoch):
+                    taken += [operator.close(step.clocks, step.watermark_us).table, operator.delta()]
+                else:
+                    passed = operator.fold(step).passed
+                    taken += [] if passed is None else [passed]
+                bytes_then += [_bytes_of(table) for table in taken[len(bytes_then) :]]
+
+            assert [_bytes_of(table) for table in taken] == bytes_then
 
     def test_restoring_replaces_what_was_there(self) -> None:
         for steps in self.stories():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -273,6 +274,21 @@ class SourceConformance:
         source.remember(told)
 
         assert read_to_end(source, start) == whole
+
+    def test_others_may_look_and_acknowledge_while_one_reads(
+        self, source: Source, start: Mapping[SourcePartition, int], content: Sequence[Sequence[Given]]
+    ) -> None:
+        """The engine reads on while the epoch before is checked, committed and acknowledged."""
+        with ThreadPoolExecutor(1) as reader:
+            reading = reader.submit(read_to_end, source, start, Bounds(rows=7, seconds=0.2))
+            looks = 0
+            while not (looks and reading.done()):
+                assert source.discover().partitions.keys() == start.keys()
+                source.acknowledge(dict(start), "note")
+                looks += 1
+
+        found = {part.partition: [row.value for row in rows] for part, rows in reading.result().items()}
+        assert found == {part.partition: [row.value for row in content[part.partition]] for part in start}
 
     def test_closing_twice_is_fine(self, source: Source) -> None:
         source.close()

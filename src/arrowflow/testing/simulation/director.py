@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal
+from typing import Literal, Protocol
 
 from arrowflow.failpoints import SimulatedCrash
 
@@ -71,16 +71,38 @@ class Temper:
 CALM = Temper(switch=0.0)
 
 
+class Over(Protocol):
+    """Something a strand may wait for."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the wait is over."""
+
+
+@dataclass(slots=True, eq=False)
+class Strand:
+    """One thread of a process: until when it sleeps, or what it waits for."""
+
+    wakes_at: float = 0.0
+    waits_for: Over | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing but another strand can wake it."""
+        return self.waits_for is not None and not self.waits_for.is_over
+
+
 @dataclass(slots=True, eq=False)
 class Actor:
-    """One process: a run of the engine, where it stands, and how it ended."""
+    """One process: a run of the engine, where its threads stand, and how it ended."""
 
     name: str
     pid: int
     host: str
     skew_us: int = 0
     temper: Temper = CALM
-    wakes_at: float = 0.0
+    strands: list[Strand] = field(default_factory=lambda: [Strand()])
     frozen: bool = False
     dead: bool = False
     ended: bool = False
@@ -89,7 +111,16 @@ class Actor:
     outage: int = 0
     faults: int = 0
     turns: int = 0
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    now: Strand = field(init=False)
+    """Who of its strands acts, or acted last."""
+
+    def __post_init__(self) -> None:
+        self.now = self.strands[0]
+
+    @property
+    def wakes_at(self) -> float:
+        """When the first of its strands can act."""
+        return min(strand.wakes_at for strand in self.strands if not strand.is_idle)
 
 
 class Director:
@@ -121,16 +152,19 @@ class Director:
 
         `start` returns what waits for the run's end and gives its result.
         """
-        actor.turn.acquire()
+        actor.now.turn.acquire()
         self.actors.append(actor)
         wait = start()
         threading.Thread(target=self._see_off, args=(actor, wait), daemon=True).start()
         self._mine.acquire()
 
     def resume(self, actor: Actor) -> None:
-        """Let an actor act until it gives the turn back or ends."""
+        """Let one strand of an actor act until it gives the turn back or ends."""
         actor.turns += 1
-        actor.turn.release()
+        able = [strand for strand in actor.strands if not strand.is_idle]
+        able = [strand for strand in able if strand.wakes_at <= self.seconds] or able
+        actor.now = able[0] if len(able) == 1 else self.dice.choice(able)
+        actor.now.turn.release()
         self._mine.acquire()
 
     def ready(self) -> list[Actor]:
@@ -144,6 +178,28 @@ class Director:
         """Let one of the requests that were given up long ago take effect after all."""
         self.journal.note("late request takes effect")
         self.late.pop(self.dice.randrange(len(self.late)))()
+
+    # ---- the threads of an actor ------------------------------------------------------------------------------
+
+    def split(self, actor: Actor, work: Callable[[], None]) -> None:
+        """Let `work` be done by another strand of a process, from its next turn on."""
+        strand = Strand()
+        strand.turn.acquire()
+        actor.strands.append(strand)
+
+        def act() -> None:
+            strand.turn.acquire()
+            work()
+            actor.strands.remove(strand)
+            self._mine.release()
+
+        threading.Thread(target=act, daemon=True).start()
+
+    def wait(self, actor: Actor, what: Over) -> None:
+        """Let the strand that acts do nothing until `what` is over."""
+        if not what.is_over:
+            actor.now.waits_for = what
+            self._give_back(actor)
 
     # ---- what an actor meets ---------------------------------------------------------------------------------
 
@@ -215,12 +271,14 @@ class Director:
         """Let others act until the time has passed."""
         if actor.dead:
             raise SimulatedCrash("asleep")
-        actor.wakes_at = self.seconds + seconds
+        actor.now.wakes_at = self.seconds + seconds
         self._give_back(actor)
 
     def _give_back(self, actor: Actor) -> None:
+        strand = actor.now
         self._mine.release()
-        actor.turn.acquire()
+        strand.turn.acquire()
+        strand.waits_for = None
         if actor.dead:
             raise SimulatedCrash(actor.name)
 

@@ -17,7 +17,7 @@ from arrowflow.testing.simulation.verifier import Row
 from arrowflow.testing.simulation.world import DrawnWorld, World
 
 TO_THE_END = RunOptions(until_caught_up=True, close_open_windows=True, take_over=True)
-_LONGEST_LIFE = 25
+_LONGEST_LIFE = 40
 _FINISHERS = 5
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from arrowflow.commitlog.log import RedoLog
 from arrowflow.errors import RetryableError
 from arrowflow.failpoints import Failpoints, LostResponse
-from arrowflow.protocols import Control, RunContext, Source
+from arrowflow.phases.helpers import ThreadTask
+from arrowflow.protocols import Control, Duty, RunContext, Source
 from arrowflow.testing.simulation.director import Actor, Director
 from arrowflow.testing.sources import MemorySource, MemorySourceSpec
 from arrowflow.testing.stores import MemoryStore
@@ -78,6 +79,45 @@ class SimulatedMachine:
     def between(self, low: float, high: float) -> float:
         return self._stage.director.dice.uniform(low, high)
 
+    def helper(self, duty: Duty) -> SimulatedHelper:
+        return SimulatedHelper(self._stage)
+
+
+class SimulatedTask(Generic[_Answer]):
+    """The `Task` protocol: a strand of the actor, which the director lets act like any other."""
+
+    def __init__(self, stage: Stage, work: Callable[[], _Answer]) -> None:
+        self._stage, self._task = stage, ThreadTask(work)
+
+    @property
+    def is_over(self) -> bool:
+        return self._task.is_over
+
+    def result(self) -> _Answer:
+        self._stage.director.wait(self._stage.actor, self)
+        return self._task.result()
+
+    def do(self) -> None:
+        """Do the work."""
+        self._task.do()
+
+
+class SimulatedHelper:
+    """The `Helper` protocol: its work is done when the dice say so."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._last: SimulatedTask[Any] | None = None
+
+    def start(self, work: Callable[[], _Answer]) -> SimulatedTask[_Answer]:
+        self._last = task = SimulatedTask(self._stage, work)
+        self._stage.director.split(self._stage.actor, task.do)
+        return task
+
+    def close(self) -> None:
+        if self._last is not None and not self._last.is_over and not self._stage.actor.dead:
+            raise AssertionError("a run ended although its helper was still at work")
+
 
 class SimulatedFailpoints(Failpoints):
     """Every named point is a place where the process may die, sleep or be overtaken."""
@@ -117,10 +157,10 @@ class SimulatedStore:
     def list(self, prefix: str, after: str = "") -> list[str]:
         return self._ask("list", prefix, lambda: self._store.list(prefix, after))
 
-    def move_once(self, source: str, target: str) -> None:
+    def move_once(self, source: str, target: str, *, generation: int | None = None) -> None:
         self._change("move_once", source, target, lambda store: store.move_once(source, target))
 
-    def replace_once(self, source: str, target: str, *, was: str, becomes: str) -> None:
+    def replace_once(self, source: str, target: str, *, was: str, becomes: str, generation: int | None = None) -> None:
         self._change(
             "replace_once", source, target, lambda store: store.replace_once(source, target, was=was, becomes=becomes)
         )

@@ -1,8 +1,10 @@
 """What is said to sign on, and which properties columnar fetch claims to understand."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,6 +15,7 @@ from arrowflow.errors import ConfigError, Unreachable
 from arrowflow.sources.kafka.columnar import columnar
 from arrowflow.sources.kafka.properties import ALLOWED
 from arrowflow.sources.kafka.subscription import Subscription
+from arrowflow.sources.kafka.wire import signing
 from arrowflow.sources.kafka.wire.connection import Connection
 from arrowflow.sources.kafka.wire.faults import NotUnderstood
 from arrowflow.sources.kafka.wire.scram import FEWEST, MOST, Scram
@@ -174,6 +177,7 @@ def test_a_token_is_asked_for_by_client_credentials_and_said_with_its_extensions
         ((401, b"no"), ConfigError, "refuses with status 401"),
         ((200, b"<html>sign in</html>"), Unreachable, "no access_token"),
         ((200, b"[]"), Unreachable, "no access_token"),
+        ((200, b"[" * 60_000), Unreachable, "no access_token"),
         ((200, b'{"access_token": 7}'), Unreachable, "no access_token"),
         ((200, b'{"access_token": "a\\u0001b"}'), Unreachable, "no access_token"),
         ((200, b'{"access_token": "' + b"x" * 70_000 + b'"}'), Unreachable, "no access_token"),
@@ -188,6 +192,51 @@ def test_row_73_a_token_endpoint_that_fails_is_told_by_its_address_without_the_s
     assert f"http://127.0.0.1:{endpoint.server_port}/token" in str(caught.value)
     assert "canary" not in str(caught.value)
     assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", b""]
+)
+def test_row_73_an_endpoint_that_speaks_something_else_or_breaks_off_is_unreachable(said):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(said)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/token"
+        with pytest.raises(Unreachable, match=r"the token endpoint http://127.0.0.1:\d+/token") as caught:
+            next(words(SignOn("OAUTHBEARER", "alice", "canary", url, "", "")))
+        thread.join(30)
+
+    assert "canary" not in str(caught.value)
+
+
+def test_row_73_an_endpoint_that_answers_in_drops_is_given_up_in_time(monkeypatch):
+    """Each drop comes sooner than a connection is given up, so only the whole answer can be late."""
+    monkeypatch.setattr(signing, "_PATIENCE_S", 0.5)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip():
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+                while not ended.wait(0.02):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/token"
+        with pytest.raises(Unreachable, match="not all of the answer came within"):
+            next(words(SignOn("OAUTHBEARER", "alice", "canary", url, "", "")))
+        ended.set()
+        thread.join(30)
 
 
 def test_row_73_a_token_that_the_broker_refuses_ends_the_exchange_with_its_reason(endpoint):

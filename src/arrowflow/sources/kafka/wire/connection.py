@@ -240,7 +240,7 @@ class Connection:
     def _guarded(self, plain: socket.socket, host: str) -> socket.socket:
         """The socket, under TLS where that is asked for, and never blocking from here on."""
         tls = self._settings.tls
-        guarded = plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
+        guarded = plain if tls is None else tls.context().wrap_socket(plain, server_hostname=host)
         guarded.setblocking(False)
         return guarded
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from arrowflow.sources.kafka.wire.faults import NotUnderstood
+from arrowflow.sources.kafka.wire.tls import Tls
 
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER")
 _LEAST = 64 * 1024
@@ -92,7 +91,7 @@ class Settings:
 
     Parameters
     ----------
-    tls : SSLContext, optional
+    tls : Tls, optional
         Verifies certificates and host names, always.
     sign_on : SignOn, optional
         SASL.
@@ -106,7 +105,7 @@ class Settings:
         Options of the socket.
     """
 
-    tls: ssl.SSLContext | None
+    tls: Tls | None
     sign_on: SignOn | None
     client_id: str
     numbers: Mapping[str, int]
@@ -132,7 +131,7 @@ def understood(properties: Mapping[str, str]) -> Settings:
     if protocol not in ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"):
         raise NotUnderstood("'security.protocol' is none of plaintext, ssl, sasl_plaintext, sasl_ssl")
     return Settings(
-        tls=_tls(properties) if protocol.endswith("ssl") else None,
+        tls=Tls(properties) if protocol.endswith("ssl") else None,
         sign_on=_sign_on(properties) if protocol.startswith("sasl") else None,
         client_id=properties.get("client.id", "rdkafka"),
         numbers=numbers,
@@ -163,31 +162,6 @@ def _flag(properties: Mapping[str, str], key: str, *, default: bool) -> bool:
     if value not in ("true", "false"):
         raise NotUnderstood(f"{key!r} is neither true nor false")
     return value == "true"
-
-
-def _tls(properties: Mapping[str, str]) -> ssl.SSLContext:
-    """A context that checks the chain and the host; the standard library reads the files."""
-    place, text = properties.get("ssl.ca.location"), properties.get("ssl.ca.pem")
-    if place == "probe":
-        place = None
-    try:
-        folder = place is not None and Path(place).is_dir()
-        context = ssl.create_default_context(
-            cafile=None if folder else place, capath=place if folder else None, cadata=text
-        )
-        if "ssl.crl.location" in properties:
-            context.load_verify_locations(properties["ssl.crl.location"])
-            context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
-        if "ssl.certificate.location" in properties:
-            key, password = properties.get("ssl.key.location"), properties.get("ssl.key.password")
-            context.load_cert_chain(properties["ssl.certificate.location"], key, password or "")
-        elif "ssl.key.location" in properties:
-            raise NotUnderstood("'ssl.key.location' stands without 'ssl.certificate.location'")
-        if "ssl.cipher.suites" in properties:
-            context.set_ciphers(properties["ssl.cipher.suites"])
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise NotUnderstood(f"the TLS files of source.kafka.properties cannot be used: {error}") from error
-    return context
 
 
 def _sign_on(properties: Mapping[str, str]) -> SignOn:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -51,19 +53,29 @@ def _token(sign_on: SignOn) -> str:
     asked = urllib.request.Request(sign_on.token_url, urllib.parse.urlencode(form).encode(), head)  # noqa: S310
     try:
         with urllib.request.build_opener(_NoDetour).open(asked, timeout=_PATIENCE_S) as reply:
-            token = json.loads(reply.read(_LARGEST_TOKEN + 1))["access_token"]
+            token = json.loads(_whole(reply))["access_token"]
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in (400, 401, 403):
             raise ConfigError(f"{place} refuses with status {error.code}: check 'sasl.oauthbearer.client.id'") from None
         raise Unreachable(f"{place} answers with status {error.code}") from None
-    except OSError as error:
-        raise Unreachable(f"{place} cannot be reached: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(f"{place} cannot be reached: {error!r:.200}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unreachable(f"{place} answers with something that holds no access_token") from error
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise Unreachable(f"{place} answers with something that holds no access_token")
     return token
+
+
+def _whole(reply: http.client.HTTPResponse) -> bytes:
+    """The answer, as far as a token may be long; one that comes in drops must be there in time, too."""
+    deadline, said = time.monotonic() + _PATIENCE_S, b""
+    while len(said) <= _LARGEST_TOKEN and (more := reply.read1(_LARGEST_TOKEN + 1 - len(said))):
+        said += more
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not all of the answer came within {_PATIENCE_S:.0f} s")
+    return said
 
 
 class _NoDetour(urllib.request.HTTPRedirectHandler):
