@@ -34,20 +34,27 @@ class Weaker:
             self.world(put)
 
 
-def drowsy(put: Put) -> None:
-    """Jobs have tables alone, published files are merged, and writers fall asleep before they publish."""
-    passed = SimulatedFailpoints.hit
+def drowsy(point: str) -> Callable[[Put], None]:
+    """Jobs have tables alone, a helper merges and collects, and writers fall asleep at a failpoint."""
 
-    def hit(self: SimulatedFailpoints, name: str) -> None:
-        stage = self._stage
-        if name == "publish.before" and stage.actor.temper is not CALM and stage.director.dice.random() < 0.4:
-            stage.director.freeze(stage.actor, name)
-        passed(self, name)
+    def world_of_sleepers(put: Put) -> None:
+        passed = SimulatedFailpoints.hit
 
-    put(SimulatedFailpoints, "hit", hit)
-    put(world, "draw_extras", lambda dice, setup: extras.Extras())
-    put(world.DrawnWorld, "_draw_chores", lambda self: {} if self.setup.late == "correct" else {"merge": self.merge})
-    put(history, "draw_temper", lambda dice: Temper(switch=0.1))
+        def hit(self: SimulatedFailpoints, name: str) -> None:
+            stage = self._stage
+            if name == point and stage.actor.temper is not CALM and stage.director.dice.random() < 0.4:
+                stage.director.freeze(stage.actor, name)
+            passed(self, name)
+
+        def chores(self: world.DrawnWorld) -> dict[str, Callable[[], None]]:
+            return {} if self.setup.late == "correct" else {"merge": self.merge, "collect": self.collect}
+
+        put(SimulatedFailpoints, "hit", hit)
+        put(world, "draw_extras", lambda dice, setup: extras.Extras())
+        put(world.DrawnWorld, "_draw_chores", chores)
+        put(history, "draw_temper", lambda dice: Temper(switch=0.1))
+
+    return world_of_sleepers
 
 
 def harsher(put: Put) -> None:

@@ -20,9 +20,9 @@ def delivered_before_the_record(put: Put) -> None:
     """Rows go to their topic as soon as they are staged, before the record that makes them true."""
     stage_all = engine.stage
 
-    def eager(job, draft):
-        staged = stage_all(job, draft)
-        record = SimpleNamespace(epoch=draft.number, sha256="")
+    def eager(job, cut):
+        staged = stage_all(job, cut)
+        record = SimpleNamespace(epoch=cut.draft.attempt.epoch, sha256="")
         for outbox in staged.outbox:
             outlet = job.outlets[outbox.sink]
             if outlet.is_fenced_in:
@@ -162,7 +162,7 @@ TOPICS = (
     Weaker("marker of the next epoch", marker_of_the_next_epoch, 20),
     Weaker("a transactional id for each run, topic not looked at", an_id_for_each_run, 400),
     Weaker("marker alone believed when the cluster came back", marker_alone_is_believed, 200),
-    Weaker("no look at the last transaction while a run goes on", no_look_while_it_goes_on, 200),
+    Weaker("no look at the last transaction while a run goes on", no_look_while_it_goes_on, 400, world=harsher),
     Weaker("a record made again below the horizon is believed", a_record_made_again_is_believed, 200, world=harsher),
     Weaker("a cluster's loss, told as a topic made anew", before_last_by_reading_records, 200, world=harsher),
     Weaker("collected by age alone", collected_by_age_alone, 50),
