@@ -11,7 +11,8 @@ from pathlib import Path
 from unittest import mock
 
 from tests.campaigns.results import append, read, revision
-from tests.simulation.weaker import WEAKER, first_refuting
+from tests.simulation.planting import first_refuting
+from tests.simulation.weaker import WEAKER
 
 from arrowflow.testing.simulation.campaign import run_blocks
 from arrowflow.testing.simulation.history import Verdict, simulate
@@ -88,8 +89,9 @@ def try_weaker(results: Path | None) -> int:
     missed = 0
     for weaker in WEAKER:
         with contextlib.ExitStack() as planted:
-            weaker.plant(lambda where, name, value: planted.enter_context(mock.patch.object(where, name, value)))
-            found = first_refuting(weaker.within)
+            for put_in_place in (weaker.set_up, weaker.plant):
+                put_in_place(lambda where, name, value: planted.enter_context(mock.patch.object(where, name, value)))
+            found = first_refuting(weaker)
         seed, wrong = found or (None, ("not refuted",))
         missed += found is None
         append(results, "weaker", what=weaker.what, within=weaker.within, seed=seed, wrong=wrong[0])

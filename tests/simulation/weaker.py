@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
+from tests.simulation.planting import Put, Weaker, drowsy
+from tests.simulation.weaker_topics import TOPICS
 
 from arrowflow import engine
 from arrowflow.commitlog.log import RedoLog
@@ -16,30 +17,8 @@ from arrowflow.phases import commit, cut, draft, recover, retry, snapshots, stag
 from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.draft import Tally
 from arrowflow.sinks.publishing import Publisher
-from arrowflow.testing.simulation.history import simulate
 from arrowflow.testing.sources import MemoryBroker
 from arrowflow.types import Bounds, OperatorState
-
-Put = Callable[[object, str, object], None]
-"""Sets an attribute for the length of a test, as pytest's ``monkeypatch.setattr`` does."""
-
-
-@dataclass(frozen=True)
-class Weaker:
-    """A rule of the protocol left out or turned round, and within how many seeds the simulator must notice."""
-
-    what: str
-    plant: Callable[[Put], None]
-    within: int
-
-
-def first_refuting(limit: int) -> tuple[int, tuple[str, ...]] | None:
-    """The first seed whose history breaks an invariant, and what it says; None if none of `limit` does."""
-    for seed in range(limit):
-        verdict = simulate(seed)
-        if verdict.wrong:
-            return seed, verdict.wrong
-    return None
 
 
 class Blind:
@@ -268,8 +247,8 @@ def delta_taken_in_flight(put: Put) -> None:
 
 
 WEAKER = (
-    Weaker("no check after the commit", no_check, 400),
-    Weaker("publish by copy", publish_by_copy, 800),
+    Weaker("no check after the commit", no_check, 200, world=drowsy("commit.before")),
+    Weaker("publish by copy", publish_by_copy, 200, world=drowsy("publish.before")),
     Weaker("publish, then commit", publish_then_commit, 20),
     Weaker("no read-back", no_read_back, 400),
     Weaker("no restore after a failure", no_restore, 200),
@@ -285,5 +264,6 @@ WEAKER = (
     Weaker("overtaken at the start, told as data loss", overtaken_at_the_start_is_loss_of_data, 400),
     Weaker("a request sent twice ends the run", a_request_sent_twice_is_a_bug, 400),
     Weaker("the next epoch begins at the newest record", begins_at_the_newest_record, 20),
-    Weaker("delta taken in flight", delta_taken_in_flight, 20),
+    Weaker("delta taken in flight", delta_taken_in_flight, 400),
+    *TOPICS,
 )

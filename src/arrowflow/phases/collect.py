@@ -71,7 +71,7 @@ def _look_around(job: Job, head: Manifest) -> None:
         own.going.extend(job.log.epochs_below(announced))
         own.strays.clear()
         own.strays.extend(_left_in_staging(job, published))
-        own.strays.extend(_left_in_state(job, announced))
+        own.strays.extend(_left_below(job, announced))
         own.looked_at = head.epoch
 
 
@@ -98,15 +98,16 @@ def _left_in_staging(job: Job, published: int) -> Iterator[str]:
             yield path
 
 
-def _left_in_state(job: Job, announced: int) -> Iterator[str]:
-    """State of collected epochs that is not needed: of a writer that slept until their records were gone."""
+def _left_below(job: Job, announced: int) -> Iterator[str]:
+    """State and outboxes of collected epochs that are not needed: of a writer that slept until their records were gone."""
     store, needed = job.control.store, _needed(job)
     if not isinstance(store, Folders):
         return
-    for folder in store.folders(job.control.path("state")):
-        epoch = folder.rsplit("/", 1)[-1]
-        if epoch.isdigit() and int(epoch) < announced:
-            yield from (path for path in store.list(folder) if path not in needed)
+    for kind in ("state", "outbox"):
+        for folder in store.folders(job.control.path(kind)):
+            epoch = folder.rsplit("/", 1)[-1]
+            if epoch.isdigit() and int(epoch) < announced:
+                yield from (path for path in store.list(folder) if path not in needed)
 
 
 def _needed(job: Job) -> frozenset[str]:

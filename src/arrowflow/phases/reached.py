@@ -8,6 +8,9 @@ from arrowflow.phases.job import Job
 from arrowflow.protocols import Outlet
 from arrowflow.types import Delivered, Manifest
 
+_NOTHING = Delivered(-1, 0)
+"""What the search of a topic gives that never held a record of ours."""
+
 
 def reached_by_marker(job: Job, name: str, outlet: Outlet) -> Delivered:
     """Return what readers have, as far as the marker can be believed; a first or lost marker is written.
@@ -48,11 +51,8 @@ def _refuse_other_log(job: Job, name: str, head: Manifest, marked: Delivered, di
             f"sink {name!r} was delivered up to epoch {marked.epoch}, and {job.control.prefix} ends at record {head.epoch}: "
             "was it restored from an older copy? Restore the newest one"
         )
-    try:
-        record = head if marked.epoch == head.epoch else job.log.read(marked.epoch)
-    except ObjectMissing:
-        return  # collected since
-    if not record.sha256.startswith(digest):
+    record = _recorded(job, marked.epoch)
+    if record is not None and not record.sha256.startswith(digest):
         raise DataLossError(
             f"sink {name!r} was delivered for a record {marked.epoch} with digest {digest}, the log has another with "
             f"{record.sha256[: len(digest)]}: two copies of the log were written to; find out which one readers should believe"
@@ -77,13 +77,14 @@ def _mend(job: Job, name: str, outlet: Outlet, known: Delivered, head: Manifest)
             "start once with --assume-delivered (nothing up to the newest record is sent again) or with --redeliver (rows "
             "behind what the records say are sent again, and may then be there twice)"
         )
-    outlet.settle(reached, head.sha256 if reached.epoch == head.epoch else job.log.read(reached.epoch).sha256)
+    record = _recorded(job, reached.epoch)
+    outlet.settle(reached, "" if record is None else record.sha256)
     job.observer.notice(Notice("warning", f"sink {name!r} had lost its marker: {_told(reached)}, {how}"))
     return reached
 
 
 def _is_before_last(job: Job, name: str, found: Delivered, known: Delivered) -> bool:
-    """Whether `found` and `known` are within rows of one record, or of two between which the sink was handed nothing.
+    """Whether `found` and `known` are within rows of one record, or `found` is where the record of `known` began.
 
     Then a cluster has lost no more than the transaction it answered last, and `restore_lost` sends that again. A topic
     that was emptied or made anew lacks more than anybody could send.
@@ -92,11 +93,12 @@ def _is_before_last(job: Job, name: str, found: Delivered, known: Delivered) -> 
         return False
     if found.epoch == known.epoch:
         return True
-    try:
-        between = [job.log.read(epoch) for epoch in range(max(found.epoch, 0), known.epoch)]
-    except ObjectMissing:
+    record = _recorded(job, known.epoch)
+    if record is None:
         return False
-    return sum(outbox.rows for record in between for outbox in record.outbox if outbox.sink == name) == found.rows
+    before = record.delivered.get(name)  # how far it was before this record's rows were handed over
+    nothing = before is None or not before.rows
+    return found == (_NOTHING if nothing else before)
 
 
 def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
@@ -109,10 +111,12 @@ def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
     reached, head = job.delivered[name], job.head
     if head is None or not reached.rows:
         return
+    record = _recorded(job, reached.epoch)
+    outbox = None if record is None else next((each for each in record.outbox if each.sink == name), None)
+    if record is None or outbox is None:
+        return
     try:
-        record = head if head.epoch == reached.epoch else job.log.read(reached.epoch)
-        outbox = next((each for each in record.outbox if each.sink == name), None)
-        rows = 0 if outbox is None else outlet.restore(outbox, reached, record)
+        rows = outlet.restore(outbox, reached, record)
     except ObjectMissing:
         return  # collected since: it was delivered long ago
     if rows:
@@ -120,6 +124,18 @@ def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
         job.observer.notice(
             Notice("warning", f"sink {name!r}: its cluster had answered for them and lost them: {told}")
         )
+
+
+def _recorded(job: Job, epoch: int) -> Manifest | None:
+    """The record of an epoch; None if it was collected since. One that a sleeper made again below the horizon is none."""
+    if job.head is not None and job.head.epoch == epoch:
+        return job.head
+    if job.head is not None and epoch < job.head.horizon:
+        return None
+    try:
+        return job.log.read(epoch)
+    except ObjectMissing:
+        return None
 
 
 def _end(name: str, head: Manifest) -> Delivered:

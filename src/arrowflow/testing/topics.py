@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from arrowflow.errors import ConfigError, OutletTaken, RetryableError, Unreachable
 from arrowflow.sinks.kafka.link import AbortRequired, CommitInDoubt, Record, Tail, Target
 
-LinkCall = Literal["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden"]
+LinkCall = Literal[
+    "init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden", "hanging"
+]
 Fault = Literal["retry", "lost", "away", "abort"]
 """Refuse a call and change nothing; do it and lose the reply; be out of reach; want the transaction aborted."""
 
@@ -154,6 +157,16 @@ class MemoryCluster:
                 else:
                     self._groups[place] = held
 
+    def give_up_hanging(self, topic: str) -> None:
+        """What the start of a producer did to such transactions with Kafka 4.3.1: they are aborted where they hang."""
+        with self.lock:
+            for number, log in enumerate(self._topics[topic]):
+                place = (topic, number)
+                for transaction in {id(each.transaction): each.transaction for each in log}.values():
+                    if place in transaction.hanging:
+                        transaction.hanging.remove(place)
+                        transaction.lost.add(place)
+
     def pass_time(self, seconds: float) -> None:
         """Let time go by: transactions open for too long are aborted, and their producers fenced."""
         with self.lock:
@@ -211,6 +224,15 @@ class MemoryCluster:
             first = max(waits[0], len(log) - most) if waits else len(log)
             behind = [stored for stored in log[first:] if stored.record is not None]
             if any(wanted.items() <= _as_read(stored).headers.items() for stored in behind):
+                found.append(partition)
+        return found
+
+    def hanging(self, topic: str, wanted: Mapping[str, bytes]) -> list[int]:
+        """Partitions in which the first record that readers wait for has these headers."""
+        found = []
+        for partition, log in enumerate(self._topics[topic]):
+            first = next((stored for stored in log if stored.transaction.holds(topic, partition)), None)
+            if first is not None and first.record is not None and wanted.items() <= _as_read(first).headers.items():
                 found.append(partition)
         return found
 
@@ -304,8 +326,19 @@ class MemoryLink:
         with self._meeting("hidden"):
             return self._cluster.hidden(self._target.topic, wanted, most)
 
+    def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        with self._meeting("hanging"):
+            return self._cluster.hanging(self._target.topic, wanted)
+
     def drop(self) -> None:
         """As when a process dies: what is open stays open until a time-out or the next producer."""
+
+    @property
+    def under_way(self) -> object:
+        """What names the open transaction of this very producer; None if it has none or is fenced."""
+        with self._cluster.lock, suppress(KeyError, OutletTaken):
+            return self._producer().transaction
+        return None
 
     def _producer(self) -> _Producer:
         return self._cluster.living(self._target, self._epoch)

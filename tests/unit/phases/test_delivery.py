@@ -220,10 +220,11 @@ def test_a_lost_reply_changes_nothing(point, hit):
 
 @pytest.mark.parametrize("fault", ["retry", "lost", "away", "abort"])
 @pytest.mark.parametrize(
-    "call", ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden"]
+    "call",
+    ["init", "marker", "begin", "produce", "flush", "send_marker", "commit", "abort", "tail", "hidden", "hanging"],
 )
 def test_whichever_call_to_the_cluster_fails_nothing_is_lost_or_doubled(call, fault):
-    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort", "tail", "hidden")]:
+    if (call, fault) in [(each, "abort") for each in ("init", "marker", "begin", "abort", "tail", "hidden", "hanging")]:
         pytest.skip("no transaction is open there that could want to be aborted")
     for nth in range(1, 8):
         world = World()
@@ -330,6 +331,47 @@ def test_a_run_whose_cluster_comes_back_without_its_last_answer_sends_it_again(m
     world.run(Hooked("kafka.mid_produce", 5, come_back))
 
     world.check()
+
+
+@pytest.mark.parametrize("then", ["nothing", "abort", "retry", "lost"])
+@pytest.mark.parametrize("nth", [3, 5, 8, 12])
+def test_a_run_that_goes_on_meanwhile_notices_that_its_last_transaction_has_no_end(nth, then):
+    """Seed 78 of the simulator: the next transaction of the same producer was aborted, and what had no end with it."""
+    world = World()
+
+    def stop_after_the_answer() -> None:
+        with contextlib.suppress(ValueError):  # no transaction with rows yet
+            world.cluster.lose_newest("alerts", (0, 1), hanging=True)
+        if then != "nothing":
+            world.cluster.fail("flush", 1, then)
+
+    world.run(Hooked("kafka.committed", nth, stop_after_the_answer))
+
+    world.check()
+
+
+@pytest.mark.parametrize("action", ["duplicate", "lost"])
+def test_an_outbox_that_is_sent_twice_is_ours(action):
+    """Seed 36 of the simulator: the network sent it twice, and the run ended with a loss of data that was none."""
+    world = World()
+    world.run(Failpoints.parse(f"stage.outbox:2:{action}"))
+
+    world.check()
+
+
+def test_an_outbox_that_a_sleeper_left_for_a_collected_epoch_goes():
+    """Seed 86 of the simulator: it stayed, for only state was looked for below the horizon."""
+    world = World()
+    few = Checkpoint(world.log, max_epoch_rows=4, max_slice_rows=4, full_every=1, keep_records=1, keep_for_s=0.0)
+    world.run(checkpoint=few)
+    assert world.manifests()[-1].horizon > 1
+    left = f"{world.log.prefix}/outbox/{1:020d}/slept/alerts.arrow"
+    world.log.store.put(left, b"of a writer that woke up late")
+    for _ in range(3):
+        world.broker.append("events", 0, None)
+        world.run(checkpoint=few)
+
+    assert left not in world.log.store.objects
 
 
 def test_a_topic_that_lost_more_than_the_newest_transaction_is_not_filled_up_silently():

@@ -120,6 +120,7 @@ class KafkaLink:
             },
             logger=_silent(),
         )
+        self._admin: AdminClient | None = None
         self._own = {**own, "bootstrap.servers": target.brokers, "log_level": 0}
 
     # ---- the link -------------------------------------------------------------------------------------------
@@ -221,6 +222,26 @@ class KafkaLink:
         finally:
             reader.close()
 
+    def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        until = time.monotonic() + _SETTLE_S
+        reader = None
+        try:
+            while True:
+                stable, high = self._ends(IsolationLevel.READ_COMMITTED), self._ends(IsolationLevel.READ_UNCOMMITTED)
+                held = [partition for partition in range(self._count) if stable[partition] < high[partition]]
+                if not held:
+                    return []
+                reader = reader or Consumer({**self._reading, "isolation.level": "read_uncommitted"}, logger=_silent())
+                # Readers wait at the first record of a transaction: if that is another's, it does not concern us.
+                firsts = ((n, self._newest(reader, n, stable[n], stable[n] + 1, wanted)) for n in held)
+                ours = [n for n, headers in firsts if headers is not None]
+                if not ours or time.monotonic() > until:
+                    return ours
+                self._producer.poll(0.05)  # the end may be on its way: a commit is answered before it is everywhere
+        finally:
+            if reader is not None:
+                reader.close()
+
     def drop(self) -> None:
         if self._hangs:
             return  # a thread is still in it: it goes when that ends
@@ -251,7 +272,7 @@ class KafkaLink:
 
     def _ends(self, level: IsolationLevel) -> list[int]:
         """The end of each partition for readers of this level."""
-        admin = AdminClient(self._own)  # one that is dropped too early answers nothing
+        admin = self._admin = self._admin or AdminClient(self._own)  # kept: it is asked again after each transaction
         places = [TopicPartition(self._target.topic, number) for number in range(self._count)]
         latest = OffsetSpec.latest()
 

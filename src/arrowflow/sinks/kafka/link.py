@@ -119,6 +119,12 @@ class Link(Protocol):
         A transaction without an end does that: the one they are in, or one of another producer before them.
         """
 
+    def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
+        """Partitions in which readers wait before a record with the headers `wanted`: its transaction has no end there.
+
+        Asked between transactions; a transaction of another producer, and what it hides of ours, does not count.
+        """
+
     def drop(self) -> None:
         """Let go at once, whatever is open; never raises."""
 

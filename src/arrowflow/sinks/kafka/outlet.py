@@ -76,6 +76,7 @@ class KafkaOutlet:
     _rows: int = 0
     _placed: int | None = None
     _seen: list[Delivered | None] = field(default_factory=list)
+    _unsure: bool = False
 
     # ---- before the record ----------------------------------------------------------------------------------
 
@@ -91,9 +92,10 @@ class KafkaOutlet:
         failpoints.hit("stage.outbox")
         try:
             control.store.create(control.path(path), data)
-        except AlreadyExists as error:  # the attempt's id is unique, so only a fault brings us here
-            raise DataLossError(f"{path} exists although attempt {attempt.id} is new") from error
-        failpoints.lost("stage.outbox")
+            failpoints.lost("stage.outbox")
+        except AlreadyExists as error:  # the attempt's id is unique: it is our own request, sent twice
+            if control.store.read(control.path(path)) != data:
+                raise DataLossError(f"{path} exists although attempt {attempt.id} is new") from error
         return Outbox(
             sink=self.name,
             path=path,
@@ -160,6 +162,7 @@ class KafkaOutlet:
 
     def keep_alive(self) -> None:
         """Once a day: groups and transactional ids are forgotten after a week without a word."""
+        self._be_sure()
         if self._marker is not None and self.context.clock.monotonic() - self._marked_at > _DAY_S:
             self._write(self._marker)
 
@@ -169,7 +172,7 @@ class KafkaOutlet:
         self._remember(marker)
 
     def close(self) -> None:
-        link, self._link, self._seen = self._link, None, []
+        link, self._link, self._seen, self._unsure = self._link, None, [], False
         if link is not None:
             link.drop()
 
@@ -246,6 +249,22 @@ class KafkaOutlet:
                 f"was delivered to partition {still[0]}"
             )
 
+    def _be_sure(self) -> None:
+        """See to it, before another transaction decides on it, that the last one has its end in every partition.
+
+        A cluster that stopped after its answer may have left it without one somewhere: it would be undone with the next
+        transaction that is aborted, when nobody looks for its rows any more. Then whoever owns the job begins anew.
+        """
+        if not self._unsure:
+            return
+        if stuck := self._linked.hanging(self._ours):
+            self.close()
+            raise OutletTaken(
+                f"sink {self.name!r}, topic {self.target.topic!r}: a transaction that was committed has no end in partition "
+                f"{stuck[0]}: the cluster stopped after its answer"
+            )
+        self._unsure = False
+
     def _chunk(self, data: bytes, outbox: Outbox, at: int, manifest: Manifest) -> int:
         """Deliver one chunk from row `at` on and return where the next begins."""
         for left in reversed(range(_ABORTS)):
@@ -310,6 +329,7 @@ class KafkaOutlet:
     def _transaction(self) -> Iterator[Link]:
         """A transaction around the block, committed after it; whatever fails leaves none open, or no link."""
         link, failpoints = self._linked, self.context.failpoints
+        self._be_sure()
         try:
             link.begin()
         except BaseException:
@@ -325,6 +345,7 @@ class KafkaOutlet:
         try:
             link.commit()
             failpoints.lost("kafka.commit")
+            self._unsure = True
             failpoints.hit("kafka.committed")
         except AbortRequired as error:
             self._undo(link, error)

@@ -11,7 +11,19 @@ from multiprocessing import get_context
 from arrowflow.testing.simulation.history import Verdict, simulate
 
 BLOCK = 250
-_COUNTED = ("writers", "crashes", "freezes", "faults", "fenced", "calls", "records", "rows")
+_COUNTED = (
+    "writers",
+    "crashes",
+    "freezes",
+    "faults",
+    "fenced",
+    "calls",
+    "records",
+    "rows",
+    "topic_rows",
+    "restarts",
+    "removed",
+)
 
 
 @dataclass(slots=True)
@@ -23,7 +35,8 @@ class Block:
     wrong : list
         (seed, what is wrong) of each history that broke something.
     counts : Counter
-        Writers, crashes, freezes, faults, fenced writers, calls, records and rows of all histories together.
+        Writers, crashes, freezes, faults, fenced writers, calls, records, rows, rows seen in topics, restarts of their cluster and
+        objects that runs removed, of all histories together.
     digest : str
         Of the digests of all histories, in order.
     """

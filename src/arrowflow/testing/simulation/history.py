@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from arrowflow.engine import start
-from arrowflow.errors import CommitUnknown, Fenced, RetryableError
+from arrowflow.errors import CommitUnknown, Fenced, OutletTaken, RetryableError
 from arrowflow.failpoints import SimulatedCrash
 from arrowflow.phases.run import Run
 from arrowflow.pipeline import RunOptions
@@ -44,6 +44,9 @@ class Verdict:
     calls: int
     records: int
     rows: int
+    topic_rows: int
+    restarts: int
+    removed: int
     journal: tuple[str, ...] = field(default=(), repr=False)
 
 
@@ -77,6 +80,12 @@ class History:
         for name in sorted(self.world.chores):
             self._do_a_chore(name)
         self.wake_everybody()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Nobody is awake or asleep: one more writer sees to what is left."""
+        if self.world.strew():
+            self.finish()
 
     def _next(self) -> None:
         """One thing happens."""
@@ -141,6 +150,7 @@ class History:
         if (
             actor.ended
             and isinstance(actor.end, Fenced)
+            and not (isinstance(actor.end, OutletTaken) and self.met_faults(actor))  # it gave up taking a topic back
             and opened is not None
             and opened["writer"]["pid"] == actor.pid
         ):
@@ -186,6 +196,8 @@ class History:
                 sink: [row for rows in world.verifier.tables.get(sink, {}).values() for row in rows]
                 for sink in world.verifier.layout.roots
             }
+            self.wrong += world.outside.finish(tables.get("rows", []), objects)
+            tables |= world.outside.tables()
             self.wrong += [f"I16: {line}" for line in world.judge.differences(tables)]
         ended = [actor for actor in director.actors if actor.ended]
         self.wrong += [f"{each.name} ended with {told(each.end)}" for each in ended if not self.may_end_so(each)]
@@ -201,13 +213,20 @@ class History:
             calls=director.calls,
             records=len(world.verifier.records),
             rows=world.judge.rows_read,
+            topic_rows=sum(len(reader.seen) for reader in world.outside.readers.values()),
+            restarts=world.outside.cluster.lost,
+            removed=world.outside.leftovers.removed,
             journal=tuple(world.journal.lines),
         )
+
+    def met_faults(self, actor: Actor) -> bool:
+        """Whether calls of a process went wrong: then it may give up."""
+        return actor.faults > 0
 
     def may_end_so(self, actor: Actor) -> bool:
         """Whether the way a process ended is one of those that a restart is made for."""
         if isinstance(actor.end, RetryableError | CommitUnknown):
-            return actor.faults > 0
+            return self.met_faults(actor)
         return isinstance(actor.end, SimulatedCrash | Fenced) or not isinstance(actor.end, BaseException)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from random import Random
 
-from arrowflow.errors import CommitUnknown, RetryableError
-from arrowflow.failpoints import SimulatedCrash
 from arrowflow.testing.simulation.director import CALM, FATES, Actor, Fate, NeverEnds
 from arrowflow.testing.simulation.history import TO_THE_END, History, Verdict
 from arrowflow.testing.simulation.world import DrawnWorld
@@ -33,6 +31,7 @@ class NthCall(History):
 
     def __init__(self, seed: int, fate: Fate, n: int, *, lasting: bool) -> None:
         super().__init__(DrawnWorld(Random(f"job {seed}")))  # noqa: S311 - dice, not a secret
+        self.world.outside.cluster.restarts = 0.0
         self.seed, self.fate, self.n, self.lasting = seed, fate, n, lasting
         self.reached = False
         self.end: object = None
@@ -60,9 +59,9 @@ class NthCall(History):
             self.wrong.append(str(error))
         return self.verdict(self.seed)
 
-    def may_end_so(self, actor: Actor) -> bool:
-        """A process may give up where its calls fail, and dies where it is told to."""
-        return isinstance(actor.end, SimulatedCrash | RetryableError | CommitUnknown) or super().may_end_so(actor)
+    def met_faults(self, actor: Actor) -> bool:
+        """The first one may give up where its calls fail."""
+        return self.reached and actor is self.director.actors[0]
 
     def _fate(self, actor: Actor, call: str) -> Fate:
         if actor.calls < self.n or (actor.calls > self.n and not self.lasting):

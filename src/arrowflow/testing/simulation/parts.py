@@ -25,7 +25,7 @@ class Watcher(Protocol):
     """Sees every effect on the store at the moment it has happened."""
 
     def saw(self, actor: Actor | None, verb: str, path: str, target: str) -> None:
-        """`path` was created or removed, or became `target`; nobody (None) for a request that came late."""
+        """`path` was created or, if it was there, removed, or became `target`; nobody (None) for a request that came late."""
 
     def heard(self, actor: Actor, positions: Mapping[SourcePartition, int]) -> None:
         """A group's offsets were committed."""
@@ -168,6 +168,12 @@ class SimulatedStore:
     def delete(self, path: str) -> None:
         self._change("delete", path, "", lambda store: store.delete(path))
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        return self._ask("folders", prefix, lambda: self._store.folders(prefix))
+
+    def prune(self, path: str, below: str) -> None:
+        """There are no folders here but in names."""
+
     def probe(self, folders: Sequence[str]) -> None:
         self._ask("probe", folders[0] if folders else "", lambda: self._store.probe(folders))
 
@@ -199,10 +205,12 @@ class SimulatedStore:
         director.pass_by(actor, f"reply of {verb} {path}")
 
     def _apply(self, actor: Actor | None, verb: str, path: str, target: str, effect: Callable[[], None]) -> None:
+        idle = verb == "delete" and path not in self._store.objects
         try:
             effect()
         finally:  # a process may die between two names of one object
-            self._stage.watcher.saw(actor, verb, path, target)
+            if not idle:
+                self._stage.watcher.saw(actor, verb, path, target)
 
     def _arrive(self, verb: str, path: str, target: str, effect: Callable[[MemoryStore], None]) -> None:
         try:

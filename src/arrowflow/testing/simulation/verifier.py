@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import google_crc32c
 import pyarrow as pa
@@ -34,6 +34,13 @@ class Layout:
     def sink_of(self, path: str) -> str | None:
         """The sink whose table `path` lies in."""
         return next((sink for sink, root in self.roots.items() if path.startswith(root + "/")), None)
+
+
+class Witness(Protocol):
+    """Looks at more than tables, and is told of each record."""
+
+    def recorded(self, record: Mapping[str, Any], objects: Mapping[str, bytes]) -> list[str]:
+        """A record became true; returns what is wrong about it."""
 
 
 @dataclass(slots=True)
@@ -57,6 +64,7 @@ class Verifier:
     strays: set[str] = field(default_factory=set)
     contents: dict[str, str] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
+    witnesses: list[Witness] = field(default_factory=list)
 
     @property
     def head(self) -> dict[str, Any] | None:
@@ -153,6 +161,8 @@ class Verifier:
         self._adds_up(record)
         self._is_backed(record, objects)
         self.records[number] = record
+        for witness in self.witnesses:
+            self.wrong += witness.recorded(record, objects)
         return None
 
     def _follows(self, head: dict[str, Any], record: dict[str, Any]) -> None:

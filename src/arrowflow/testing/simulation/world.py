@@ -11,12 +11,13 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode
-from arrowflow.protocols import OperatorSpec, SinkSpec
+from arrowflow.pipeline import Checkpoint, EventTime, OperatorNode, Pipeline, SinkNode, SourceNode, Stream
+from arrowflow.protocols import OperatorSpec, OutletSpec, SinkSpec
 from arrowflow.sinks.parquet import ParquetSpec
 from arrowflow.testing.decoders import LineDecoderSpec
 from arrowflow.testing.operators import NaiveOperatorSpec
 from arrowflow.testing.simulation.director import Actor, Director, Journal
+from arrowflow.testing.simulation.extras import ALERTS, Extras, Outside, draw_extras
 from arrowflow.testing.simulation.parts import SimulatedLogSpec, SimulatedSourceSpec, Stage
 from arrowflow.testing.simulation.streams import Deed, Setup, draw_deeds, draw_setup, expected, visible
 from arrowflow.testing.simulation.verifier import Layout, Row, Verifier
@@ -28,7 +29,9 @@ from arrowflow.types import SourcePartition
 from arrowflow.windows.spec import Aggregate, Tumbling, WindowSpec
 
 _TOPIC = "events"
+_TABLES = ("rows", "late", "dead")
 PREFIX = "/lake/_arrowflow/job"
+_STREAMS: Mapping[str, Stream] = {"rows": "rows", "late": "late", "dead": "dead", ALERTS: "rows"}
 _ROOTS = {"rows": "/lake/rows", "late": "/lake/late", "dead": "/lake/dead"}
 _S = 1_000_000
 
@@ -62,10 +65,19 @@ class World:
     judge : Judge
         Says what is right.
     topics : mapping
-        Topic to its number of partitions.
+        Topic of the source to its number of partitions.
+    extras : Extras
+        Topics to write to, and collection; by default none.
     """
 
-    def __init__(self, dice: Random, roots: Mapping[str, str], judge: Judge, topics: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        dice: Random,
+        roots: Mapping[str, str],
+        judge: Judge,
+        topics: Mapping[str, int],
+        extras: Extras | None = None,
+    ) -> None:
         self.dice, self.roots, self.judge = dice, dict(roots), judge
         self.journal = Journal()
         self.director = Director(dice, self.journal)
@@ -74,6 +86,8 @@ class World:
             self.broker.create(topic, partitions, topic_id=topic)
         self.store = MemoryStore()
         self.verifier = Verifier(Layout(PREFIX, self.roots), judge)
+        self.outside = Outside(extras or Extras(), self.director, PREFIX, self.roots)
+        self.verifier.witnesses += [*self.outside.readers.values(), self.outside.leftovers]
         self.merged: dict[str, set[str]] = {}
         self.chores: dict[str, Callable[[], None]] = {}
 
@@ -91,6 +105,10 @@ class World:
     def pipeline(self, stage: Stage) -> Pipeline:
         """The job as one process runs it: the same query, batches and limits of its own."""
         raise NotImplementedError
+
+    def strew(self) -> bool:
+        """When all is over: whether there is something left that only one more writer can see to; perhaps give it epochs to do so."""
+        return False
 
     # ---- housekeeping --------------------------------------------------------------------------------------------
 
@@ -150,9 +168,12 @@ class World:
         """Tell the verifier of an effect."""
         objects = self.store.objects
         where = target or path
+        if verb == "delete":
+            self.verifier.wrong += self.outside.leftovers.deleted(path, objects)
         if verb == "delete" or where not in objects:
             return
         if verb == "create":
+            self.outside.leftovers.created(path)
             self.verifier.created(path, objects[path], objects)
         else:
             self.verifier.published(target, objects[target])
@@ -168,8 +189,10 @@ class DrawnWorld(World):
     def __init__(self, dice: Random) -> None:
         self.setup, self.deeds = draw_setup(dice), draw_deeds(dice)
         self.done = [0] * len(self.deeds)
-        super().__init__(dice, _ROOTS, DrawnJudge(self.setup, self.deeds), {_TOPIC: len(self.deeds)})
-        self.journal.note(self.setup, self.deeds)
+        self.extras = draw_extras(dice, self.setup)
+        roots = {name: _ROOTS[name] for name in _TABLES if name not in self.extras.topics}
+        super().__init__(dice, roots, DrawnJudge(self.setup, self.deeds), {_TOPIC: len(self.deeds)}, self.extras)
+        self.journal.note(self.setup, self.extras, self.deeds)
         self.chores = self._draw_chores()
 
     @property
@@ -195,13 +218,29 @@ class DrawnWorld(World):
     def _draw_chores(self) -> dict[str, Callable[[], None]]:
         """Which kinds of housekeeping this history knows; what would rob another of what it needs is left out."""
         if self.setup.late == "correct" or self.dice.random() < 0.3:
-            damages = self.dice.random() < 0.3
+            damages = self.dice.random() < 0.3 and self.extras.keep_records is None  # a rebuild needs older snapshots
             return {"damage": self.damage} if damages else {"retention": self.expire}
         chores = {"retention": self.expire, "collect": self.collect, "merge": self.merge}
+        if self.extras.keep_records is not None:
+            del chores["collect"]  # the job does it itself
         return {name: chore for name, chore in chores.items() if self.dice.random() < 0.7}
 
+    def strew(self) -> bool:
+        """Records that say nothing, one to an epoch, so that what is to be collected is; and a last look at the topics."""
+        self.outside.cluster.restarts = 0.0
+        if self.extras.keep_records is None:
+            return bool(self.extras.topics)
+        self.outside.tidied = True
+        for _ in range(5 + sum(path.startswith(f"{PREFIX}/") for path in self.store.objects) // 10):
+            self.broker.append(_TOPIC, 0, None)
+        return True
+
     def pipeline(self, stage: Stage) -> Pipeline:
-        setup, dice = self.setup, self.dice
+        setup, dice, extras = self.setup, self.dice, self.extras
+        kept = {} if extras.keep_records is None else {"keep_records": extras.keep_records}
+        cadence_s = dice.choice((0.5, 2.0))
+        slice_rows, rows = (1, 1) if self.outside.tidied else (dice.randint(1, 8), dice.randint(1, 16))
+        names = (*_TABLES, ALERTS) if ALERTS in extras.topics else _TABLES
         spec = SimulatedSourceSpec(stage, MemorySourceSpec(self.broker, (_TOPIC,)))
         return Pipeline(
             name="job",
@@ -209,16 +248,21 @@ class DrawnWorld(World):
             transforms=(KeepIf("v", setup.least),),
             event_time=EventTime("t", setup.tolerance_s * _S, scope=setup.scope),
             operator=OperatorNode("window", _operator(setup), late=setup.late),
-            sinks=tuple(SinkNode(name, _sink(setup, name), name) for name in ("rows", "late", "dead")),
+            sinks=tuple(SinkNode(name, self._sink(name, stage), _STREAMS[name]) for name in names),
             checkpoint=Checkpoint(
                 SimulatedLogSpec(stage, self.store, PREFIX),
-                cadence_s=dice.choice((0.5, 2.0)),
-                max_slice_rows=dice.randint(1, 8),
-                max_epoch_rows=dice.randint(1, 16),
+                cadence_s=cadence_s,
+                max_slice_rows=slice_rows,
+                max_epoch_rows=rows,
                 full_every=dice.randint(1, 4),
                 discover_every_s=dice.choice((1.0, 30.0)),
+                keep_for_s=7 * 86_400.0 if extras.keep_records is None else extras.keep_for_s,
+                **kept,
             ),
         )
+
+    def _sink(self, name: str, stage: Stage) -> SinkSpec | OutletSpec:
+        return self.outside.spec(name, stage) if name in self.extras.topics else _table(self.setup, name)
 
 
 def _operator(setup: Setup) -> OperatorSpec:
@@ -231,7 +275,7 @@ def _operator(setup: Setup) -> OperatorSpec:
     )
 
 
-def _sink(setup: Setup, name: str) -> SinkSpec:
+def _table(setup: Setup, name: str) -> SinkSpec:
     if setup.parquet:
         return ParquetSpec(_ROOTS[name], ("k",) if name == "rows" else (), "none")
     return MemorySinkSpec(_ROOTS[name])
