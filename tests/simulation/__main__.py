@@ -89,7 +89,7 @@ def try_weaker(results: Path | None) -> int:
     for weaker in WEAKER:
         with contextlib.ExitStack() as planted:
             weaker.plant(lambda where, name, value: planted.enter_context(mock.patch.object(where, name, value)))
-            found = first_refuting(weaker.within)
+            found = first_refuting(weaker.within, weaker.first)
         seed, wrong = found or (None, ("not refuted",))
         missed += found is None
         append(results, "weaker", what=weaker.what, within=weaker.within, seed=seed, wrong=wrong[0])

@@ -10,7 +10,7 @@ from arrowflow.testing.simulation.history import simulate
 def test_a_wrong_protocol_is_refuted_within_the_stated_seeds_and_the_right_one_is_not(weaker, monkeypatch):
     with monkeypatch.context() as context:
         weaker.plant(context.setattr)
-        found = first_refuting(weaker.within)
+        found = first_refuting(weaker.within, weaker.first)
 
     assert found is not None, f"{weaker.within} histories hold under: {weaker.what}"
     seed, wrong = found
