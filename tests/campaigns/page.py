@@ -130,7 +130,7 @@ def nth(lines: list[dict]) -> str:
     ways = Counter(f"{line['fate']}{', lasting' if line['lasting'] else ''}" for line in lines)
     return f"""## The n-th call, for every n
 
-`python -m tests.simulation --nth 15 30 --results tests/campaigns/results.jsonl`
+`python -m tests.simulation --nth 247 78 --results tests/campaigns/results.jsonl`
 
 {cases:,} runs of job{"s" if len(jobs) != 1 else ""} {", ".join(map(str, jobs))}, each with one call to store, source or topic that goes wrong, or that one and all after it; ways:
 {", ".join(ways)}. {verdict(wrong)}

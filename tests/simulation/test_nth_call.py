@@ -6,9 +6,9 @@ from arrowflow.testing.simulation.extras import Outside
 from arrowflow.testing.simulation.nth import LASTING, TRANSIENT, NthCall, every_call
 from arrowflow.testing.simulation.verifier import Verifier
 
-JOB = 21
+JOB = 247
 """A job of the real operator whose windows are corrected: it passes every verb of a store that a job without sweeping has."""
-TOPIC_JOB = 30
+TOPIC_JOB = 78
 """A job with topics, for rows and for late ones, that collects."""
 TOPIC_CALLS = {
     "init",
