@@ -89,6 +89,9 @@ class Partitioning:
         """Yield the parts of `table`, each with at least one row."""
         if table.num_rows == 0:
             return
+        if not self.columns:
+            yield Part({}, table)
+            return
         rest = table.drop_columns([c for c in self.columns if c in table.column_names])
         coded = {column: paths.codes_of(array) for column, array in self.values(table).items()}
         group = _group_rows([codes for codes, _ in coded.values()], table.num_rows)
