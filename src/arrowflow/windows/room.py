@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from arrowflow.errors import StateTooLarge
 
+T = TypeVar("T")
 Admit = Callable[[int], None]
 """Asked before an array grows, with the bytes it will take beside those that are taken; raises `StateTooLarge`."""
 
 _SHARED = range(-5, 257)
 """Integers that Python has once for everybody."""
+
+
+def weakly(method: Callable[..., T]) -> Callable[..., T]:
+    """Call a method of an object without keeping that alive: a state that asks for room owns the room it asks."""
+    found = weakref.WeakMethod(method)
+
+    def call(*given: object) -> T:
+        bound = found()
+        if bound is None:
+            raise AssertionError("whoever asks for room is alive")
+        return bound(*given)
+
+    return call
 
 
 def freely(_more: int) -> None:

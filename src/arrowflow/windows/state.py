@@ -31,7 +31,7 @@ from arrowflow.windows.kinds.panes import Combined, Kind, Panes
 from arrowflow.windows.lanes import Lane, Rare
 from arrowflow.windows.order import order_of
 from arrowflow.windows.plan import Plan
-from arrowflow.windows.room import Room, bytes_of, size_of
+from arrowflow.windows.room import Room, bytes_of, size_of, weakly
 from arrowflow.windows.seats import Chained, Hashed, Seats
 from arrowflow.windows.shapes import Session
 
@@ -111,7 +111,7 @@ class State:
         self._gone: list[_Tombs] = []
         self._dead, self._crowd = 0, 0
         self._hash_sum = 0
-        self._room = Room(max_bytes, self._array_bytes, self._object_bytes, self._complain)
+        self._room = Room(max_bytes, weakly(self._array_bytes), weakly(self._object_bytes), weakly(self._complain))
         self._most_per_row = sum(map(most_per_row, self.accumulators.values()))
         self.keys.watch(self._room.admit)
         self._seats.watch(self._room.admit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +139,20 @@ def test_the_thread_ends_with_its_owner():
 
     names[0].join(10)
     assert not names[0].is_alive()
+
+
+def test_an_operator_that_nobody_holds_is_gone_with_its_memory_at_once():
+    """A program that runs one job after the other would hold the states of all until the collector comes round."""
+    operator = WindowSpec(Tumbling(10), ("k",), (Aggregate("n", "count"),), max_state_bytes=1 << 20).build(
+        pa.schema([("k", pa.string())])
+    )
+    held = weakref.ref(operator._state)
+    gc.disable()
+    try:
+        del operator
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_a_sheet_is_written_to_again_only_after_another_one():
