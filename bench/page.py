@@ -27,7 +27,7 @@ Read times with care: between two runs on a shared machine a fifth more or less 
 compared took turns; ratios inside a table travel better than the figures. "CPU ns" is processor time of the whole process, all threads, by the
 record; "load" is that of the machine when the command began, and a load above 0.5 means that somebody else was at work.
 
-The same jobs on other engines are in `docs/benchmarks-peers.md`; fetching beside a C program on librdkafka is `python -m bench.fetch`, and
+The same jobs on other engines are in [benchmarks-peers.md](benchmarks-peers.md); fetching beside a C program on librdkafka is `python -m bench.fetch`, and
 windows beside DuckDB `python -m bench.beside`. [evidence.md](evidence.md) has what was found there.
 
 ## Measure it yourself

@@ -251,6 +251,6 @@ def test_the_page_is_the_one_that_the_results_give():
     results = report.read(compare.ROOT / "bench/results/peers.json")
     page = compare.ROOT / "docs/benchmarks-peers.md"
 
-    picture = page.parent / "images/benchmarks-peers.svg"
-    assert page.read_text() == report.markdown(results, "images/benchmarks-peers.svg")
+    picture = page.parent / "benchmarks-peers.svg"
+    assert page.read_text() == report.markdown(results, "benchmarks-peers.svg")
     assert picture.read_text() == report.picture(results)

@@ -232,7 +232,7 @@ def write(found: Results, file: Path, page: Path) -> None:
     """Write the raw results, the plot and the page."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1) + "\n")
-    drawn = (page.parent / "images" if (page.parent / "images").exists() else page.parent) / f"{page.stem}.svg"
+    drawn = page.with_suffix(".svg")
     drawn.write_text(picture(found))
     page.write_text(markdown(found, drawn.relative_to(page.parent).as_posix()))
 

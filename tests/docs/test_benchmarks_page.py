@@ -15,7 +15,7 @@ def test_the_page_and_its_pictures_are_those_of_the_results():
 
 
 def test_every_result_is_on_the_page_and_small_enough_to_keep():
-    files = sorted(RESULTS.glob("*.json"))
+    files = sorted(file for file in RESULTS.glob("*.json") if file.stem != "peers")  # a page of its own
 
     assert {file.stem for file in files} == set(ORDER) == set(TITLES) == set(TEXTS)
     assert [file.name for file in files if file.stat().st_size > 100_000] == []
