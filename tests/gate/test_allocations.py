@@ -12,6 +12,7 @@ from arrowflow.decoders.json import JsonSpec
 from arrowflow.decoders.schema import Field
 from arrowflow.failpoints import Failpoints
 from arrowflow.phases.advance import fold
+from arrowflow.phases.ahead import unpacked
 from arrowflow.phases.decode import decode
 from arrowflow.phases.defaults import Silence, SystemClock
 from arrowflow.phases.draft import begin
@@ -95,11 +96,11 @@ def phases_of(job, records):
         return fetched
 
     fetched = read()
-    decoded = decode(job, draft, fetched)
+    decoded = decode(job, draft, unpacked(job.decoder, fetched))
     transformed = transform(job, draft, decoded)
     return {
         "read": read,
-        "decode": lambda: decode(job, begin(job), fetched),
+        "decode": lambda: decode(job, begin(job), unpacked(job.decoder, fetched)),
         "transform": lambda: transform(job, draft, decoded),
         "fold": lambda: fold(job, draft, transformed),
     }

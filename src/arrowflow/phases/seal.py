@@ -21,7 +21,7 @@ from arrowflow.protocols import Seals
 from arrowflow.types import Attempt, EpochRange, Manifest, StagedFile
 
 _AGAIN_S = 10.0
-"""How long nothing is looked at again after a look found nothing to seal."""
+"""How long nothing is looked at again after a look found nothing to seal; a tenth of the interval where that is shorter."""
 _RECORDS, _FILES, _BYTES = 512, 2000, 64 << 20
 """So much goes into one compact record at most, but always the files of one epoch: all of it is held in memory."""
 
@@ -37,9 +37,10 @@ class Stretch:
 
 def may_seal(job: Job) -> bool:
     """Whether it is worth a look; asked before every epoch, so it looks at nothing that an epoch in flight changes."""
-    if job.clock.monotonic() - job.seal_tried_at < _AGAIN_S:
-        return False
     known = {name: job.unsealed.get(name) for name in sealing(job)}
+    shortest_s = min((_length_us(job, name) / 1e6 for name in known), default=0.0)
+    if job.clock.monotonic() - job.seal_tried_at < min(_AGAIN_S, shortest_s / 10):
+        return False
     return any(oldest is None or _is_over(job, name, oldest.time_us) for name, oldest in known.items())
 
 
@@ -113,9 +114,15 @@ def _oldest(job: Job, name: str, first: int) -> int:
 
 def _is_over(job: Job, name: str, time_us: int) -> bool:
     """Whether the interval of processing time that `time_us` lies in has ended."""
+    length = _length_us(job, name)
+    return time_us // length < job.clock.now_us() // length
+
+
+def _length_us(job: Job, name: str) -> int:
     sink: object = job.sinks[name]
-    length = sink.seal_us if isinstance(sink, Seals) else None
-    return length is not None and time_us // length < job.clock.now_us() // length
+    if not isinstance(sink, Seals) or sink.seal_us is None:
+        raise AssertionError("only sinks that seal are asked")
+    return sink.seal_us
 
 
 def _gather(job: Job, name: str, first: int, *, everything: bool) -> Stretch | None:

@@ -52,10 +52,12 @@ _AWAY = frozenset(
         KafkaError._WAIT_COORD,  # noqa: SLF001
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NOT_COORDINATOR,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
     }
 )
 _ACCESS = frozenset(
@@ -272,13 +274,17 @@ class KafkaLink:
 
     def _ends(self, level: IsolationLevel) -> list[int]:
         """The end of each partition for readers of this level."""
-        admin = self._admin = self._admin or AdminClient(self._own)  # kept: it is asked again after each transaction
         places = [TopicPartition(self._target.topic, number) for number in range(self._count)]
         latest = OffsetSpec.latest()
 
         def ask() -> list[int]:
-            asked = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=level)
-            return [asked[place].result(_WAIT_S).offset for place in places]
+            admin = self._admin = self._admin or AdminClient(self._own)  # kept: it is asked again after each transaction
+            try:
+                asked = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=level)
+                return [asked[place].result(_WAIT_S).offset for place in places]
+            except KafkaException:
+                self._admin = None  # it goes on asking with a leader's epoch that is over
+                raise
 
         return self._patiently("looking for its ends", ask, unknown_s=_UNKNOWN_S)
 
