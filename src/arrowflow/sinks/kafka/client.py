@@ -278,7 +278,9 @@ class KafkaLink:
         latest = OffsetSpec.latest()
 
         def ask() -> list[int]:
-            admin = self._admin = self._admin or AdminClient(self._own)  # kept: it is asked again after each transaction
+            admin = self._admin = self._admin or AdminClient(
+                self._own
+            )  # kept: it is asked again after each transaction
             try:
                 asked = admin.list_offsets(dict.fromkeys(places, latest), isolation_level=level)
                 return [asked[place].result(_WAIT_S).offset for place in places]
