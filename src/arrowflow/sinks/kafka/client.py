@@ -27,6 +27,8 @@ _PATIENCE_S = 30.0
 _UNKNOWN_S = 10.0
 _SETTLE_S = 5.0
 """How long transactions of others may keep records from readers before anybody looks whose they are."""
+_MARKS_S = 0.2
+"""So long the marks of a commit are waited for before records are read to see whose transaction is open."""
 _GRACE_S = 10.0
 """How much longer than it was told to a call of the client may take before it counts as lost."""
 _QUEUE = 10_000
@@ -225,7 +227,7 @@ class KafkaLink:
             reader.close()
 
     def hanging(self, wanted: Mapping[str, bytes]) -> Sequence[int]:
-        until = time.monotonic() + _SETTLE_S
+        began = time.monotonic()
         reader = None
         try:
             while True:
@@ -233,11 +235,14 @@ class KafkaLink:
                 held = [partition for partition in range(self._count) if stable[partition] < high[partition]]
                 if not held:
                     return []
+                if time.monotonic() < began + _MARKS_S:
+                    self._producer.poll(0.005)
+                    continue
                 reader = reader or Consumer({**self._reading, "isolation.level": "read_uncommitted"}, logger=_silent())
                 # Readers wait at the first record of a transaction: if that is another's, it does not concern us.
                 firsts = ((n, self._newest(reader, n, stable[n], stable[n] + 1, wanted)) for n in held)
                 ours = [n for n, headers in firsts if headers is not None]
-                if not ours or time.monotonic() > until:
+                if not ours or time.monotonic() > began + _SETTLE_S:
                     return ours
                 self._producer.poll(0.05)  # the end may be on its way: a commit is answered before it is everywhere
         finally:
