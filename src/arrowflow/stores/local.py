@@ -105,7 +105,7 @@ class LocalStore:
             self._flush_folder(target)  # also where another's rename was found, which may have died before its flush
             with suppress(FileNotFoundError):
                 os.unlink(source)
-            if os.path.isdir(os.path.dirname(source)):
+            with suppress(FileNotFoundError):  # the emptied folder may go by another hand at any moment
                 self._flush_folder(source)
             _remove_empty(os.path.dirname(source))
             self._failpoints.hit("publish.after")

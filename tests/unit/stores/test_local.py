@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from arrowflow.checksums import crc32c
 from arrowflow.errors import AlreadyExists, ConfigError, ObjectMissing, RetryableError
 from arrowflow.failpoints import FailpointHit, Failpoints
 from arrowflow.stores import filesystem, local
@@ -208,6 +209,22 @@ def test_a_folder_removed_under_a_create_is_made_again(tmp_path, monkeypatch):
 
     assert store.read(f"{tmp_path}/staging/a") == b"rows"
     assert len(links) == 2
+
+
+def test_a_folder_removed_under_a_replacement_is_no_error(tmp_path, monkeypatch):
+    store, real = LocalStore(), os.unlink
+    store.create(f"{tmp_path}/table/a", b"old")
+    store.create(f"{tmp_path}/staging/a", b"new")
+
+    def unlink(path):
+        Path(path).parent.rmdir()  # another one who replaces it is a step ahead
+        real(path)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    store.replace_once(f"{tmp_path}/staging/a", f"{tmp_path}/table/a", was=crc32c(b"old"), becomes=crc32c(b"new"))
+
+    assert store.read(f"{tmp_path}/table/a") == b"new"
+    assert not (tmp_path / "staging").exists()
 
 
 def test_temporary_files_of_dead_processes_are_swept_and_those_of_living_ones_kept(tmp_path):

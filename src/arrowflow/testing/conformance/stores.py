@@ -175,8 +175,10 @@ class StoreConformance:
 
         with ThreadPoolExecutor(self.workers + 1) as pool:
             reader = pool.submit(look)
-            list(pool.map(work, range(self.workers)))
-            done.set()
+            try:
+                list(pool.map(work, range(self.workers)))
+            finally:  # a reader that nobody ends fills the memory
+                done.set()
             reader.result()
 
         assert store.read(f"{base}/table/a") == _revision(last)
