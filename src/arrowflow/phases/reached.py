@@ -49,7 +49,7 @@ def _refuse_other_log(job: Job, name: str, head: Manifest, marked: Delivered, di
             "was it restored from an older copy? Restore the newest one"
         )
     try:
-        record = head if marked.epoch == head.epoch else job.log.read(marked.epoch)
+        record = _record(job, head, marked.epoch)
     except ObjectMissing:
         return  # collected since
     if not record.sha256.startswith(digest):
@@ -77,7 +77,7 @@ def _mend(job: Job, name: str, outlet: Outlet, known: Delivered, head: Manifest)
             "start once with --assume-delivered (nothing up to the newest record is sent again) or with --redeliver (rows "
             "behind what the records say are sent again, and may then be there twice)"
         )
-    outlet.settle(reached, head.sha256 if reached.epoch == head.epoch else job.log.read(reached.epoch).sha256)
+    outlet.settle(reached, _record(job, head, reached.epoch).sha256)
     job.observer.notice(Notice("warning", f"sink {name!r} had lost its marker: {_told(reached)}, {how}"))
     return reached
 
@@ -96,7 +96,7 @@ def _is_before_last(job: Job, name: str, found: Delivered, known: Delivered) -> 
         between = [job.log.read(epoch) for epoch in range(max(found.epoch, 0), known.epoch)]
     except ObjectMissing:
         return False
-    return sum(outbox.rows for record in between for outbox in record.outbox if outbox.sink == name) == found.rows
+    return sum(_rows(name, record) for record in between) == found.rows
 
 
 def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
@@ -110,7 +110,7 @@ def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
     if head is None or not reached.rows:
         return
     try:
-        record = head if head.epoch == reached.epoch else job.log.read(reached.epoch)
+        record = _record(job, head, reached.epoch)
         outbox = next((each for each in record.outbox if each.sink == name), None)
         rows = 0 if outbox is None else outlet.restore(outbox, reached, record)
     except ObjectMissing:
@@ -124,7 +124,17 @@ def restore_lost(job: Job, name: str, outlet: Outlet) -> None:
 
 def _end(name: str, head: Manifest) -> Delivered:
     """Everything that is committed."""
-    return Delivered(head.epoch, sum(outbox.rows for outbox in head.outbox if outbox.sink == name))
+    return Delivered(head.epoch, _rows(name, head))
+
+
+def _rows(name: str, record: Manifest) -> int:
+    """How many rows a record hands the sink."""
+    return sum(outbox.rows for outbox in record.outbox if outbox.sink == name)
+
+
+def _record(job: Job, head: Manifest, epoch: int) -> Manifest:
+    """The record of an epoch, read again only where it is not the newest."""
+    return head if epoch == head.epoch else job.log.read(epoch)
 
 
 def _told(reached: Delivered) -> str:
