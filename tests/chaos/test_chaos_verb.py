@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from tests.chaos.replay_job import GOLD, write_archive
-from tests.simulation.weaker import publish_then_commit
+from tests.simulation.weaker import watermark_starts_over
 from tests.support.cli import write_config
 
 from arrowflow.cli import main
@@ -46,7 +46,7 @@ def test_an_archive_of_ones_own_is_read_in_the_place_of_the_sample(tmp_path):
 
 
 def test_a_violation_ends_with_1_and_says_how_to_see_it_again(monkeypatch):
-    publish_then_commit(monkeypatch.setattr)
+    watermark_starts_over(monkeypatch.setattr)
 
     result = chaos(GOLD, "--rows", 120, "--kills", 0, "--histories", 3)
 

@@ -212,15 +212,16 @@ def test_a_folder_removed_under_a_create_is_made_again(tmp_path, monkeypatch):
 
 
 def test_a_folder_removed_under_a_replacement_is_no_error(tmp_path, monkeypatch):
-    store, real = LocalStore(), os.unlink
+    store, real = LocalStore(), os.open
     store.create(f"{tmp_path}/table/a", b"old")
     store.create(f"{tmp_path}/staging/a", b"new")
 
-    def unlink(path):
-        Path(path).parent.rmdir()  # another one who replaces it is a step ahead
-        real(path)
+    def open_(path, *arguments):
+        if path == f"{tmp_path}/staging":
+            os.rmdir(path)  # another one who replaces it is a step ahead
+        return real(path, *arguments)
 
-    monkeypatch.setattr(os, "unlink", unlink)
+    monkeypatch.setattr(os, "open", open_)
     store.replace_once(f"{tmp_path}/staging/a", f"{tmp_path}/table/a", was=crc32c(b"old"), becomes=crc32c(b"new"))
 
     assert store.read(f"{tmp_path}/table/a") == b"new"

@@ -231,12 +231,13 @@ class KafkaOutlet:
         A cluster that forgot to mark a partition leaves it so, and then committing other rows would show those as well.
         An aborted transaction ends them for good; whatever readers lack after it is sent again.
         """
-        if not self._linked.hidden(self._ours, _DEPTH):
-            return
         link = self._linked
+        hidden = link.hidden(self._ours, _DEPTH)
+        if not hidden:
+            return
         try:
             link.begin()
-            for partition in link.hidden(self._ours, _DEPTH):
+            for partition in hidden:
                 link.produce(Record(partition, b"af-end", None, ()))
             link.flush()
             link.abort()
@@ -313,8 +314,7 @@ class KafkaOutlet:
 
     def _record(self, entry: Entry, epoch: int) -> Record:
         headers: list[Header] = [
-            ("af-job", self.context.job.encode()),
-            ("af-incarnation", self._incarnation.encode()),
+            *self._ours.items(),
             ("af-epoch", str(epoch).encode()),
             ("af-seq", str(entry.seq).encode()),
         ]
