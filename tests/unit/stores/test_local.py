@@ -218,7 +218,7 @@ def test_a_folder_removed_under_a_replacement_is_no_error(tmp_path, monkeypatch)
 
     def open_(path, *arguments):
         if path == f"{tmp_path}/staging":
-            os.rmdir(path)  # another one who replaces it is a step ahead
+            Path(path).rmdir()  # another one who replaces it is a step ahead
         return real(path, *arguments)
 
     monkeypatch.setattr(os, "open", open_)
