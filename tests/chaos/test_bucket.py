@@ -39,7 +39,7 @@ from arrowflow.testing.clock import ManualClock
 from arrowflow.testing.gcs import Fault
 from arrowflow.testing.observer import RecordingObserver
 
-EVERY_REQUEST = 70
+EVERY_REQUEST = 73
 """So many requests a run of this archive makes, `test_the_requests_of_a_run_are_counted` holds it."""
 
 
@@ -86,7 +86,7 @@ def test_the_requests_of_a_run_are_counted(archive):
             "delete": 1,
         }
         assert fake.counts["list"] <= 2 * records + 4  # two look for probes of dead runs
-        first_start, close = 17, 2
+        first_start, close = 20, 2
         assert sum(fake.counts.values()) == first_start + close + 2 * files + 3 * states == EVERY_REQUEST
         assert (files, states) == (21, 3)
 

@@ -127,20 +127,20 @@ def read(path: Path) -> Result:
         data = path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"{shown(str(path))} cannot be read ({error.strerror}): name a file that `arrowflow bench --out FILE` wrote"
+            f"{path} cannot be read ({error.strerror}): name a file that `arrowflow bench --out FILE` wrote"
         ) from error
     try:
         head = msgspec.json.decode(data, type=_Head)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{shown(str(path))} is no result of a benchmark ({error}): name a file that `arrowflow bench --out FILE` wrote"
+            f"{path} is no result of a benchmark ({error}): name a file that `arrowflow bench --out FILE` wrote"
         ) from error
     if (head.format, head.version) != (FORMAT, VERSION):
         told = f"{shown(head.format)} of version {head.version}"
         raise ConfigError(
-            f"{shown(str(path))} holds {told}, this arrowflow reads {shown(FORMAT)} of version {VERSION}: measure again with --out"
+            f"{path} holds {told}, this arrowflow reads {shown(FORMAT)} of version {VERSION}: measure again with --out"
         )
     try:
         return msgspec.json.decode(data, type=Result)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{shown(str(path))} is damaged: {error}; measure again with --out") from error
+        raise ConfigError(f"{path} is damaged: {error}; measure again with --out") from error

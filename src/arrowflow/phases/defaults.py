@@ -11,6 +11,9 @@ import uuid
 from arrowflow.phases.helpers import ThreadHelper
 from arrowflow.protocols import Duty, Helper
 
+_DICE = random.SystemRandom()
+"""Not the dice of `random` itself, which belong to the program."""
+
 
 class SystemClock:
     """Processing time from the operating system."""
@@ -49,7 +52,7 @@ class ThisMachine:
         return uuid.uuid4().hex
 
     def between(self, low: float, high: float) -> float:
-        return random.uniform(low, high)  # noqa: S311 - jitter, not a secret
+        return _DICE.uniform(low, high)
 
     def helper(self, duty: Duty) -> Helper:
         return ThreadHelper(f"arrowflow-{duty}")

@@ -24,7 +24,7 @@ def run(folder, *, keep: int) -> None:
     start(replace(job, sinks=sinks), TO_THE_END).result()
 
 
-@pytest.fixture(scope="module", params=[3, 1000], ids=["collected", "all there"])
+@pytest.fixture(scope="module", params=[5, 1000], ids=["collected", "all there"])
 def sound(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sealed")
     run(folder, keep=request.param)

@@ -12,6 +12,8 @@ from arrowflow.errors import RetryableError
 from arrowflow.protocols import Clock
 
 _T = TypeVar("_T")
+_DICE = random.SystemRandom()
+"""Not the dice of `random` itself, which belong to the program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Patience:
             except RetryableError:
                 if self.clock.monotonic() - began + pause > self.total_s:
                     raise
-            self._wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            self._wait(pause * _DICE.uniform(0.5, 1.0))
             pause = min(2 * pause, self.longest_s)
 
     def _wait(self, seconds: float) -> None:
