@@ -2,8 +2,8 @@
 
 A run counts as started when the first fetch has returned with records. Kernels are cached by a run before the first that counts. With
 ``--groups`` a run then opens so many groups in one window, is killed, and the time of the next start includes the restore; after it a run
-folds every group again, at a steady cadence, which is when its resident set is looked at. The answer is checked at the end: each group
-once, counts and sums as produced. Beside the seconds of the clock stand those of the processor, which other processes do not lengthen.
+folds what comes at a steady rate, each group again, which is when its resident set is looked at. The answer is checked at the end: each
+group once, counts and sums as produced. Beside the seconds of the clock stand those of the processor, which other processes do not lengthen.
 """
 
 from __future__ import annotations
@@ -20,15 +20,29 @@ from bench.real_job import TOPIC, Job, Running
 
 GOALS_S = {"start": 2.0, "recovery": 5.0}
 GOAL_MB = 512
+RATE, STEADY_S, SETTLED_S = 200_000, 15, 5
+"""Records a second while memory is looked at, for how long, and after how many seconds it counts as steady."""
 
 
-def produce(brokers: str, records: int, keys: int) -> dict[str, int]:
-    """Produce records in a process of its own; what they add up to."""
+def producer(brokers: str, records: int, keys: int, rate: int = 0) -> subprocess.Popen[str]:
+    """Produce records in a process of its own, as fast as possible or at a rate."""
     command = [sys.executable, "-m", "bench.producing", "--brokers", brokers, "--records", str(records)]
     # All in one hour of event time, so that nothing closes.
-    told = [*command, "--keys", str(keys), "--per-ms", str(max(1, records // 1_000_000))]
-    done = subprocess.run(told, capture_output=True, text=True, check=True)
-    return dict(json.loads(done.stdout))
+    told = [*command, "--keys", str(keys), "--per-ms", str(max(1, records // 1_000_000)), "--rate", str(rate)]
+    return subprocess.Popen(told, stdout=subprocess.PIPE, text=True)
+
+
+def summed(producing: subprocess.Popen[str]) -> dict[str, float]:
+    """Wait for a producer; what its records add up to."""
+    said = producing.communicate()[0]
+    if producing.returncode:
+        raise SystemExit("the producer failed")
+    return dict(json.loads(said))
+
+
+def produce(brokers: str, records: int, keys: int) -> dict[str, float]:
+    """Produce as fast as possible; what the records add up to."""
+    return summed(producer(brokers, records, keys))
 
 
 def first_fetch(run: Running) -> tuple[float, float]:
@@ -49,15 +63,15 @@ def starts(job: Job, times: int) -> list[tuple[float, float]]:
     return found
 
 
-def read_all(run: Running, job: Job, records: int) -> int:
-    """Wait until the log holds so many records of the topic; the largest resident set seen meanwhile, in MB."""
-    largest = epochs = 0
+def read_all(run: Running, job: Job, records: int) -> list[tuple[float, int]]:
+    """Wait until the log holds so many records of the topic; resident sets seen meanwhile: seconds since the start, MB."""
+    seen, epochs = [], 0
     while True:
-        largest = max(largest, run.memory_mb())
+        seen.append((time.monotonic() - run.began, run.memory_mb()))
         if run.passed("commit.created") > epochs:
             epochs = run.passed("commit.created")
             if sum(part.stop for part in job.records()[-1].inputs) == records:
-                return largest
+                return seen
         run.must_live(600)
         time.sleep(0.1)
 
@@ -78,17 +92,27 @@ def main() -> None:
         least = min(wall for wall, _ in taken)
         print(json.dumps({"starts": taken, "least_s": least, "goal_s": GOALS_S["start"]}))
         with job.running() as run:
-            opening = read_all(run, job, given.groups)
+            opening = max(mb for _, mb in read_all(run, job, given.groups))
             run.kill()
         produced.append(produce(broker.bootstrap, given.groups, given.groups))
         recoveries = starts(job, given.times)
         least = min(wall for wall, _ in recoveries)
         told = {"groups": given.groups, "recoveries": recoveries, "least_s": least, "goal_s": GOALS_S["recovery"]}
         print(json.dumps(told))
-        produced.append(produce(broker.bootstrap, given.groups, given.groups))
         with job.running() as run:
-            steady = read_all(run, job, 3 * given.groups)
-            told = {"opening_mb": opening, "steady_mb": steady, "peak_mb": run.memory_mb("VmHWM"), "goal_mb": GOAL_MB}
+            read_all(run, job, 2 * given.groups)  # what came meanwhile, as fast as it can
+            backlog = run.memory_mb("VmHWM")
+            run.stop()
+        with job.running() as run:
+            producing = producer(broker.bootstrap, RATE * STEADY_S, given.groups, RATE)
+            seen = read_all(run, job, 2 * given.groups + RATE * STEADY_S)
+            steady = sorted(mb for second, mb in seen if second > SETTLED_S)
+            produced.append(summed(producing))
+            told = {
+                "opening_mb": opening, "backlog_mb": backlog, "steady_mb": steady[len(steady) // 2],
+                "steady_most_mb": steady[-1], "with_start_mb": max(mb for _, mb in seen), "rate": RATE, "goal_mb": GOAL_MB,
+                "behind_s": round(produced[-1]["behind_s"], 2),
+            }  # fmt: skip
             print(json.dumps(told))
             run.stop()
         with job.running("--until-caught-up", "--close-open-windows") as run:

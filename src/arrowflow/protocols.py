@@ -100,6 +100,9 @@ class Machine(Protocol):
     def helper(self, duty: Duty) -> Helper:
         """Somebody who works beside the run."""
 
+    def give_back_memory(self) -> None:
+        """Let the system have what allocators keep for later. Asked often; does it as often as it pays."""
+
 
 class Observer(Protocol):
     """Hears what a run does, one event at a time; must not raise and must not block."""
@@ -296,7 +299,10 @@ class Operator(Protocol):
         """
 
     def restore(self, full: pa.Table | Sequence[pa.Table] | None, deltas: Sequence[pa.Table]) -> None:
-        """Replace the state; last writer wins. Raises `StateRefused` for a table of another schema."""
+        """Replace the state; last writer wins. Raises `StateRefused` for a table of another schema.
+
+        Both may come in parts, a delta's one after the other, and be read from their files as they are asked for.
+        """
 
     def digest(self) -> str:
         """Order-free digest of the state, equal across processes and versions."""

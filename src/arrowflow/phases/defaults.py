@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import socket
+import sys
 import time
 import uuid
+
+import pyarrow as pa
 
 from arrowflow.phases.helpers import ThreadHelper
 from arrowflow.protocols import Duty, Helper
@@ -30,6 +34,9 @@ class SystemClock:
 
 class ThisMachine:
     """The machine and process this code runs in."""
+
+    def __init__(self) -> None:
+        self._gave_back_at = 0.0
 
     @property
     def host(self) -> str:
@@ -56,6 +63,15 @@ class ThisMachine:
 
     def helper(self, duty: Duty) -> Helper:
         return ThreadHelper(f"arrowflow-{duty}")
+
+    def give_back_memory(self) -> None:
+        """Once a second at most: it takes some milliseconds, and what is needed again has to be asked for again."""
+        now = time.monotonic()
+        if now - self._gave_back_at >= 1:
+            self._gave_back_at = now
+            pa.default_memory_pool().release_unused()
+            if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):  # glibc's
+                libc.malloc_trim(0)
 
 
 class Silence:

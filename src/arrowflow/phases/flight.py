@@ -22,11 +22,17 @@ from arrowflow.types import Manifest
 def hand_over(job: Job, cut: Cut, complete: Callable[[Job, Cut], Manifest]) -> None:
     """Let `complete` make the epoch true from now on; the last epoch of a run is waited for."""
     draft = cut.draft
-    task = job.committer.start(lambda: complete(job, cut))
+    task = job.committer.start(lambda: _fly(job, cut, complete))
     ends = Stand(draft.number, draft.positions, draft.clocks, draft.leader_epoch, draft.watermark_us)
     job.flight = Flight(task, ends, cut.nbytes)
     if job.options.once or job.stopping.is_set() or is_caught_up(job, draft):
         land(job)
+
+
+def _fly(job: Job, cut: Cut, complete: Callable[[Job, Cut], Manifest]) -> Manifest:
+    manifest = complete(job, cut)
+    job.machine.give_back_memory()
+    return manifest
 
 
 def land(job: Job) -> None:

@@ -19,6 +19,8 @@ from arrowflow.phases.job import Job
 from arrowflow.types import Attempt, Manifest, OperatorState, StateFile
 
 _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
+_PART = 65_536
+"""Rows of a part, so that restoring never has a second state beside the one it fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,8 @@ def restore_state(job: Job, manifest: Manifest) -> None:
     state = manifest.state.get(name, OperatorState())
     job.operator.restore(None, [])  # what was there goes before as much comes again
     full = None if state.full is None else Parts(recorded_bytes(job, state.full))
-    deltas = (Parts(recorded_bytes(job, file)) for file in state.deltas)
-    job.operator.restore(full, [pa.concat_tables(delta) for delta in deltas])
-    pa.default_memory_pool().release_unused()  # the parts were read into memory that nobody needs now
+    job.operator.restore(full, Parts(*(recorded_bytes(job, file) for file in state.deltas)))
+    job.machine.give_back_memory()  # the parts were read into memory that nobody needs now
     if state.digest and job.operator.digest() != state.digest:
         raise StateCorrupt(f"state of {name!r} at epoch {manifest.epoch}: restored digest differs from the record's")
 
@@ -136,26 +137,27 @@ def recorded_bytes(job: Job, file: StateFile) -> bytes:
 
 
 def encode(parts: Iterable[pa.Table]) -> bytes:
-    """One Arrow IPC file in memory, of one table or more of one schema."""
+    """One Arrow IPC file in memory, of one table or more of one schema, in parts that can be read one by one."""
     buffer, rest = io.BytesIO(), iter(parts)  # Arrow's own doubles, and would have to be copied
     first = next(rest)
     with pa.ipc.new_file(buffer, first.schema, options=_IPC) as writer:
         for part in chain([first], rest):
-            writer.write_table(part)
+            writer.write_table(part, max_chunksize=_PART)
     return buffer.getvalue()
 
 
 class Parts(Sequence[pa.Table]):
-    """A state file read back in the parts it was written in, at least one, each when it is asked for.
+    """State files read back in the parts they were written in, at least one of each, each when it is asked for.
 
-    Its bytes were checked against the record before.
+    Their bytes were checked against the record before.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self._reader = pa.ipc.open_file(pa.py_buffer(data))
+    def __init__(self, *files: bytes) -> None:
+        readers = [pa.ipc.open_file(pa.py_buffer(data)) for data in files]
+        self._parts = [(reader, i) for reader in readers for i in range(max(1, reader.num_record_batches))]
 
     def __len__(self) -> int:
-        return max(1, self._reader.num_record_batches)
+        return len(self._parts)
 
     @overload
     def __getitem__(self, i: int) -> pa.Table: ...
@@ -166,8 +168,7 @@ class Parts(Sequence[pa.Table]):
     def __getitem__(self, i: int | slice) -> pa.Table | list[pa.Table]:
         if isinstance(i, slice):
             return [self[each] for each in range(*i.indices(len(self)))]
-        if not 0 <= i < len(self):
-            raise IndexError(i)
-        if not self._reader.num_record_batches:
-            return self._reader.schema.empty_table()
-        return pa.Table.from_batches([self._reader.get_batch(i)])
+        reader, number = self._parts[i]
+        if not reader.num_record_batches:
+            return reader.schema.empty_table()
+        return pa.Table.from_batches([reader.get_batch(number)])

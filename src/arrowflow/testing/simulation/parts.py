@@ -79,6 +79,9 @@ class SimulatedMachine:
     def between(self, low: float, high: float) -> float:
         return self._stage.director.dice.uniform(low, high)
 
+    def give_back_memory(self) -> None:
+        """Nothing here takes any."""
+
     def helper(self, duty: Duty) -> SimulatedHelper:
         return SimulatedHelper(self._stage)
 
