@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 _MIB = 1024**2
-_MOST_SLICE, _MOST_EPOCHS = 64 * _MIB, 1024 * _MIB
+_MOST_SLICE, _MOST_EPOCHS = 64 * _MIB, 128 * _MIB
 """More gains nothing: work on larger pieces is not faster, and larger epochs make no fewer files worth the name."""
 
 

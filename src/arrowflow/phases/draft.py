@@ -21,6 +21,9 @@ from arrowflow.types import (
     Wakeup,
 )
 
+_RESULT_BYTES = 128
+"""What one result row takes until it is written, about."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -62,6 +65,7 @@ class Draft:
     clocks: dict[SourcePartition, PartitionClock]
     watermark_us: int
     rows_before: int
+    windows_before: int
     tally: dict[SourcePartition, Tally] = field(default_factory=lambda: defaultdict(Tally))
     leader_epoch: dict[SourcePartition, int] = field(default_factory=dict)
     passed: dict[SourcePartition, list[pa.Table]] = field(default_factory=lambda: defaultdict(list))
@@ -121,7 +125,18 @@ def begin(job: Job, number: int | None = None, time_us: int | None = None) -> Dr
         leader_epoch=dict(before.leader_epoch),
         watermark_us=before.watermark_us,
         rows_before=job.operator.folded_rows,
+        windows_before=job.operator.open_windows,
     )
+
+
+def waiting_bytes(job: Job, draft: Draft) -> int:
+    """What waits to be written with this epoch: rows that are there, and about as much as the windows it opened will give.
+
+    Each of those is a row of this epoch or of a later one. Behind a slow store an epoch would otherwise open so many that
+    the state passes its limit, where earlier cuts would have closed them.
+    """
+    opened = max(0, job.operator.open_windows - draft.windows_before)
+    return draft.buffered_bytes + _RESULT_BYTES * opened
 
 
 def standing_at(job: Job) -> Stand:

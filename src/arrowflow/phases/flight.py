@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from arrowflow.phases.cut import Cut
-from arrowflow.phases.draft import Draft
+from arrowflow.phases.draft import Draft, waiting_bytes
 from arrowflow.phases.finish import tell
 from arrowflow.phases.job import Flight, Job, Stand
 from arrowflow.phases.read import is_caught_up, is_look_due, look
@@ -66,7 +66,7 @@ def look_in(job: Job, draft: Draft) -> None:
     """
     flight = job.flight
     if flight is not None and (
-        flight.task.is_over or flight.nbytes + draft.buffered_bytes >= job.pipeline.checkpoint.max_epoch_bytes
+        flight.task.is_over or flight.nbytes + waiting_bytes(job, draft) >= job.pipeline.checkpoint.max_epoch_bytes
     ):
         land(job)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from arrowflow.errors import BalanceError, DataLossError, StateRefused
 from arrowflow.events import Notice
 from arrowflow.phases.ahead import Slice
-from arrowflow.phases.draft import Draft
+from arrowflow.phases.draft import Draft, waiting_bytes
 from arrowflow.phases.gaps import may_skip, skip_lost
 from arrowflow.phases.hanging import tell_hanging
 from arrowflow.phases.job import Job
@@ -74,9 +74,9 @@ def is_cut(job: Job, draft: Draft, deadline: float) -> bool:
 
 
 def is_full(job: Job, draft: Draft) -> bool:
-    """Whether the epoch holds as much as it may."""
+    """Whether the epoch holds as much as it may: half of what may wait, so that it is written while the next one fills."""
     checkpoint = job.pipeline.checkpoint
-    return draft.rows >= checkpoint.max_epoch_rows or draft.buffered_bytes >= checkpoint.max_epoch_bytes
+    return draft.rows >= checkpoint.max_epoch_rows or 2 * waiting_bytes(job, draft) >= checkpoint.max_epoch_bytes
 
 
 def may_grow(job: Job, draft: Draft, fetched: Fetched) -> bool:

@@ -7,8 +7,9 @@ Polars and DuckDB do) reads the old revision whole, where it would find pages th
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,6 +17,8 @@ Compression = Literal["snappy", "zstd", "gzip", "lz4", "brotli", "none"]
 COMPRESSIONS = get_args(Compression)
 
 _MAGIC = b"PAR1"
+_LOOK = 4096
+"""Values of a column that are looked at to see whether they repeat; a smaller table is written with dictionaries."""
 _SMALL = 4 << 20
 _MOST_FOLD = 8
 
@@ -26,10 +29,22 @@ def encode(table: pa.Table, compression: Compression, before: bytes = _MAGIC) ->
     Written to memory: a writer that fails midway must not leave a readable half anywhere.
     """
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression=compression) as writer:
+    with pq.ParquetWriter(sink, table.schema, compression=compression, use_dictionary=_repeating(table)) as writer:
         sink.write(before[len(_MAGIC) :])  # the magic is written; pages come after this, and the footer tells where
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
+
+
+def _repeating(table: pa.Table) -> Any:
+    """The columns whose values repeat, by some of them spread over the table; True for all.
+
+    A dictionary of values that are nearly all different is built, found too large, and thrown away: a quarter of the time
+    that encoding takes.
+    """
+    if table.num_rows <= 4 * _LOOK or any(pa.types.is_nested(field.type) for field in table.schema):
+        return True
+    some = table.take(np.linspace(0, table.num_rows - 1, _LOOK).astype(np.int64))
+    return [name for name in table.column_names if len(some.column(name).unique()) <= _LOOK // 2]
 
 
 def grow(old: bytes, table: pa.Table, compression: Compression) -> bytes:

@@ -132,7 +132,7 @@ def test_one_amount_of_memory_is_shared_out_and_a_share_may_be_said_by_itself(he
     assert limits('memory = "512MiB"') == (256 * mib, 16 * mib, 4 * mib)
     assert limits('memory = "512MiB"\nmax_state_bytes = "100MiB"') == (100 * mib, 16 * mib, 4 * mib)
     assert limits('memory = "512MiB"\nmax_epoch_bytes = "1MiB"') == (256 * mib, mib, mib), "an epoch is made of slices"
-    assert limits('memory = "1024GiB"')[1:] == (1024 * mib, 64 * mib), "more gains nothing"
+    assert limits('memory = "1024GiB"')[1:] == (128 * mib, 64 * mib), "more gains nothing"
 
 
 def test_the_same_file_is_the_same_pipeline(here):

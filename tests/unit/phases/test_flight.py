@@ -140,6 +140,29 @@ def test_where_as_much_waits_as_may_the_next_slice_waits_for_the_landing():
     world.check()
 
 
+def test_an_epoch_ends_when_its_windows_will_give_as_many_rows_as_may_wait():
+    """Else the state would grow with the time that a slow store takes."""
+    world, other = World(3, naive()), World(3, naive())
+    few = replace(world.pipeline(), checkpoint=replace(world.pipeline().checkpoint, max_epoch_bytes=4 * 128))
+    by_windows = start(few, TO_THE_END, observer=world.observer, clock=world.clock).result()
+
+    assert by_windows.epochs > other.run().epochs
+    world.check()
+
+
+def test_memory_is_given_back_after_each_epoch():
+    class Giving(Alone):
+        given = 0
+
+        def give_back_memory(self):
+            self.given += 1
+
+    world, machine = World(3, naive()), Giving()
+    finished = start(world.pipeline(), TO_THE_END, observer=world.observer, clock=world.clock, machine=machine).result()
+
+    assert machine.given >= finished.epochs > 1
+
+
 def test_records_are_told_of_once_and_in_their_order():
     world = World(7, naive())
     finished = world.run()

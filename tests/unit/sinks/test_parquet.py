@@ -438,3 +438,25 @@ def test_polars_and_duckdb_read_a_grown_file_as_its_newest_revision(tmp_path, co
     assert pl.read_parquet(tmp_path / "a.parquet")["n"].to_list() == [3, 4, 5]
     assert duckdb.connect().execute(f"select n from '{tmp_path}/a.parquet' where n > 3").fetchall() == [(4,), (5,)]
     assert pq.read_metadata(tmp_path / "a.parquet").num_rows == 3
+
+
+def test_large_columns_have_a_dictionary_where_their_values_repeat_and_read_back_as_they_were():
+    n = 40_000
+    numbers = np.arange(n)
+    table = pa.table(
+        {
+            "offset": numbers, "quality": numbers % 7, "name": [f"k{i % 50}" for i in range(n)], "nothing": pa.nulls(n),
+            "id": [f"id-{i}" for i in range(n)],
+        }
+    )  # fmt: skip
+
+    data = encode(table, "snappy")
+
+    assert decode(data).equals(table)
+    columns = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
+    dictionary = {
+        columns.column(i).path_in_schema: columns.column(i).has_dictionary_page for i in range(columns.num_columns)
+    }
+    assert dictionary == {"offset": False, "quality": True, "name": True, "nothing": True, "id": False}
+    nested = pa.table({"list": [[i] for i in range(n)]})
+    assert decode(encode(nested, "zstd")).equals(nested)

@@ -79,6 +79,9 @@ def test_a_state_written_in_parts_comes_back_with_its_deltas_and_goes_on(monkeyp
     third.restore(Parts(data), deltas)
     assert third.digest() == drive.operator.digest() == digest_of(third.snapshot())
     assert third.delta().num_rows == 0
+    in_parts = spec.build(SCHEMA)
+    in_parts.restore(Parts(data), Parts(*(encode(pieces(delta)) for delta in deltas)))
+    assert in_parts.digest() == drive.operator.digest(), "a delta may come in parts"
     last = rows(10, 208)
     drive.fold(last)
     third.fold(batch_of(last, SCHEMA, ("k",), np.zeros(10, np.int64)))
