@@ -7,7 +7,7 @@ Polars and DuckDB do) reads the old revision whole, where it would find pages th
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -29,13 +29,19 @@ def encode(table: pa.Table, compression: Compression, before: bytes = _MAGIC) ->
     Written to memory: a writer that fails midway must not leave a readable half anywhere.
     """
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, compression=compression, use_dictionary=_repeating(table)) as writer:
+    repeating = _repeating(table)
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        compression=compression,
+        use_dictionary=repeating,  # type: ignore[arg-type] # the stubs know of all or nothing
+    ) as writer:
         sink.write(before[len(_MAGIC) :])  # the magic is written; pages come after this, and the footer tells where
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
-def _repeating(table: pa.Table) -> Any:
+def _repeating(table: pa.Table) -> bool | list[str]:
     """The columns whose values repeat, by some of them spread over the table; True for all.
 
     A dictionary of values that are nearly all different is built, found too large, and thrown away: a quarter of the time
