@@ -1,7 +1,7 @@
 """Fifty million distinct keys through a state that stays bounded: ``python -m bench.distinct``.
 
 A real Kafka is started for it. Every record has a key of its own; windows of a few seconds of event time close as they go, so the state holds
-the keys of the open ones only. The resident set of the job is sampled once a second: its median over the last tenth of the run stands beside
+the keys of the open ones only, and an epoch ends when it has opened as many as `limits.memory` lets wait. The resident set of the job is sampled once a second: its median over the last tenth of the run stands beside
 that over the second tenth. The answer is checked: as many rows as keys, counts and sums as produced.
 """
 
@@ -61,13 +61,14 @@ def main() -> None:
     """Print one line of JSON."""
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--keys", type=int, default=50_000_000)
+    wanted.add_argument("--memory", default="1GiB", help="limits.memory of the job")
     given = wanted.parse_args()
     from tests.realparts.kafka_broker import KafkaBroker
 
     with KafkaBroker.launch() as broker, tempfile.TemporaryDirectory(prefix="arrowflow-bench-") as folder:
         broker.create_topic(TOPIC, 1)
         total = produce(broker.bootstrap, given.keys)
-        job = Job(Path(folder), broker.bootstrap, window=_WINDOW, kind="int64")
+        job = Job(Path(folder), broker.bootstrap, window=_WINDOW, kind="int64", memory=given.memory)
         began = time.monotonic()
         with job.running() as run:
             sizes = watched(run, job, given.keys)
@@ -80,7 +81,7 @@ def main() -> None:
     tenth = max(1, len(sizes) // 10)
     early, late = statistics.median(sizes[tenth : 2 * tenth] or sizes), statistics.median(sizes[-tenth:])
     found = {
-        "keys": given.keys, "open_at_once": _PER_MS * 5000, "seconds": round(seconds, 1), "cpu_s": round(cpu_s, 1),
+        "keys": given.keys, "memory": given.memory, "open_at_once": _PER_MS * 5000, "seconds": round(seconds, 1), "cpu_s": round(cpu_s, 1),
         "early_mb": early, "late_mb": late, "peak_mb": peak, "answer": "right",
     }  # fmt: skip
     print(json.dumps(found))

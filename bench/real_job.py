@@ -55,6 +55,7 @@ path = "{folder}/out"
 [checkpoint]
 path = "{folder}/log"
 cadence = "{cadence}"
+{limits}
 """
 
 
@@ -72,6 +73,8 @@ class Job:
         As in a configuration.
     kind : str
         Type of the key column.
+    memory : str
+        `limits.memory`; what the process may take where it is empty.
     """
 
     folder: Path
@@ -80,13 +83,15 @@ class Job:
     cadence: str = "1s"
     tolerance: str = "0s"
     kind: str = "string"
+    memory: str = ""
     runs: int = field(default=0, init=False)
 
     @contextmanager
     def running(self, *options: str) -> Iterator[Running]:
         """Start a run; it is ended with the block, if it has not ended by itself."""
         config = self.folder / "job.toml"
-        config.write_text(_CONFIG.format(**vars(self)))
+        limits = f'[limits]\nmemory = "{self.memory}"' if self.memory else ""
+        config.write_text(_CONFIG.format(**vars(self), limits=limits))
         self.runs += 1
         run = Running(config, self.folder / f"run-{self.runs}", options)
         try:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from arrowflow.failpoints import Failpoints
 
 _WAIT_S = 0.2
+_SWITCH_S = 0.0005
+"""A helper that comes back from a kernel waits at most so long for the thread that runs Python; a tenth of the usual."""
 _TRACES = ("ARROWFLOW_FAILPOINT_TRACE", "ARROWFLOW_TRACE_PROTOCOL")
 
 
@@ -81,6 +83,7 @@ def command(
     )
     armed = failpoints()
     began = time.monotonic()
+    sys.setswitchinterval(_SWITCH_S)  # of the whole interpreter, so it is for programs to decide, and this is one
     with _observer(session, pipeline.name) as observer:
         opening = Opening(observer)
         run = session.start(pipeline, options, observer=opening, failpoints=armed)
