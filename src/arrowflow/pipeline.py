@@ -87,7 +87,7 @@ class Checkpoint:
     log: LogSpec
     cadence_s: float = 60.0
     max_epoch_rows: int = 10_000_000
-    max_epoch_bytes: int = 1024 * 1024 * 1024
+    max_epoch_bytes: int = 128 * 1024 * 1024
     max_slice_rows: int = 100_000
     max_slice_bytes: int = 64 * 1024 * 1024
     full_every: int = 20
