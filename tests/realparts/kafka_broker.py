@@ -167,7 +167,9 @@ class Topics:
         while time.monotonic() < deadline:
             topic = admin.list_topics(name, timeout=10).topics[name]
             if len(topic.partitions) == partitions and all(part.leader >= 0 for part in topic.partitions.values()):
-                asked = admin.list_offsets({TopicPartition(name, part): OffsetSpec.latest() for part in topic.partitions})
+                asked = admin.list_offsets(
+                    {TopicPartition(name, part): OffsetSpec.latest() for part in topic.partitions}
+                )
                 if all(future.exception(10) is None for future in asked.values()):  # it may not know yet that it leads
                     return
             time.sleep(0.05)
