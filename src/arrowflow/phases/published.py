@@ -62,8 +62,10 @@ class Published:
 
     def _look(self, low: int, high: int) -> None:
         """Have looked through all records from `low` up to, not including, `high`."""
-        if self._low == self._high:
+        if self._low == self._high or low > self._high:
+            # Nothing is known yet, or only of records so old that those behind them may have been collected since.
             self._low = self._high = low
+            self._last.clear()
         for epoch in range(self._low - 1, low - 1, -1):
             for name in _replaced(self.log.read(epoch)):
                 self._last.setdefault(name, epoch)
