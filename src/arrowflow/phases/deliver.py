@@ -85,9 +85,13 @@ def _owned(job: Job, name: str, action: Callable[[Outlet], None]) -> None:
 def _take(job: Job, name: str, outlet: Outlet) -> None:
     """Fence, then look at the log, then read the marker: in any other order two writers could both believe they are first."""
     outlet.fence(job.incarnation)
-    job.log.check(_head(job))
-    job.delivered[name] = reached_by_marker(job, name, outlet)
-    restore_lost(job, name, outlet)
+    try:
+        job.log.check(_head(job))
+        job.delivered[name] = reached_by_marker(job, name, outlet)
+        restore_lost(job, name, outlet)
+    except BaseException:
+        outlet.close()  # what was not finished is begun anew: who is fenced in has looked, and sent what was lost
+        raise
 
 
 def _head(job: Job) -> int:
