@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from arrowflow.decoders.chunks import Guess
 from arrowflow.decoders.columns import Built, Column, array_of, floats_of, instants_of, times_of
 from arrowflow.decoders.dialect import Dialect, local_time
 from arrowflow.decoders.grammar import Limits, Wanted
@@ -22,7 +23,7 @@ from arrowflow.decoders.kernels import patterns as kernel
 from arrowflow.decoders.layout import U8, layout
 from arrowflow.decoders.pattern import Gap, learn
 from arrowflow.decoders.schema import TIMESTAMP, Field, Kind
-from arrowflow.decoders.strategy import Guess, MsgspecStrategy
+from arrowflow.decoders.strategy import MsgspecStrategy
 from arrowflow.decoders.suspicion import invalid_utf8
 from arrowflow.decoders.verdict import Refused
 from arrowflow.types import I64, Bool

@@ -15,11 +15,9 @@ from typing import Final
 from arrowflow.decoders.civil import LocalTime, in_range, read_date, read_instant
 from arrowflow.decoders.grammar import NUMBER, Limits, Token, Wanted, read_document, unquote
 from arrowflow.decoders.schema import ColumnType, Field, Kind
-from arrowflow.decoders.verdict import Refused, snippet
+from arrowflow.decoders.verdict import Refused, Value, snippet, too_large
 
 BOM: Final = b"\xef\xbb\xbf"
-Value = str | int | float | bool | Decimal | None
-"""What a field may hold: instants as microseconds, dates as days, both since 1970-01-01."""
 
 _KINDS: Final = {
     b'"': "a string",
@@ -48,7 +46,7 @@ class Dialect:
     def judge(self, value: bytes) -> tuple[Value, ...]:
         """Return one value per field, in order; raises `Refused` with the first thing wrong."""
         if len(value) > self._limits.max_bytes:
-            raise too_large(len(value), self._limits)
+            raise too_large(len(value), self._limits.max_bytes)
         found = read_document(admit(value), self._wanted, self._limits)
         return tuple(self._value(index, found.get(index)) for index in range(len(self._fields)))
 
@@ -63,13 +61,6 @@ class Dialect:
             return read_value(token, field.column, self._locals[index], coerce=self._coerce)
         except Refused as refusal:
             raise Refused(refusal.reason, f"{field.place}: {refusal.detail}") from None
-
-
-def too_large(size: int, limits: Limits) -> Refused:
-    """The refusal of a value that is not even looked at."""
-    return Refused(
-        "too_large", f"the value has {size} bytes, allowed are {limits.max_bytes}; raise max_bytes to allow it"
-    )
 
 
 def local_time(column: ColumnType) -> LocalTime | None:

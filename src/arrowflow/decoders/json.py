@@ -4,23 +4,19 @@ registry; the rules are `dialect.py`, the speed is `strategy.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from arrowflow.decoders.columns import Column, number_type
-from arrowflow.decoders.dialect import Dialect, Value, too_large
+from arrowflow.decoders.chunks import Chunks
+from arrowflow.decoders.dialect import Dialect
 from arrowflow.decoders.grammar import Limits
-from arrowflow.decoders.layout import layout
 from arrowflow.decoders.schema import Field
 from arrowflow.decoders.strategy import Strategy
-from arrowflow.decoders.verdict import Refused
 from arrowflow.errors import ConfigError
-from arrowflow.types import Decoded, RawBatch, Reject
+from arrowflow.types import Decoded, RawBatch
 
 __all__ = ["Field", "JsonDecoder", "JsonSpec"]
 
@@ -29,8 +25,6 @@ DIALECT: Final = 1
 
 _DEFAULT: Final = Limits()
 _MAX_DEPTH: Final = 512
-_CHUNK_ROWS: Final = 8_192
-"""As many rows as are worked on in memory that the process has already; fresh pages cost as much as decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,89 +92,23 @@ class JsonDecoder:
     """
 
     def __init__(self, spec: JsonSpec, strategy: Strategy | None = None) -> None:
-        self._limits = spec.limits
-        self._dialect = Dialect(spec.fields, spec.limits, coerce=spec.coerce)
+        dialect = Dialect(spec.fields, spec.limits, coerce=spec.coerce)
+        schema = pa.schema([pa.field(field.name, field.column.arrow) for field in spec.fields])
         self._strategy = strategy or _best(spec)
-        self._schema = pa.schema([pa.field(field.name, field.column.arrow) for field in spec.fields])
+        self._chunks = Chunks(schema, spec.max_bytes, self._strategy.read, dialect.judge)
 
     @property
     def schema(self) -> pa.Schema:
-        return self._schema
+        return self._chunks.schema
 
     def decode(self, batch: RawBatch) -> Decoded:
-        tables: list[pa.Table] = []
-        ok = np.ones(len(batch), np.bool_)
-        rejects: list[Reject] = []
-        for start, values in _chunks(batch.value):
-            table, rejected = self._decode_chunk(values)
-            tables.append(table)
-            ok[start : start + len(values)] = values.is_valid().to_numpy(zero_copy_only=False)
-            rejects.extend(Reject(start + reject.row, reject.reason, reject.detail) for reject in rejected)
-        ok[[reject.row for reject in rejects]] = False
-        table = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        return Decoded(table, ok, tuple(rejects))
-
-    def _decode_chunk(self, values: pa.Array[Any]) -> tuple[pa.Table, list[Reject]]:
-        present = values.is_valid().to_numpy(zero_copy_only=False)
-        filled, sizes = _bounded(values, self._limits)
-        guess = self._strategy.read(filled)
-        asked = np.flatnonzero(guess.doubt & present)
-        texts: list[Any] = filled.take(pa.array(asked, pa.int64())).to_pylist() if asked.size else []
-        right: dict[int, tuple[Value, ...]] = {}
-        wrong: list[Reject] = []
-        for row, size, text in zip(asked.tolist(), sizes[asked].tolist(), texts, strict=True):
-            try:
-                right[row] = self._judge(text, size)
-            except Refused as refusal:
-                wrong.append(Reject(row, refusal.reason, refusal.detail))
-        return self._patched(guess.columns, right, np.flatnonzero(guess.doubt)), wrong
-
-    def _judge(self, text: bytes | None, size: int) -> tuple[Value, ...]:
-        """Judge one record; `text` is None where it was too large to be looked at."""
-        if text is None or size > self._limits.max_bytes:
-            raise too_large(size, self._limits)
-        return self._dialect.judge(text)
-
-    def _patched(
-        self, columns: tuple[Column, ...], right: Mapping[int, tuple[Value, ...]], doubt: np.ndarray
-    ) -> pa.Table:
-        """Return the columns with what the dialect found in the rows in doubt, null where it found nothing."""
-        if doubt.size:
-            nothing: tuple[Value, ...] = (None,) * len(columns)
-            found = zip(*(right.get(row, nothing) for row in doubt.tolist()), strict=True)
-            columns = tuple(_replace(column, doubt, values) for column, values in zip(columns, found, strict=True))
-        return pa.Table.from_arrays(list(columns), schema=self._schema)
+        return self._chunks.decode(batch)
 
 
 def _best(spec: JsonSpec) -> Strategy:
     from arrowflow.decoders.compiled import CompiledStrategy  # loads numba, which describing a job does not need
 
     return CompiledStrategy(spec.fields, spec.limits, coerce=spec.coerce)
-
-
-def _chunks(values: pa.Array[Any]) -> Iterator[tuple[int, pa.Array[Any]]]:
-    binary = values if values.type == pa.binary() else values.cast(pa.binary())
-    for start in range(0, len(binary), _CHUNK_ROWS):
-        yield start, binary.slice(start, _CHUNK_ROWS)
-
-
-def _bounded(values: pa.Array[Any], limits: Limits) -> tuple[pa.Array[Any], np.ndarray]:
-    """Return (values with nothing at nulls and at those too large, their sizes): no big one is ever copied."""
-    start, _ = layout(values)
-    sizes = np.diff(start)
-    if (large := sizes > limits.max_bytes).any():
-        values = pc.if_else(pa.array(large, pa.bool_()), pa.scalar(None, pa.binary()), values)
-    return (values.fill_null(b"") if values.null_count else values), sizes
-
-
-def _replace(column: Column, rows: np.ndarray, values: tuple[Value, ...]) -> Column:
-    """Return the column with other values at some rows, ascending."""
-    mask = np.zeros(len(column), np.bool_)
-    mask[rows] = True
-    numbers = pa.types.is_temporal(column.type)
-    found = pa.array(values, number_type(column.type)).view(column.type) if numbers else pa.array(values, column.type)
-    replaced: Column = pc.replace_with_mask(column, pa.array(mask, pa.bool_()), found)
-    return replaced
 
 
 def check_names(fields: tuple[Field, ...]) -> None:

@@ -7,14 +7,14 @@ Compiled scanners have their place here, as further classes with the same `read`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from arrowflow.decoders.columns import Built, Column, builder, with_doubt
+from arrowflow.decoders.chunks import Guess
+from arrowflow.decoders.columns import Built, builder, with_doubt
 from arrowflow.decoders.dialect import BOM
 from arrowflow.decoders.grammar import Limits, Wanted
 from arrowflow.decoders.layout import layout
@@ -24,22 +24,6 @@ from arrowflow.decoders.suspicion import mark_deep, suspects
 from arrowflow.types import Bool
 
 _REFUSED: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """A chunk read fast.
-
-    Parameters
-    ----------
-    columns : tuple of Array[n]
-        One per field; null where `doubt` is true.
-    doubt : bool[n]
-        Rows the dialect must judge.
-    """
-
-    columns: tuple[Column, ...]
-    doubt: Bool
 
 
 class Strategy(Protocol):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
+
+Value = str | int | float | bool | Decimal | None
+"""What a column may hold: instants as microseconds, dates as days, both since 1970-01-01."""
 
 REASONS: Final = (
     "too_large",
@@ -35,6 +39,11 @@ class Refused(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+
+def too_large(size: int, max_bytes: int) -> Refused:
+    """The refusal of a value that is not even looked at."""
+    return Refused("too_large", f"the value has {size} bytes, allowed are {max_bytes}; raise max_bytes to allow it")
 
 
 def snippet(value: str | bytes) -> str:

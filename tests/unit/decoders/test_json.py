@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from arrowflow.decoders.chunks import Guess
 from arrowflow.decoders.json import Field, JsonDecoder, JsonSpec
-from arrowflow.decoders.strategy import Guess, MsgspecStrategy
+from arrowflow.decoders.strategy import MsgspecStrategy
 from arrowflow.decoders.verdict import snippet
 from arrowflow.testing.conformance.decoders import raw_batch
 

@@ -7,9 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from arrowflow.decoders.columns import Built, number_type, times_of
+from arrowflow.decoders.columns import Built, times_of
 from arrowflow.decoders.dialect import local_time
 from arrowflow.decoders.iso import read_dates, read_instants
 from arrowflow.decoders.kernels import avro as kernel
@@ -117,13 +116,3 @@ def _texts(data: U8, names: U8, begin: I64, size: np.ndarray, null: Bool) -> Col
     return pa.Array.from_buffers(
         pa.string(), len(size), [_valid(null), pa.py_buffer(edge.data), pa.py_buffer(out.data)]
     )
-
-
-def replaced(column: Column, rows: I64, values: tuple[object, ...]) -> Column:
-    """Return the column with other values at some rows, ascending."""
-    mask = np.zeros(len(column), np.bool_)
-    mask[rows] = True
-    numbers = pa.types.is_temporal(column.type)
-    found = pa.array(values, number_type(column.type)).view(column.type) if numbers else pa.array(values, column.type)
-    patched: Column = pc.replace_with_mask(column, pa.array(mask, pa.bool_()), found)
-    return patched

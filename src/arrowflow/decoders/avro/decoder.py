@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from arrowflow.decoders.avro.columns import Builder, Cells, replaced
-from arrowflow.decoders.avro.dialect import BARE, FRAMING, Rules, Writer, schema_id, too_large
+from arrowflow.decoders.avro.columns import Builder, Cells
+from arrowflow.decoders.avro.dialect import BARE, FRAMING, Rules, Writer, schema_id
 from arrowflow.decoders.avro.paths import reads_text
 from arrowflow.decoders.avro.program import Names, compile_program
-from arrowflow.decoders.avro.values import Value
 from arrowflow.decoders.avro.walk import MOST_HOLLOW, Bounds
+from arrowflow.decoders.chunks import CHUNK_ROWS, Chunks, Guess
 from arrowflow.decoders.grammar import Wanted
 from arrowflow.decoders.kernels import avro as kernel
 from arrowflow.decoders.layout import U8, layout
 from arrowflow.decoders.schema import Field, Kind
-from arrowflow.decoders.verdict import Refused
 from arrowflow.errors import PromiseBroken
 from arrowflow.types import I64, Bool, Decoded, RawBatch, Reject
 from arrowflow.windows.arrays import ready
-
-CHUNK_ROWS: Final = 8_192
-"""As many rows as are worked on in memory that the process has already; fresh pages cost as much as decoding."""
 
 _FEW: Final = 16
 
@@ -50,62 +46,19 @@ class AvroDecoder:
     def __init__(
         self, fields: Sequence[Field], writers: Mapping[int, Writer], bounds: Bounds, *, stops: bool, fast: bool = True
     ) -> None:
-        self._bounds = bounds
         self._stops = stops
-        self._rules = Rules(fields, writers, bounds)
         self._kernel = _Fast(fields, writers, bounds)
-        self._fast = fast
-        self._schema = pa.schema([pa.field(field.name, field.column.arrow) for field in fields])
+        schema = pa.schema([pa.field(field.name, field.column.arrow) for field in fields])
+        read = partial(self._kernel.read, use=fast)
+        self._chunks = Chunks(schema, bounds.max_bytes, read, Rules(fields, writers, bounds).judge)
 
     @property
     def schema(self) -> pa.Schema:
-        return self._schema
+        return self._chunks.schema
 
     def decode(self, batch: RawBatch) -> Decoded:
         """Decode a batch; raises `PromiseBroken` for a record of a schema that nobody gave us, if told to."""
-        tables: list[pa.Table] = []
-        ok = np.ones(len(batch), np.bool_)
-        rejects: list[Reject] = []
-        for start, values in _chunks(batch.value):
-            table, rejected = self._decode_chunk(values)
-            tables.append(table)
-            ok[start : start + len(values)] = values.is_valid().to_numpy(zero_copy_only=False)
-            rejects.extend(Reject(start + reject.row, reject.reason, reject.detail) for reject in rejected)
-            if self._stops:
-                self._stop_at_unknown(batch, rejects[len(rejects) - len(rejected) :])
-        ok[[reject.row for reject in rejects]] = False
-        table = pa.concat_tables(tables) if tables else self._schema.empty_table()
-        return Decoded(table, ok, tuple(rejects))
-
-    def _decode_chunk(self, values: pa.Array[Any]) -> tuple[pa.Table, list[Reject]]:
-        present = values.is_valid().to_numpy(zero_copy_only=False)
-        filled, sizes = _bounded(values, self._bounds)
-        columns, doubt = self._kernel.read(filled, use=self._fast)
-        asked = np.flatnonzero(doubt & present)
-        texts: list[Any] = filled.take(pa.array(asked, pa.int64())).to_pylist() if asked.size else []
-        right: dict[int, tuple[Value, ...]] = {}
-        wrong: list[Reject] = []
-        for row, size, text in zip(asked.tolist(), sizes[asked].tolist(), texts, strict=True):
-            try:
-                right[row] = self._judge(text, size)
-            except Refused as refusal:
-                wrong.append(Reject(row, refusal.reason, refusal.detail))
-        return self._patched(columns, right, np.flatnonzero(doubt)), wrong
-
-    def _judge(self, text: bytes, size: int) -> tuple[Value, ...]:
-        if size > self._bounds.max_bytes:  # it was never looked at
-            raise too_large(size, self._bounds)
-        return self._rules.judge(text)
-
-    def _patched(
-        self, columns: Sequence[pa.Array[Any]], right: Mapping[int, tuple[Value, ...]], doubt: I64
-    ) -> pa.Table:
-        """Return the columns with what the rules found in the rows in doubt, null where they found nothing."""
-        if doubt.size:
-            nothing: tuple[Value, ...] = (None,) * len(columns)
-            found = zip(*(right.get(row, nothing) for row in doubt.tolist()), strict=True)
-            columns = [replaced(column, doubt, values) for column, values in zip(columns, found, strict=True)]
-        return pa.Table.from_arrays(list(columns), schema=self._schema)
+        return self._chunks.decode(batch, partial(self._stop_at_unknown, batch) if self._stops else None)
 
     def _stop_at_unknown(self, batch: RawBatch, rejects: Sequence[Reject]) -> None:
         for reject in rejects:
@@ -142,7 +95,7 @@ class _Fast:
         self._required = [index for index, field in enumerate(fields) if field.required]
         self._spare: list[Cells] = []
 
-    def read(self, values: pa.Array[Any], *, use: bool = True) -> tuple[list[pa.Array[Any]], Bool]:
+    def read(self, values: pa.Array[Any], *, use: bool = True) -> Guess:
         """Return the columns of at most `CHUNK_ROWS` values without nulls, and which rows are in doubt.
 
         What the kernel writes to is taken from a list and put back, so that two threads never share it.
@@ -164,7 +117,7 @@ class _Fast:
             if unsure is not None:
                 doubt |= unsure
         self._spare.append(cells)
-        return columns, doubt
+        return Guess(tuple(columns), doubt)
 
     def _run(self, cells: Cells, edge: I64, data: U8) -> None:
         rows = len(edge) - 1
@@ -191,18 +144,3 @@ class _Fast:
             data, edge, rows, skip, program.steps, program.links, stack, MOST_HOLLOW,
             cells.number, cells.real, cells.size, cells.verdict,
         )  # fmt: skip
-
-
-def _chunks(values: pa.Array[Any]) -> Iterator[tuple[int, pa.Array[Any]]]:
-    binary = values if values.type == pa.binary() else values.cast(pa.binary())
-    for start in range(0, len(binary), CHUNK_ROWS):
-        yield start, binary.slice(start, CHUNK_ROWS)
-
-
-def _bounded(values: pa.Array[Any], bounds: Bounds) -> tuple[pa.Array[Any], np.ndarray]:
-    """Return (values with nothing at nulls and at those too large, their sizes): no big one is ever copied."""
-    start, _ = layout(values)
-    sizes = np.diff(start)
-    if (large := sizes > bounds.max_bytes).any():
-        values = pc.if_else(pa.array(large, pa.bool_()), pa.scalar(None, pa.binary()), values)
-    return (values.fill_null(b"") if values.null_count else values), sizes

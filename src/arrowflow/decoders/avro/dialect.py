@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from arrowflow.decoders.avro.tree import Node, plain, read_tree
-from arrowflow.decoders.avro.values import Value, value_of
+from arrowflow.decoders.avro.values import value_of
 from arrowflow.decoders.avro.walk import Bounds, walk
 from arrowflow.decoders.dialect import local_time
 from arrowflow.decoders.grammar import Wanted
 from arrowflow.decoders.schema import Field
-from arrowflow.decoders.verdict import Refused, snippet
+from arrowflow.decoders.verdict import Refused, Value, snippet, too_large
 from arrowflow.errors import ConfigError
 
 REASONS: Final = (
@@ -106,7 +106,7 @@ class Rules:
     def judge(self, value: bytes) -> tuple[Value, ...]:
         """Return one value per column, in order; raises `Refused` with the first thing wrong."""
         if len(value) > self._bounds.max_bytes:
-            raise too_large(len(value), self._bounds)
+            raise too_large(len(value), self._bounds.max_bytes)
         writer, begin = self._writer(value)
         found = walk(value, begin, writer.root, self._wanted, self._bounds)
         record = writer.read(value, begin)
@@ -148,10 +148,3 @@ def schema_id(value: bytes) -> int:
             'without them write framing = "none"',
         )
     return int.from_bytes(value[1:FRAMING], "big")
-
-
-def too_large(size: int, bounds: Bounds) -> Refused:
-    """The refusal of a value that is not even looked at."""
-    return Refused(
-        "too_large", f"the value has {size} bytes, allowed are {bounds.max_bytes}; raise max_bytes to allow it"
-    )

@@ -12,10 +12,7 @@ from typing import Any, Final
 from arrowflow.decoders.avro.tree import Node
 from arrowflow.decoders.civil import LocalTime, in_range, read_date, read_instant
 from arrowflow.decoders.schema import ColumnType, Kind
-from arrowflow.decoders.verdict import Refused, snippet
-
-Value = str | int | float | bool | Decimal | None
-"""What a column may hold: instants as microseconds, dates as days, both since 1970-01-01."""
+from arrowflow.decoders.verdict import Refused, Value, snippet
 
 FIRST_DAY: Final = -719_162
 """0001-01-01."""
